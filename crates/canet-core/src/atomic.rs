@@ -1,0 +1,113 @@
+//! The one way a file of this project reaches the disk: whole or not at all.
+//!
+//! The bytes go to `.<name>.part` beside the target, are synced, and are renamed over it; then the
+//! folder is synced. The temporary name is fixed, so a killed writer leaves at most one stray file a
+//! target, and the next write of that target, or [`sweep`], removes it. (Crates that pick random
+//! names leave one more with every kill; `safetensors` 0.8 does, and does not sync either.)
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+const SUFFIX: &str = ".part";
+
+/// Writes `bytes` to `path`, making its folder if need be. After a crash the file is the old one or
+/// the new one, never a mixture.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write()`], for content that is produced piece by piece.
+pub fn write_with(
+    path: &Path,
+    content: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Error> {
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+    let part = part_name(path);
+    let written = File::create(&part).and_then(|mut file| {
+        content(&mut file)?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        // The old file stands; the half-written one must not take room on a disk that may be full.
+        fs::remove_file(&part).ok();
+        return Err(Error::io("write", path)(error));
+    }
+    fs::rename(&part, path).map_err(Error::io("rename into place", path))?;
+    sync_folder(folder)
+}
+
+/// Removes what a killed writer left in `folder`, and returns how many files that were.
+pub fn sweep(folder: &Path) -> Result<usize, Error> {
+    let mut removed = 0;
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(SUFFIX) {
+            fs::remove_file(entry.path()).map_err(Error::io("remove", entry.path()))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn part_name(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(SUFFIX);
+    path.with_file_name(name)
+}
+
+/// A rename is durable once its folder is; folders can be synced on Unix only.
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    if cfg!(unix) {
+        File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io("sync", folder))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("canet-atomic-{name}-{}", std::process::id()));
+        fs::remove_dir_all(&dir).ok();
+        dir
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_stray() {
+        let dir = scratch("failed");
+        let path = dir.join("deep/er/file.txt");
+        write(&path, b"old").unwrap();
+        let error = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(std::io::Error::other("the disk is full"))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn sweep_removes_strays_only() {
+        let dir = scratch("sweep");
+        write(&dir.join("kept.part"), b"kept").unwrap();
+        fs::write(dir.join(".killed.png.part"), b"half").unwrap();
+        assert_eq!(sweep(&dir).unwrap(), 1);
+        assert!(dir.join("kept.part").exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,24 @@
+//! What CANet's data side and model side must agree on, and nothing else.
+//!
+//! * [`ClassSet`]: the classes a mask or a checkpoint speaks of, with names and colours;
+//! * [`LabelMap`]: how raw labels (names in polygons, values in label images) become those classes;
+//! * [`LabelTable`]: IDD's 40 official labels with their ids at every level;
+//! * [`Mask`]: one class id a pixel, and its palette PNG form;
+//! * [`atomic`]: the one way a file of this project reaches the disk.
+//!
+//! Labels, maps and colours are data: they live as files in `data-spec/` and are embedded here.
+
+#![forbid(unsafe_code)]
+
+pub mod atomic;
+mod class;
+mod error;
+mod label_map;
+mod label_table;
+mod mask;
+
+pub use class::{Class, ClassId, ClassSet, Rgb};
+pub use error::Error;
+pub use label_map::LabelMap;
+pub use label_table::{Label, LabelTable};
+pub use mask::Mask;

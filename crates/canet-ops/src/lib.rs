@@ -1,0 +1,37 @@
+//! The differentiable operations CANet needs on candle tensors, each with a gradient that is right.
+//!
+//! candle 0.11 lacks several of these gradients (3x3 max-pool, bilinear resize) and gets others
+//! silently wrong (max-pool, pooling of sizes that do not divide, batch norm on 1x1 maps), so no
+//! network of this project calls candle's own. One file is one operation, and holds
+//!
+//! * the public function, which takes the kernel on the CPU and the reference elsewhere;
+//! * the CPU kernel, forward and backward, generic over `f32` and `f64`: training runs in `f32`,
+//!   finite differences are taken in `f64` on the same code.
+//!
+//! [`mod@reference`] has each operation once more in plain candle operations whose gradients are
+//! right. It is what kernels are tested against, and what runs on devices without a kernel.
+//!
+//! Every kernel gives the same bits for any number of threads: work is cut by shape, never by
+//! thread count, and partial sums are added in a fixed order.
+//!
+//! Layout is `(N, C, H, W)` throughout; inputs need not be contiguous.
+
+mod activation;
+mod array;
+mod conv;
+mod dropout;
+mod loss;
+mod norm;
+mod pool;
+mod real;
+pub mod reference;
+mod resize;
+mod simd;
+
+pub use activation::{Activation, relu, sigmoid};
+pub use conv::{ConvGeometry, conv2d};
+pub use dropout::dropout;
+pub use loss::{CrossEntropy, cross_entropy};
+pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
+pub use pool::{adaptive_avg_pool2d, max_pool2d};
+pub use resize::{Corners, resize_bilinear};

@@ -1,0 +1,218 @@
+//! Max pooling and adaptive average pooling.
+
+use std::ops::Range;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::array::{by_dtype, elements, storage, tensor, with_elements};
+use crate::real::Real;
+use crate::reference;
+
+/// The largest value of each window of `x` `(N, C, H, W)`; padding never wins. Of equal values the
+/// first in reading order gets the gradient, as in PyTorch.
+pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let window = MaxPool { kernel, stride, padding };
+    window.output([h, w])?;
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op1(window)
+    } else {
+        reference::max_pool2d(x, kernel, stride, padding)
+    }
+}
+
+/// Averages `x` `(N, C, H, W)` over `out[0] x out[1]` bins: bin `i` of `out` over `n` pixels goes
+/// from `floor(i n / out)` to `ceil((i + 1) n / out)`, so bins overlap where they do not divide.
+pub fn adaptive_avg_pool2d(x: &Tensor, out: [usize; 2]) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    if out.contains(&0) || h == 0 || w == 0 {
+        candle_core::bail!("cannot pool {h}x{w} pixels into {out:?}");
+    }
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op1(AdaptiveAvgPool { out })
+    } else {
+        reference::adaptive_avg_pool2d(x, out)
+    }
+}
+
+/// The pixels of bin `i`.
+pub(crate) fn bin(i: usize, out: usize, n: usize) -> Range<usize> {
+    i * n / out..((i + 1) * n).div_ceil(out)
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct MaxPool {
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) padding: usize,
+}
+
+impl MaxPool {
+    pub(crate) fn output(&self, input: [usize; 2]) -> Result<[usize; 2]> {
+        let Self { kernel, stride, padding } = *self;
+        let length = |n: usize| {
+            (n + 2 * padding)
+                .checked_sub(kernel)
+                .filter(|_| stride > 0)
+                .map(|free| free / stride + 1)
+        };
+        match (length(input[0]), length(input[1])) {
+            // A window inside the padding would have no value at all.
+            (Some(h), Some(w)) if padding < kernel => Ok([h, w]),
+            _ => candle_core::bail!(
+                "a {kernel}x{kernel} window with stride {stride} and padding {padding} does not fit {input:?}"
+            ),
+        }
+    }
+
+    /// The rows (or columns) of window `i` inside `n`.
+    fn window(&self, i: usize, n: usize) -> Range<usize> {
+        let start = i * self.stride;
+        start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(n)
+    }
+
+    /// Index of the largest value of a window; NaN wins, so that it is not hidden.
+    #[inline(always)]
+    fn largest<T: Real>(
+        x: &[T],
+        width: usize,
+        rows: Range<usize>,
+        columns: &Range<usize>,
+    ) -> usize {
+        let mut best = rows.start * width + columns.start;
+        for row in rows {
+            for at in row * width + columns.start..row * width + columns.end {
+                #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
+                if x[at] > x[best] || (x[at] != x[at] && x[best] == x[best]) {
+                    best = at;
+                }
+            }
+        }
+        best
+    }
+
+    /// Calls `visit(index of the output, index of the largest input)` for a plane.
+    fn for_each<T: Real>(
+        &self,
+        x: &[T],
+        [h, w]: [usize; 2],
+        [oh, ow]: [usize; 2],
+        mut visit: impl FnMut(usize, usize),
+    ) {
+        for y in 0..oh {
+            let rows = self.window(y, h);
+            for column in 0..ow {
+                let at = Self::largest(x, w, rows.clone(), &self.window(column, w));
+                visit(y * ow + column, at);
+            }
+        }
+    }
+}
+
+impl CustomOp1 for MaxPool {
+    fn name(&self) -> &'static str {
+        "max-pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, c, h, w) = layout.shape().dims4()?;
+        let out = self.output([h, w])?;
+        let y = by_dtype!(x.dtype(), T => {
+            per_plane(elements::<T>(x, layout)?, h * w, out[0] * out[1], |x, y| {
+                self.for_each(x, [h, w], out, |to, from| y[to] = x[from]);
+            })
+        });
+        Ok((y, Shape::from((n, c, out[0], out[1]))))
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
+        let (_, _, h, w) = x.dims4()?;
+        let (_, _, oh, ow) = y.dims4()?;
+        by_dtype!(x.dtype(), T => with_elements::<T, _>(x, |values| {
+            let mut gx = vec![T::ZERO; values.len()];
+            with_elements::<T, _>(&gy.contiguous()?, |gy| {
+                gx.par_chunks_mut(h * w)
+                    .zip(values.par_chunks(h * w).zip(gy.par_chunks(oh * ow)))
+                    .for_each(|(gx, (x, gy))| {
+                        self.for_each(x, [h, w], [oh, ow], |from, to| gx[to] += gy[from]);
+                    });
+                Ok(())
+            })?;
+            tensor(gx, x.shape()).map(Some)
+        }))
+    }
+}
+
+struct AdaptiveAvgPool {
+    out: [usize; 2],
+}
+
+impl AdaptiveAvgPool {
+    /// Calls `visit(index of the output, rows, columns, 1 / their number)` for a plane.
+    fn for_each<T: Real>(
+        &self,
+        [h, w]: [usize; 2],
+        mut visit: impl FnMut(usize, Range<usize>, Range<usize>, T),
+    ) {
+        let [oh, ow] = self.out;
+        for y in 0..oh {
+            for x in 0..ow {
+                let (rows, columns) = (bin(y, oh, h), bin(x, ow, w));
+                let share = T::of_f64(1.0 / (rows.len() * columns.len()) as f64);
+                visit(y * ow + x, rows, columns, share);
+            }
+        }
+    }
+}
+
+impl CustomOp1 for AdaptiveAvgPool {
+    fn name(&self) -> &'static str {
+        "adaptive average pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n, c, h, w) = layout.shape().dims4()?;
+        let y = by_dtype!(x.dtype(), T => {
+            per_plane(elements::<T>(x, layout)?, h * w, self.out[0] * self.out[1], |x, y| {
+                self.for_each([h, w], |to, rows, columns, share: T| {
+                    // Rows are summed apart, so that long bins lose little.
+                    let row = |r: usize| x[r * w..][columns.clone()].iter().copied().sum::<T>();
+                    y[to] = rows.map(row).sum::<T>() * share;
+                });
+            })
+        });
+        Ok((y, Shape::from((n, c, self.out[0], self.out[1]))))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
+        let (_, _, h, w) = x.dims4()?;
+        by_dtype!(x.dtype(), T => with_elements::<T, _>(&gy.contiguous()?, |gy| {
+            let mut gx = vec![T::ZERO; x.elem_count()];
+            gx.par_chunks_mut(h * w)
+                .zip(gy.par_chunks(self.out[0] * self.out[1]))
+                .for_each(|(gx, gy)| {
+                    self.for_each([h, w], |from, rows, columns, share: T| {
+                        let g = gy[from] * share;
+                        for row in rows {
+                            gx[row * w..][columns.clone()].iter_mut().for_each(|gx| *gx += g);
+                        }
+                    });
+                });
+            tensor(gx, x.shape()).map(Some)
+        }))
+    }
+}
+
+/// A new buffer whose planes of `to` values are made from those of `from` values in `x`.
+pub(crate) fn per_plane<T: Real>(
+    x: &[T],
+    from: usize,
+    to: usize,
+    make: impl Fn(&[T], &mut [T]) + Sync,
+) -> CpuStorage {
+    let mut y = vec![T::ZERO; x.len() / from * to];
+    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| make(x, y));
+    storage(y)
+}

@@ -1,0 +1,61 @@
+//! The two float types kernels are generic over.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub};
+
+use candle_core::WithDType;
+
+/// `f32` for work, `f64` for finite differences.
+pub(crate) trait Real:
+    WithDType
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + MulAssign
+    + Sum
+{
+    const ZERO: Self;
+    const LOWEST: Self;
+
+    /// `self * a + b` with one rounding.
+    fn fma(self, a: Self, b: Self) -> Self;
+    fn exp(self) -> Self;
+    /// The larger of both; `other` if `self` is NaN.
+    fn larger(self, other: Self) -> Self;
+    fn as_f64(self) -> f64;
+    fn of_f64(value: f64) -> Self;
+}
+
+macro_rules! real {
+    ($t:ty) => {
+        impl Real for $t {
+            const ZERO: Self = 0.0;
+            const LOWEST: Self = <$t>::NEG_INFINITY;
+
+            #[inline(always)]
+            fn fma(self, a: Self, b: Self) -> Self {
+                self.mul_add(a, b)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                <$t>::exp(self)
+            }
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                if self > other { self } else { other }
+            }
+            #[inline(always)]
+            fn as_f64(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline(always)]
+            fn of_f64(value: f64) -> Self {
+                value as $t
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);

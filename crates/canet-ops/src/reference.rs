@@ -1,0 +1,208 @@
+//! Each operation once more, in plain candle operations whose gradients are right.
+//!
+//! Only these of candle's operations are used: arithmetic, broadcasting, sums, `matmul`, `cat`,
+//! `narrow`, `reshape`, `transpose`, comparisons and `where_cond`. Slow, and short enough to be
+//! believed. Kernels are tested against this module, and devices without a kernel run it.
+
+use candle_core::{D, Result, Tensor};
+
+use crate::conv::ConvGeometry;
+use crate::pool::bin;
+use crate::resize::{Corners, samples};
+use crate::{Activation, BatchStats, CrossEntropy};
+
+/// See [`crate::conv2d`]: all shifted and strided views of the padded input, stacked, times the
+/// weights.
+pub fn conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    geometry: &ConvGeometry,
+) -> Result<Tensor> {
+    let g = geometry;
+    let (n, inputs, _, _) = x.dims4()?;
+    let (outputs, inputs_a_group, kh, kw) = weight.dims4()?;
+    let padded = x.pad_with_zeros(2, g.padding[0][0], g.padding[0][1])?.pad_with_zeros(
+        3,
+        g.padding[1][0],
+        g.padding[1][1],
+    )?;
+    let length = |axis: usize, k: usize| -> Result<usize> {
+        Ok((padded.dim(2 + axis)? - g.dilation[axis] * (k - 1) - 1) / g.stride[axis] + 1)
+    };
+    let (oh, ow) = (length(0, kh)?, length(1, kw)?);
+    let mut views = Vec::with_capacity(kh * kw);
+    for ky in 0..kh {
+        for kx in 0..kw {
+            let rows = take(&padded, 2, ky * g.dilation[0], g.stride[0], oh)?;
+            views.push(take(&rows, 3, kx * g.dilation[1], g.stride[1], ow)?);
+        }
+    }
+    // (N, groups, I / groups * kh * kw, pixels), taps innermost as in the weights.
+    let columns =
+        Tensor::stack(&views, 2)?.reshape((n, g.groups, inputs / g.groups * kh * kw, oh * ow))?;
+    let rows = weight.reshape((1, g.groups, outputs / g.groups, inputs_a_group * kh * kw))?;
+    let y = rows.broadcast_matmul(&columns)?.reshape((n, outputs, oh, ow))?;
+    match bias {
+        Some(bias) => y.broadcast_add(&bias.reshape((1, outputs, 1, 1))?),
+        None => Ok(y),
+    }
+}
+
+/// Every `stride`-th of `count` elements of an axis, from `start`.
+fn take(x: &Tensor, axis: usize, start: usize, stride: usize, count: usize) -> Result<Tensor> {
+    let needed = start + count * stride;
+    let x = x.pad_with_zeros(axis, 0, needed.saturating_sub(x.dim(axis)?))?;
+    let x = x.narrow(axis, start, count * stride)?;
+    let mut shape = x.dims().to_vec();
+    shape[axis] = count;
+    shape.insert(axis + 1, stride);
+    x.contiguous()?.reshape(shape)?.narrow(axis + 1, 0, 1)?.squeeze(axis + 1)
+}
+
+/// See [`crate::relu`].
+pub fn relu(x: &Tensor) -> Result<Tensor> {
+    // Not candle's relu, whose gradient at 0 is 1.
+    x * x.gt(0.0)?.to_dtype(x.dtype())?
+}
+
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    match activation {
+        Activation::None => Ok(x.clone()),
+        Activation::Relu => relu(x),
+    }
+}
+
+/// See [`crate::batch_norm_train`].
+pub fn batch_norm_train(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+    activation: Activation,
+) -> Result<(Tensor, BatchStats)> {
+    let (n, c, h, w) = x.dims4()?;
+    let count = (n * h * w) as f64;
+    let mean = (x.sum_keepdim((0, 2, 3))? / count)?;
+    let centred = x.broadcast_sub(&mean)?;
+    let var = (centred.sqr()?.sum_keepdim((0, 2, 3))? / count)?;
+    let xhat = centred.broadcast_div(&(&var + eps)?.sqrt()?)?;
+    let y = xhat
+        .broadcast_mul(&weight.reshape((1, c, 1, 1))?)?
+        .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
+    let unbiased = (var.detach() * (count / (count - 1.0).max(1.0)))?;
+    let stats = BatchStats { mean: mean.detach().flatten_all()?, var: unbiased.flatten_all()? };
+    Ok((activate(&y, activation)?, stats))
+}
+
+/// See [`crate::batch_norm_frozen`].
+pub fn batch_norm_frozen(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    mean: &Tensor,
+    var: &Tensor,
+    eps: f64,
+    activation: Activation,
+) -> Result<Tensor> {
+    let over = |t: &Tensor| t.reshape((1, t.elem_count(), 1, 1));
+    let (mean, var) = (mean.detach(), var.detach());
+    let y = x
+        .broadcast_sub(&over(&mean)?)?
+        .broadcast_div(&(over(&var)? + eps)?.sqrt()?)?
+        .broadcast_mul(&over(weight)?)?
+        .broadcast_add(&over(bias)?)?;
+    activate(&y, activation)
+}
+
+/// See [`crate::max_pool2d`]: a running choice between shifted views, in reading order, so that the
+/// first of equal values keeps the gradient.
+pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Result<Tensor> {
+    let (_, _, h, w) = x.dims4()?;
+    let (oh, ow) =
+        ((h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1);
+    // Padding must lose against every value.
+    let lowest = (x
+        .detach()
+        .flatten_all()?
+        .min(0)?
+        .to_dtype(candle_core::DType::F64)?
+        .to_scalar::<f64>()?)
+        - 1.0;
+    let lifted =
+        (x - lowest)?.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
+    let mut best: Option<Tensor> = None;
+    for ky in 0..kernel {
+        for kx in 0..kernel {
+            let view = take(&take(&lifted, 2, ky, stride, oh)?, 3, kx, stride, ow)?;
+            best = Some(match best {
+                None => view,
+                Some(best) => view.gt(&best)?.where_cond(&view, &best)?,
+            });
+        }
+    }
+    match best {
+        Some(best) => best + lowest,
+        None => candle_core::bail!("a pooling window of 0x0 has no value"),
+    }
+}
+
+/// See [`crate::adaptive_avg_pool2d`]: a product with a constant matrix on either side.
+pub fn adaptive_avg_pool2d(x: &Tensor, out: [usize; 2]) -> Result<Tensor> {
+    let matrix = |n: usize, out: usize| {
+        let mut values = vec![0f64; out * n];
+        for i in 0..out {
+            let bin = bin(i, out, n);
+            let share = 1.0 / bin.len() as f64;
+            values[i * n..][bin].fill(share);
+        }
+        Tensor::from_vec(values, (out, n), x.device())?.to_dtype(x.dtype())
+    };
+    let (_, _, h, w) = x.dims4()?;
+    apply_axes(x, &matrix(h, out[0])?, &matrix(w, out[1])?)
+}
+
+/// See [`crate::resize_bilinear`]: a product with a constant matrix on either side.
+pub fn resize_bilinear(x: &Tensor, out: [usize; 2], corners: Corners) -> Result<Tensor> {
+    let matrix = |n: usize, out: usize| {
+        let mut values = vec![0f64; out * n];
+        for (row, s) in values.chunks_exact_mut(n).zip(samples::<f64>(n, out, corners)) {
+            row[s.low] += 1.0 - s.weight;
+            row[s.high] += s.weight;
+        }
+        Tensor::from_vec(values, (out, n), x.device())?.to_dtype(x.dtype())
+    };
+    let (_, _, h, w) = x.dims4()?;
+    apply_axes(x, &matrix(h, out[0])?, &matrix(w, out[1])?)
+}
+
+/// `rows * x * columns^T`, plane by plane.
+fn apply_axes(x: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
+    let along = x.contiguous()?.broadcast_matmul(&columns.t()?)?;
+    rows.broadcast_matmul(&along)
+}
+
+/// See [`crate::cross_entropy`].
+pub fn cross_entropy(logits: &Tensor, targets: &[u8], options: &CrossEntropy) -> Result<Tensor> {
+    let (_, classes, _, _) = logits.dims4()?;
+    let device = logits.device();
+    let valid = targets.iter().map(|&t| t != options.ignore);
+    let weight = valid.map(|v| f64::from(u8::from(v))).zip(targets).map(|(valid, &t)| {
+        let of_class = options.class_weights.as_ref().and_then(|w| w.get(usize::from(t)));
+        valid * f64::from(of_class.copied().unwrap_or(1.0))
+    });
+    let weight: Vec<f64> = weight.collect();
+    let total: f64 = weight.iter().sum();
+    if total == 0.0 {
+        return (logits * 0.0)?.sum_all();
+    }
+    let classes_of: Vec<u32> =
+        targets.iter().map(|&t| if t == options.ignore { 0 } else { u32::from(t) }).collect();
+    let rows = logits.permute((0, 2, 3, 1))?.contiguous()?.reshape(((), classes))?;
+    let shifted = rows.broadcast_sub(&rows.detach().max_keepdim(D::Minus1)?)?;
+    let log_softmax = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
+    let count = classes_of.len();
+    let picked = log_softmax.gather(&Tensor::from_vec(classes_of, (count, 1), device)?, 1)?;
+    let weight = Tensor::from_vec(weight, (count, 1), device)?.to_dtype(logits.dtype())?;
+    (picked * weight)?.sum_all()? / -total
+}

@@ -1,0 +1,181 @@
+//! The gradient of every kernel against central differences in f64, over many shapes.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+use canet_ops::{
+    Activation, ConvGeometry, Corners, CrossEntropy, adaptive_avg_pool2d, batch_norm_frozen,
+    batch_norm_train, conv2d, cross_entropy, max_pool2d, relu, resize_bilinear, sigmoid,
+};
+
+const TOLERANCE: f64 = 1e-4;
+const STEP: f64 = 1e-5;
+
+/// Values spread over [-1, 1], no two close together, none close to 0: kinks of ReLU and of maxima
+/// stay farther away than a step.
+fn values(shape: &[usize], salt: usize) -> Tensor {
+    let n: usize = shape.iter().product();
+    let stride = (1..).find(|s| s % 2 == 1 && s * 5 > n * 3 && gcd(*s, n) == 1).unwrap();
+    let spread = |i: usize| ((i * stride + salt) % n) as f64 * 2.0 + 1.0;
+    let values = (0..n).map(|i| spread(i) / n as f64 - 1.0 + 0.3 / n as f64).collect();
+    Tensor::from_vec::<_, f64>(values, shape, &Device::Cpu).unwrap()
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Checks all gradients of `sum(op(inputs) * weights)`; at most 40 elements of each input.
+fn check(name: &str, inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let vars: Vec<Var> = inputs.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let y = op(&tensors).unwrap();
+    let weights = values(y.dims(), 5);
+    let objective = |tensors: &[Tensor]| -> f64 {
+        let y = op(tensors).unwrap();
+        (y * &weights).unwrap().sum_all().unwrap().to_scalar().unwrap()
+    };
+    let grads = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+    for (i, var) in vars.iter().enumerate() {
+        let grad: Vec<f64> = grads.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let largest = grad.iter().fold(1e-2f64, |m, g| m.max(g.abs()));
+        let base: Vec<f64> = inputs[i].flatten_all().unwrap().to_vec1().unwrap();
+        for at in (0..base.len()).step_by(base.len().div_ceil(40)) {
+            let moved = |step: f64| {
+                let mut values = base.clone();
+                values[at] += step;
+                let mut tensors = inputs.to_vec();
+                tensors[i] = Tensor::from_vec(values, inputs[i].shape(), &Device::Cpu).unwrap();
+                objective(&tensors)
+            };
+            let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+            let off = (numeric - grad[at]).abs();
+            assert!(
+                off <= TOLERANCE * largest,
+                "{name}: input {i} element {at}: {numeric} by differences, {} by the kernel",
+                grad[at]
+            );
+        }
+    }
+}
+
+#[test]
+fn convolutions() {
+    let mut shapes = 0;
+    for kernel in [[1, 1], [3, 3], [7, 1], [1, 7], [2, 3]] {
+        for dilation in [1, 2, 4] {
+            for stride in [1, 2] {
+                for (inputs, outputs, groups) in [(3, 7, 1), (4, 6, 2), (5, 5, 5)] {
+                    let pad = |k: usize| [dilation * (k - 1) / 2, dilation * (k - 1) / 2];
+                    let geometry = ConvGeometry {
+                        padding: [pad(kernel[0]), pad(kernel[1])],
+                        ..ConvGeometry::default()
+                    }
+                    .with_dilation(dilation)
+                    .with_stride(stride)
+                    .with_groups(groups);
+                    let x = values(&[2, inputs, 9, 8 + stride], 1);
+                    let w = values(&[outputs, inputs / groups, kernel[0], kernel[1]], 2);
+                    let name = format!("{kernel:?} {geometry:?}");
+                    check(&name, &[x, w, values(&[outputs], 3)], |t| {
+                        conv2d(&t[0], &t[1], Some(&t[2]), &geometry)
+                    });
+                    shapes += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(shapes, 90);
+}
+
+#[test]
+fn convolutions_with_uneven_padding() {
+    for input in [[8, 8], [9, 6], [5, 12]] {
+        let geometry = ConvGeometry::same([3, 3], 2, input);
+        let (x, w) = (values(&[1, 2, input[0], input[1]], 1), values(&[4, 2, 3, 3], 2));
+        check("same", &[x, w], |t| conv2d(&t[0], &t[1], None, &geometry));
+    }
+}
+
+#[test]
+fn batch_norms() {
+    for activation in [Activation::None, Activation::Relu] {
+        for shape in [[3, 2, 5, 7], [2, 4, 1, 1], [1, 3, 4, 4], [2, 1, 71, 67]] {
+            let c = shape[1];
+            let (x, w, b) = (values(&shape, 1), values(&[c], 2), values(&[c], 3));
+            check("training", &[x.clone(), w.clone(), b.clone()], |t| {
+                Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, activation)?.0)
+            });
+            let (mean, var) = (values(&[c], 4), (values(&[c], 5) + 1.5).unwrap());
+            check("frozen", &[x, w, b], |t| {
+                batch_norm_frozen(&t[0], &t[1], &t[2], &mean, &var, 1e-3, activation)
+            });
+        }
+    }
+}
+
+#[test]
+fn pools() {
+    for (h, w) in [(9, 12), (8, 7), (4, 4), (5, 3)] {
+        let x = values(&[2, 3, h, w], 1);
+        for (kernel, stride, padding) in [(3, 2, 1), (2, 2, 0), (3, 1, 1)] {
+            check("max", std::slice::from_ref(&x), |t| max_pool2d(&t[0], kernel, stride, padding));
+        }
+        for out in [[1, 1], [2, 3], [h, w], [h - 1, w - 1]] {
+            check("average", std::slice::from_ref(&x), |t| adaptive_avg_pool2d(&t[0], out));
+        }
+    }
+}
+
+#[test]
+fn resizes_and_activations() {
+    for (h, w) in [(4, 5), (1, 1), (9, 7), (1, 6)] {
+        let x = values(&[2, 2, h, w], 1);
+        for out in [[8, 10], [1, 1], [3, 4], [h, w], [17, 2]] {
+            for corners in [Corners::Aligned, Corners::HalfPixel] {
+                check("resize", std::slice::from_ref(&x), |t| resize_bilinear(&t[0], out, corners));
+            }
+        }
+        check("relu", std::slice::from_ref(&x), |t| relu(&t[0]));
+        check("sigmoid", std::slice::from_ref(&x), |t| sigmoid(&t[0]));
+    }
+}
+
+#[test]
+fn losses() {
+    for (n, c, h, w) in [(2, 5, 4, 3), (1, 2, 1, 1), (1, 3, 33, 35)] {
+        let targets: Vec<u8> =
+            (0..n * h * w).map(|i| if i % 7 == 6 { 255 } else { (i % c) as u8 }).collect();
+        let targets = Tensor::from_vec(targets, (n, h, w), &Device::Cpu).unwrap();
+        let weighted = (0..c).map(|i| 0.5 + i as f32).collect();
+        for class_weights in [None, Some(weighted)] {
+            let options = CrossEntropy { ignore: 255, class_weights };
+            check("loss", &[values(&[n, c, h, w], 1)], |t| {
+                cross_entropy(&t[0], &targets, &options)
+            });
+        }
+    }
+}
+
+/// Values far from 0, and all pixels void.
+#[test]
+fn extremes_stay_finite() {
+    let big = Tensor::new(&[[[[1e4f32]], [[-1e4]]]], &Device::Cpu).unwrap();
+    let target = Tensor::new(&[[[1u8]]], &Device::Cpu).unwrap();
+    let loss = cross_entropy(&big, &target, &CrossEntropy::default()).unwrap();
+    assert!((loss.to_scalar::<f32>().unwrap() - 2e4).abs() < 1.0);
+    let x = Var::from_tensor(&big).unwrap();
+    let void = Tensor::full(255u8, (1, 1, 1), &Device::Cpu).unwrap();
+    let loss = cross_entropy(&x, &void, &CrossEntropy::default()).unwrap();
+    assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
+    let grad = loss.backward().unwrap();
+    let grad: Vec<f32> = grad.get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(grad, [0.0, 0.0]);
+    let foreign = Tensor::full(2u8, (1, 1, 1), &Device::Cpu).unwrap();
+    let error = cross_entropy(&x, &foreign, &CrossEntropy::default()).unwrap_err().to_string();
+    assert!(error.contains("target 2 is not one of 2 classes"), "{error}");
+    // One value a channel: the bias comes out, and no NaN.
+    let one = Tensor::ones(1, DType::F32, &Device::Cpu).unwrap();
+    let x = Var::new(&[[[[3f32]]]], &Device::Cpu).unwrap();
+    let (y, stats) = batch_norm_train(&x, &one, &one, 1e-5, Activation::None).unwrap();
+    assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0]);
+    assert_eq!(stats.var.to_vec1::<f32>().unwrap(), [0.0]);
+}
