@@ -1,0 +1,357 @@
+//! Annotations: from the JSON of an annotation tool to checked polygons.
+//!
+//! The file is parsed once, here. What is wrong with its form (cut or foreign JSON, missing keys,
+//! absurd sizes, a coordinate that is no number) refuses the whole file, for then nothing in it can
+//! be trusted. What the official IDD tool would leave out (a deleted object, fewer than three
+//! points, an unknown label) is left out too, and told as a [`Finding`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use canet_core::{ClassId, LabelMap};
+use geo::{Coord, LineString, Polygon};
+use serde::de::{Deserializer, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The largest side of a frame; a frame of a car's camera has under 4096.
+pub const MAX_SIDE: u32 = 16_384;
+
+/// A checked annotation: the size of its frame and the objects to paint, in painter's order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// Width of the frame in pixels.
+    pub width: u32,
+    /// Height of the frame in pixels.
+    pub height: u32,
+    /// What is painted; later objects cover earlier ones.
+    pub objects: Vec<Object>,
+    /// What is not painted, and why.
+    pub findings: Vec<Finding>,
+}
+
+/// An object to paint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    /// Its place in the file.
+    pub index: usize,
+    /// Its label as written.
+    pub label: String,
+    /// The class it is painted with, which may be void.
+    pub class: ClassId,
+    /// Its outline, a closed ring.
+    pub polygon: Polygon<f64>,
+    /// Whether the file itself repeats the first point at the end.
+    closed: bool,
+}
+
+impl Object {
+    /// The points as they stand in the file.
+    ///
+    /// `geo` closes every ring, and nothing else; this takes that one point away again if it was
+    /// added. The fill rule closes outlines itself *after* truncating them to pixels, and looks at
+    /// whether the last pixel is the first one, so it must see what was written.
+    pub fn points(&self) -> &[Coord<f64>] {
+        let ring = &self.polygon.exterior().0;
+        if self.closed { ring } else { &ring[..ring.len() - 1] }
+    }
+}
+
+/// An object that is not painted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The object's place in the file.
+    pub object: usize,
+    /// Why it is not painted.
+    pub kind: FindingKind,
+}
+
+/// Why an object is not painted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FindingKind {
+    /// The annotator deleted it.
+    Deleted,
+    /// It has this many points, fewer than three.
+    FewPoints(usize),
+    /// The label map does not know its label.
+    UnknownLabel {
+        /// The label as written.
+        label: String,
+        /// The known label that differs only in case, spaces, dashes or underscores.
+        lookalike: Option<String>,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "objects[{}] ", self.object)?;
+        match &self.kind {
+            FindingKind::Deleted => write!(f, "is deleted"),
+            FindingKind::FewPoints(points) => write!(f, "has {points} points, fewer than 3"),
+            FindingKind::UnknownLabel { label, lookalike: None } => {
+                write!(f, "has the unknown label {label:?}")
+            }
+            FindingKind::UnknownLabel { label, lookalike: Some(known) } => {
+                write!(f, "has the unknown label {label:?}; is {known:?} meant?")
+            }
+        }
+    }
+}
+
+/// How many objects were not painted, by reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCounts {
+    /// Deleted objects.
+    pub deleted: u64,
+    /// Objects of fewer than three points.
+    pub few_points: u64,
+    /// Objects by unknown label.
+    pub unknown_labels: BTreeMap<String, u64>,
+}
+
+impl FindingCounts {
+    /// Counts one finding.
+    pub fn add(&mut self, finding: &Finding) {
+        match &finding.kind {
+            FindingKind::Deleted => self.deleted += 1,
+            FindingKind::FewPoints(_) => self.few_points += 1,
+            FindingKind::UnknownLabel { label, .. } => {
+                *self.unknown_labels.entry(label.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Adds the counts of another file.
+    pub fn merge(&mut self, other: &Self) {
+        self.deleted += other.deleted;
+        self.few_points += other.few_points;
+        for (label, count) in &other.unknown_labels {
+            *self.unknown_labels.entry(label.clone()).or_default() += count;
+        }
+    }
+
+    /// How many objects were not painted.
+    pub fn total(&self) -> u64 {
+        self.deleted + self.few_points + self.unknown_labels.values().sum::<u64>()
+    }
+}
+
+/// The file form. Keys that do not change pixels (`draw`, `id`, `verified`, `user`, `date`, and any
+/// other) may stand there and are not read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawAnnotation {
+    img_height: u32,
+    img_width: u32,
+    objects: Vec<RawObject>,
+}
+
+#[derive(Deserialize)]
+struct RawObject {
+    label: String,
+    polygon: Vec<[f64; 2]>,
+    #[serde(default, deserialize_with = "truthy")]
+    deleted: bool,
+}
+
+impl Annotation {
+    /// Parses an annotation; `path` names it in errors.
+    pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Self, Error> {
+        let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let raw: RawAnnotation = serde_path_to_error::deserialize(&mut json)
+            .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
+        json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
+        for (key, side) in [("imgWidth", raw.img_width), ("imgHeight", raw.img_height)] {
+            if side == 0 || side > MAX_SIDE {
+                return Err(fail(key.into(), format!("is {side}; 1 to {MAX_SIDE} are possible")));
+            }
+        }
+        let mut annotation = Self {
+            width: raw.img_width,
+            height: raw.img_height,
+            objects: Vec::new(),
+            findings: Vec::new(),
+        };
+        for (index, raw) in raw.objects.into_iter().enumerate() {
+            match check(index, raw, labels) {
+                Ok(object) => annotation.objects.push(object),
+                Err(kind) => annotation.findings.push(Finding { object: index, kind }),
+            }
+        }
+        Ok(annotation)
+    }
+
+    /// How many objects were not painted, by reason.
+    pub fn finding_counts(&self) -> FindingCounts {
+        let mut counts = FindingCounts::default();
+        self.findings.iter().for_each(|finding| counts.add(finding));
+        counts
+    }
+}
+
+/// Decides whether an object is painted, in the official tool's order of questions.
+fn check(index: usize, raw: RawObject, labels: &LabelMap) -> Result<Object, FindingKind> {
+    if raw.deleted {
+        return Err(FindingKind::Deleted);
+    }
+    if raw.polygon.len() < 3 {
+        return Err(FindingKind::FewPoints(raw.polygon.len()));
+    }
+    let Some(class) = class_of(&raw.label, labels) else {
+        let lookalike = labels.lookalike(&raw.label).map(str::to_owned);
+        return Err(FindingKind::UnknownLabel { label: raw.label, lookalike });
+    };
+    let ring: LineString<f64> = raw.polygon.into_iter().collect();
+    let closed = ring.is_closed();
+    let polygon = Polygon::new(ring, Vec::new());
+    Ok(Object { index, label: raw.label, class, polygon, closed })
+}
+
+/// The class of a label; an unknown label that ends in `group` counts as one of its members, so
+/// `cargroup` is a `car`. The suffix is taken off once, and `polegroup` is a label of its own.
+fn class_of(label: &str, labels: &LabelMap) -> Option<ClassId> {
+    labels.class_of_label(label).or_else(|| labels.class_of_label(label.strip_suffix("group")?))
+}
+
+/// IDD writes `deleted` as 0 or 1, other tools as a boolean; like the official tool, anything that
+/// is neither false, zero nor null counts as deleted.
+fn truthy<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    struct Truth;
+    impl Visitor<'_> for Truth {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("true, false, 0 or 1")
+        }
+        fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+        fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
+            Ok(value != 0)
+        }
+        fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
+            Ok(value != 0)
+        }
+        fn visit_unit<E>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+        fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<bool, E> {
+            // Python takes any text for true, even "0": certainly not what its writer meant.
+            Err(E::invalid_type(Unexpected::Str(value), &self))
+        }
+    }
+    from.deserialize_any(Truth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Annotation, String> {
+        let map = LabelMap::builtin("idd-level3").unwrap();
+        Annotation::parse(text.as_bytes(), Path::new("a.json"), &map).map_err(|e| e.to_string())
+    }
+
+    fn with_objects(objects: &str) -> String {
+        format!("{{\"imgHeight\": 4, \"imgWidth\": 6, \"objects\": [{objects}]}}")
+    }
+
+    const TRIANGLE: &str = "\"polygon\": [[0, 0], [5.5, 0], [0, 3]]";
+
+    #[test]
+    fn objects_are_painted_or_found() {
+        let unknown = |label: &str, lookalike: Option<&str>| FindingKind::UnknownLabel {
+            label: label.into(),
+            lookalike: lookalike.map(Into::into),
+        };
+        for (object, expected) in [
+            (format!("\"label\": \"car\", {TRIANGLE}"), Ok(9)),
+            (format!("\"label\": \"cargroup\", {TRIANGLE}"), Ok(9)),
+            (format!("\"label\": \"polegroup\", {TRIANGLE}"), Ok(20)),
+            (format!("\"label\": \"ego vehicle\", {TRIANGLE}"), Ok(255)),
+            (format!("\"label\": \"car\", \"deleted\": 0, \"draw\": false, {TRIANGLE}"), Ok(9)),
+            (format!("\"label\": \"car\", \"deleted\": null, {TRIANGLE}"), Ok(9)),
+            (format!("\"label\": \"car\", \"deleted\": 1, {TRIANGLE}"), Err(FindingKind::Deleted)),
+            (format!("\"label\": \"?\", \"deleted\": true, {TRIANGLE}"), Err(FindingKind::Deleted)),
+            (
+                format!("\"label\": \"cargroupgroup\", {TRIANGLE}"),
+                Err(unknown("cargroupgroup", None)),
+            ),
+            (format!("\"label\": \"group\", {TRIANGLE}"), Err(unknown("group", None))),
+            (
+                format!("\"label\": \"Guard_rail\", {TRIANGLE}"),
+                Err(unknown("Guard_rail", Some("guard rail"))),
+            ),
+            ("\"label\": \"car\", \"polygon\": []".into(), Err(FindingKind::FewPoints(0))),
+            (
+                "\"label\": \"?\", \"polygon\": [[1, 1], [2, 2]]".into(),
+                Err(FindingKind::FewPoints(2)),
+            ),
+        ] {
+            let annotation = parse(&with_objects(&format!("{{{object}}}"))).unwrap();
+            let got = match (&annotation.objects[..], &annotation.findings[..]) {
+                ([painted], []) => Ok(painted.class.0),
+                ([], [finding]) => Err(finding.kind.clone()),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(got, expected, "{object}");
+        }
+    }
+
+    #[test]
+    fn points_are_those_written() {
+        for (points, count) in [
+            ("[0, 0], [5, 0], [5, 3]", 3),
+            ("[0, 0], [5, 0], [5, 3], [0, 0]", 4),
+            ("[0, 0], [5, 0], [5, 3], [0, 0], [0, 0]", 5),
+            ("[0, 0], [5, 0], [5, 3], [0, 0.5]", 4),
+            ("[1, 1], [1, 1], [1, 1]", 3),
+        ] {
+            let object = format!("{{\"label\": \"car\", \"polygon\": [{points}]}}");
+            let annotation = parse(&with_objects(&object)).unwrap();
+            assert_eq!(annotation.objects[0].points().len(), count, "{points}");
+            assert!(annotation.objects[0].polygon.exterior().is_closed());
+        }
+    }
+
+    #[test]
+    fn faults_of_form_refuse_the_file_and_say_where() {
+        let good = with_objects(&format!("{{\"label\": \"car\", {TRIANGLE}}}"));
+        for (text, needle) in [
+            (String::new(), "EOF"),
+            ("[]".into(), "a.json: at "),
+            (good.replace("imgWidth", "width"), "missing field `imgWidth`"),
+            (good.replace("\"imgWidth\": 6", "\"imgWidth\": 0"), "at imgWidth: is 0; 1 to 16384"),
+            (good.replace("\"imgHeight\": 4", "\"imgHeight\": 16385"), "at imgHeight: is 16385"),
+            (good.replace("\"imgWidth\": 6", "\"imgWidth\": -6"), "at imgWidth: invalid value"),
+            (good.replace("\"imgWidth\": 6", "\"imgWidth\": 6e3"), "at imgWidth: invalid type"),
+            (good.replace("5.5", "null"), "at objects[0].polygon[1][0]: invalid type: null"),
+            (good.replace("5.5", "NaN"), "at objects[0].polygon[1][0]"),
+            (good.replace("5.5", "1e999"), "at objects[0].polygon[1][0]: number out of range"),
+            (good.replace("5.5", "\"5\""), "at objects[0].polygon[1][0]: invalid type: string"),
+            (good.replace("5.5, 0", "5.5"), "at objects[0].polygon[1]"),
+            (good.replace("5.5, 0", "5.5, 0, 0"), "at objects[0].polygon[1]"),
+            (good.replace("\"car\"", "\"car\", \"label\": \"bus\""), "duplicate field `label`"),
+            (good.replace("\"car\"", "\"car\", \"deleted\": \"0\""), "at objects[0].deleted"),
+            (format!("{good} x"), "at its end: trailing characters"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(needle), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn counts_add_up() {
+        let objects = ["deleted", "few", "Few"].map(|label| {
+            let deleted = u8::from(label == "deleted");
+            format!("{{\"label\": \"{label}\", \"deleted\": {deleted}, {TRIANGLE}}}")
+        });
+        let mut counts = parse(&with_objects(&objects.join(","))).unwrap().finding_counts();
+        counts.merge(&counts.clone());
+        assert_eq!((counts.deleted, counts.few_points, counts.total()), (2, 0, 6));
+        assert_eq!(counts.unknown_labels, BTreeMap::from([("Few".into(), 2), ("few".into(), 2)]));
+    }
+}

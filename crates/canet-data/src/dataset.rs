@@ -1,0 +1,240 @@
+//! A prepared data set: one split of it, read frame by frame.
+//!
+//! Reading checks what training relies on: the picture and the mask have one size, and the mask has
+//! no id outside the classes. The orientation that a camera may have noted in EXIF is not applied:
+//! polygons, and so masks, refer to the pixels as they are stored.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use canet_core::{ClassSet, Mask};
+use image::{ImageReader, Limits, RgbImage};
+
+use crate::Error;
+use crate::manifest::{Entry, Manifest};
+
+/// The longest side that is read; a frame of a car's camera has under 4096.
+const MAX_SIDE: u32 = 16_384;
+/// What one decoder may take: the largest frame as RGB, and some room.
+const MAX_ALLOC: u64 = 1 << 30;
+
+/// A picture and its mask, of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The picture, as stored.
+    pub image: RgbImage,
+    /// One class id a pixel.
+    pub mask: Mask,
+}
+
+/// One split of a prepared folder.
+#[derive(Debug)]
+pub struct Dataset {
+    dir: PathBuf,
+    split: String,
+    manifest: Manifest,
+    entries: Vec<Entry>,
+}
+
+impl Dataset {
+    /// Opens a split, such as `train` or `val`, of the prepared folder `dir`.
+    pub fn open(dir: &Path, split: &str) -> Result<Self, Error> {
+        let manifest = Manifest::read(dir)?;
+        let fail = |reason| Error::Layout { path: dir.to_owned(), reason };
+        let Some((_, entries)) = manifest.splits.iter().find(|(s, _)| s.as_str() == split) else {
+            let known: Vec<&str> = manifest.splits.keys().map(|s| s.as_str()).collect();
+            return Err(fail(format!("has no split {split:?}; it has {}", known.join(", "))));
+        };
+        let entries = entries.clone();
+        if entries.is_empty() {
+            return Err(fail(format!(
+                "split {split:?} has no frames; prepare the folder again with another share for it"
+            )));
+        }
+        Ok(Self { dir: dir.to_owned(), split: split.to_owned(), manifest, entries })
+    }
+
+    /// How many frames the split has; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "an empty split cannot be opened")]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The split's name.
+    pub fn split(&self) -> &str {
+        &self.split
+    }
+
+    /// The classes of the masks.
+    pub fn classes(&self) -> &ClassSet {
+        &self.manifest.classes
+    }
+
+    /// What the folder says about itself, all splits included.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What the manifest knows of frame `index`.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Dataset::len`].
+    pub fn entry(&self, index: usize) -> &Entry {
+        &self.entries[index]
+    }
+
+    /// Reads frame `index` at its stored size.
+    ///
+    /// # Panics
+    /// If `index` is not below [`Dataset::len`].
+    pub fn read(&self, index: usize) -> Result<Frame, Error> {
+        let entry = self.entry(index);
+        let image_path = self.dir.join(&entry.image);
+        let mask_path = self.dir.join(&entry.mask);
+        let image = read_image(&image_path)?;
+        let mask = Mask::read(&mask_path, self.classes())?;
+        if image.dimensions() != (mask.width(), mask.height()) {
+            return Err(Error::Frame {
+                path: mask_path,
+                reason: format!(
+                    "is {}x{}, but its picture {} is {}x{}; prepare the data set again",
+                    mask.width(),
+                    mask.height(),
+                    image_path.display(),
+                    image.width(),
+                    image.height(),
+                ),
+            });
+        }
+        Ok(Frame { image, mask })
+    }
+}
+
+/// Reads a JPEG or PNG as 8-bit RGB. What it is, is told from its content, not its name.
+pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
+    let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(Error::io("read", path))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    let image =
+        reader.decode().map_err(|e| fail(format!("is not a readable JPEG or PNG picture: {e}")))?;
+    Ok(image.into_rgb8())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use canet_core::{ClassId, LabelMap};
+
+    use super::*;
+    use crate::annotation::FindingCounts;
+    use crate::layout::{DriveId, FrameId};
+    use crate::manifest;
+    use crate::split::Split;
+
+    /// Writes a prepared folder with a train split of these sizes, every frame different.
+    pub(crate) fn prepared(dir: &Path, sizes: &[(u32, u32)]) {
+        let classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
+        let entry = |(i, &(width, height)): (usize, &(u32, u32))| {
+            let (image, mask) = (format!("images/{i:03}.png"), format!("masks/{i:03}.png"));
+            let pixel = |x, y| image::Rgb([(x * 9) as u8, (y * 11) as u8, i as u8]);
+            let path = dir.join(&image);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            RgbImage::from_fn(width, height, pixel).save(path).unwrap();
+            let mut ids = Mask::filled(width, height, ClassId((i % 7) as u8));
+            ids.ids_mut()[0] = 255;
+            canet_core::atomic::write(&dir.join(&mask), &ids.to_png(&classes)).unwrap();
+            Entry {
+                drive: DriveId::new("1"),
+                frame: FrameId::new(&format!("{i:03}")),
+                width,
+                height,
+                image,
+                mask,
+                image_sha256: String::new(),
+                mask_sha256: String::new(),
+            }
+        };
+        let train: Vec<Entry> = sizes.iter().enumerate().map(entry).collect();
+        let mut manifest = Manifest {
+            format: manifest::FORMAT,
+            dataset: "test".into(),
+            classes,
+            rule: "label-images".into(),
+            official_splits: true,
+            seed: 0,
+            val_share: 0.2,
+            hash: String::new(),
+            splits: BTreeMap::from([(Split::Train, train), (Split::Val, Vec::new())]),
+            statistics: BTreeMap::new(),
+            findings: FindingCounts::default(),
+            skipped: Vec::new(),
+            left_out: BTreeMap::new(),
+        };
+        manifest.hash = manifest.compute_hash();
+        canet_core::atomic::write(&dir.join(manifest::FILE_NAME), &manifest.to_json()).unwrap();
+    }
+
+    #[test]
+    fn frames_are_read_as_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        prepared(dir.path(), &[(6, 4), (5, 3)]);
+        let data = Dataset::open(dir.path(), "train").unwrap();
+        assert_eq!((data.len(), data.split(), data.classes().len()), (2, "train", 7));
+        let frame = data.read(1).unwrap();
+        assert_eq!(frame.image.dimensions(), (5, 3));
+        assert_eq!(frame.image.get_pixel(4, 2).0, [36, 22, 1]);
+        assert_eq!((frame.mask.at(0, 0), frame.mask.at(1, 0)), (ClassId::VOID, ClassId(1)));
+    }
+
+    #[test]
+    fn splits_that_do_not_exist_or_are_empty_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        prepared(dir.path(), &[(6, 4)]);
+        let error = |split| Dataset::open(dir.path(), split).unwrap_err().to_string();
+        assert!(error("dev").contains("it has train, val"), "{}", error("dev"));
+        assert!(error("val").contains("has no frames"), "{}", error("val"));
+    }
+
+    #[test]
+    fn frames_that_changed_are_refused_by_name() {
+        let other = image::GrayImage::new(9, 9);
+        let giant = png_header(20_000, 1);
+        let small = {
+            let mut bytes = Cursor::new(Vec::new());
+            other.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        for (file, bytes, reason) in [
+            ("images/000.png", &b"<html>"[..], "is not a readable JPEG or PNG"),
+            ("images/000.png", &small, "is 6x4, but its picture"),
+            ("images/000.png", &small[..40], "is not a readable JPEG or PNG"),
+            ("images/000.png", &giant, "is not a readable JPEG or PNG"),
+            ("masks/000.png", &small, "is 9x9, but its picture"),
+            ("masks/000.png", b"", "is not a readable PNG"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            prepared(dir.path(), &[(6, 4)]);
+            std::fs::write(dir.path().join(file), bytes).unwrap();
+            let error = Dataset::open(dir.path(), "train").unwrap().read(0).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(reason) && error.contains("000.png"), "{error}");
+        }
+    }
+
+    /// A PNG that claims a size, and ends there.
+    fn png_header(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        bytes.extend([8, 2, 0, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+}

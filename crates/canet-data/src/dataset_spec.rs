@@ -1,0 +1,195 @@
+//! Data set files: where a data set comes from, under which terms, and how its folders are laid out.
+//!
+//! They are data (`data-spec/datasets/*.toml`), not code; the known ones are embedded here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::Error;
+use crate::pattern::Pattern;
+use crate::split::Split;
+
+/// The data sets embedded from `data-spec/datasets/`, by name.
+const BUILTIN: &[(&str, &str)] = &[
+    ("assignment", include_str!("../../../data-spec/datasets/assignment.toml")),
+    ("camvid", include_str!("../../../data-spec/datasets/camvid.toml")),
+    ("cityscapes", include_str!("../../../data-spec/datasets/cityscapes.toml")),
+    ("idd", include_str!("../../../data-spec/datasets/idd.toml")),
+    ("idd-lite", include_str!("../../../data-spec/datasets/idd-lite.toml")),
+    ("sample", include_str!("../../../data-spec/datasets/sample.toml")),
+];
+
+/// A data set: what to tell people about it, and how to read it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetSpec {
+    /// The short name.
+    pub name: String,
+    /// The full name.
+    pub title: String,
+    /// What it holds and where it comes from.
+    pub about: String,
+    /// Its page, if it has one.
+    pub homepage: Option<String>,
+    /// The terms of use, in words.
+    pub terms: String,
+    /// The label map that is used unless another is asked for.
+    pub label_map: String,
+    /// How to get it.
+    pub download: Download,
+    /// How its folders are laid out.
+    pub layout: LayoutSpec,
+}
+
+/// How to get a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Download {
+    /// A public file on Google Drive.
+    GoogleDrive {
+        /// The file's id.
+        id: String,
+        /// What to do if the download is refused.
+        how: String,
+    },
+    /// People fetch it themselves, after registration or by agreeing to terms.
+    Manual {
+        /// What to do.
+        how: String,
+    },
+    /// This program draws it.
+    Generated,
+}
+
+/// What annotation files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnnotationKind {
+    /// JSON files of polygons.
+    Polygons,
+    /// PNG files of raw label values.
+    LabelImages,
+}
+
+/// How folders are laid out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayoutSpec {
+    /// What annotation files are.
+    pub kind: AnnotationKind,
+    /// The patterns of frames; the first that matches a path counts.
+    pub images: Vec<Pattern>,
+    /// The patterns of annotations.
+    pub annotations: Vec<Pattern>,
+    /// Patterns of files that look like annotations and are none; they go before all others.
+    #[serde(default)]
+    pub ignore: Vec<Pattern>,
+    /// The official splits by their folder names. If there are none, this program splits by drive.
+    #[serde(default)]
+    pub splits: BTreeMap<String, Split>,
+    /// Folder names of splits that have no public labels; they are left out on purpose.
+    #[serde(default)]
+    pub unlabelled: Vec<String>,
+}
+
+impl DatasetSpec {
+    /// Reads a data set file that comes with the project; [`builtin_names`](Self::builtin_names)
+    /// lists them.
+    pub fn builtin(name: &str) -> Result<Self, Error> {
+        let Some((_, text)) = BUILTIN.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<_> = Self::builtin_names().collect();
+            return Err(Error::Options {
+                option: "dataset",
+                reason: format!("{name:?} is not known; known are {}", known.join(", ")),
+            });
+        };
+        Self::from_toml(text, &format!("data set {name}"))
+    }
+
+    /// The names of the embedded data sets, sorted.
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// Reads a data set file of the user's own (`data-spec/README.md` has the form).
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::from_toml(&text, &path.display().to_string())
+    }
+
+    /// Parses and checks a data set file; `origin` names it in errors.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self, Error> {
+        let fail =
+            |reason| Error::Core(canet_core::Error::Spec { origin: origin.to_owned(), reason });
+        let spec: Self = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
+        spec.layout.check().map_err(fail)?;
+        Ok(spec)
+    }
+}
+
+impl LayoutSpec {
+    /// Whether the data set comes with splits of its own.
+    pub fn has_official_splits(&self) -> bool {
+        !self.splits.is_empty()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.images.is_empty() || self.annotations.is_empty() {
+            return Err("layout.images and layout.annotations need a pattern each".into());
+        }
+        for pattern in self.images.iter().chain(&self.annotations) {
+            if pattern.has_split() != self.has_official_splits() {
+                return Err(format!(
+                    "pattern {:?} and layout.splits do not agree: either all patterns have {{split}} and layout.splits names the folders, or neither",
+                    pattern.as_str()
+                ));
+            }
+        }
+        if let Some(name) = self.unlabelled.iter().find(|name| self.splits.contains_key(*name)) {
+            return Err(format!(
+                "split {name:?} is both in layout.splits and in layout.unlabelled"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canet_core::LabelMap;
+
+    #[test]
+    fn every_builtin_spec_reads_and_names_a_known_label_map() {
+        assert_eq!(BUILTIN.len(), 6);
+        for name in DatasetSpec::builtin_names() {
+            let spec = DatasetSpec::builtin(name).unwrap();
+            assert_eq!(spec.name, name);
+            let map = LabelMap::builtin(&spec.label_map).unwrap();
+            let values = (0..=u8::MAX).filter(|&v| map.class_of_value(v).is_some()).count();
+            assert!(spec.layout.kind == AnnotationKind::Polygons || values > 6, "{name}");
+            assert!(!spec.terms.is_empty() && !spec.about.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn faulty_specs_are_refused_with_the_reason() {
+        let good = include_str!("../../../data-spec/datasets/camvid.toml");
+        for (from, to, needle) in [
+            ("kind = \"label-images\"", "kind = \"labels\"", "unknown variant"),
+            ("[layout]", "[layout]\ncolour = 1", "unknown field `colour`"),
+            ("images/{split}/", "images/", "do not agree"),
+            ("{frame}", "{fname}", "{fname}"),
+            ("[layout.splits]", "[layout.parts]", "unknown field `parts`"),
+        ] {
+            let text = good.replace(from, to);
+            assert_ne!(text, good, "{from}");
+            let error = DatasetSpec::from_toml(&text, "test").unwrap_err();
+            assert!(error.to_string().contains(needle) && error.is_usage(), "{error}");
+        }
+        let error = DatasetSpec::builtin("iddd").unwrap_err().to_string();
+        assert!(error.contains("known are assignment, camvid"), "{error}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Frame files: is this image whole?
+//!
+//! A picture cut short by a broken download must not become training data. A PNG decoder notices;
+//! JPEG decoders fill the missing part with grey and say nothing. So a frame is decoded once, and a
+//! JPEG is also walked marker by marker to its end (ITU T.81, annex B).
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use crate::Error;
+use crate::annotation::MAX_SIDE;
+
+/// Checks that an image can be read to its end and returns its width and height. What kind of image
+/// it is, is told by its content, not by its name. `path` names it in errors.
+pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
+    let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
+    let unreadable = |e: image::ImageError| {
+        fail(format!("is no readable JPEG or PNG: {}", e.to_string().trim_end()))
+    };
+    if bytes.is_empty() {
+        return Err(fail("is empty".into()));
+    }
+    let reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(Error::io("read", path))?;
+    let format = reader.format();
+    // The decoder knows the size from the header; nothing of that size is allocated yet.
+    let decoder = reader.into_decoder().map_err(unreadable)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+        return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
+    }
+    if format == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err(fail("is cut short: its end-of-image marker is missing".into()));
+    }
+    DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    Ok((width, height))
+}
+
+/// Whether the markers of a JPEG lead to its end. Looking for the end marker alone would not do:
+/// a thumbnail in the header has one too, and cameras append data of their own after the last.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const END: u8 = 0xD9;
+    const SCAN: u8 = 0xDA;
+    let mut at = 2; // after the start-of-image marker
+    while let Some(&[first, marker]) = bytes.get(at..at + 2) {
+        match (first, marker) {
+            (0xFF, END) => return true,
+            // Fill bytes, restart markers, and stuffed zeros inside a scan have no length.
+            (0xFF, 0xFF) => at += 1,
+            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
+            (0xFF, _) => {
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
+                at += 2 + usize::from(u16::from_be_bytes([high, low]));
+                if marker == SCAN {
+                    at = next_marker(bytes, at);
+                }
+            }
+            // Between segments decoders look for the next marker, and so does this.
+            _ => at = next_marker(bytes, at),
+        }
+    }
+    false
+}
+
+fn next_marker(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    rest.iter().position(|&byte| byte == 0xFF).map_or(bytes.len(), |n| from + n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, RgbImage};
+
+    fn encoded(format: ImageFormat) -> Vec<u8> {
+        let picture =
+            RgbImage::from_fn(37, 23, |x, y| Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8]));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn every_cut_is_noticed() {
+        let mut cuts = 0;
+        for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+            let whole = encoded(format);
+            assert_eq!(check(&whole, Path::new("whole")).unwrap(), (37, 23));
+            // The last 12 bytes of a PNG are an empty end chunk; no pixel is lost without it.
+            let end = whole.len() - if format == ImageFormat::Png { 12 } else { 0 };
+            for length in 0..end {
+                assert!(check(&whole[..length], Path::new("cut")).is_err(), "{format:?} {length}");
+                cuts += 1;
+            }
+        }
+        assert!(cuts > 500, "{cuts}");
+    }
+
+    #[test]
+    fn what_cameras_append_is_no_fault() {
+        let mut bytes = encoded(ImageFormat::Jpeg);
+        bytes.extend([0; 100]);
+        assert!(check(&bytes, Path::new("appended")).is_ok());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_its_header() {
+        let mut bytes = encoded(ImageFormat::Jpeg);
+        let frame_header = bytes.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
+        bytes[frame_header + 5..frame_header + 9].fill(0xFF);
+        let error = check(&bytes, Path::new("bomb")).unwrap_err().to_string();
+        assert!(error.contains("65535x65535; sides of 1 to 16384"), "{error}");
+    }
+}

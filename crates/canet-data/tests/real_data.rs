@@ -1,0 +1,160 @@
+//! Against real data, which users do not have: the tests run when `CANET_SHARED_DATA` names the
+//! folder that holds it. Then everything must be there; nothing is left out silently.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper that fails should fail its test, and figures are for the reader of the log"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use canet_core::{ClassId, LabelMap, LabelTable, Mask};
+use canet_data::annotation::Annotation;
+use canet_data::dataset_spec::DatasetSpec;
+use canet_data::manifest::Manifest;
+use canet_data::prepare::{Outcome, PrepareOptions, prepare};
+use canet_data::raster::rasterise;
+use canet_data::split::Split;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+fn shared_data() -> Option<PathBuf> {
+    let folder = std::env::var_os("CANET_SHARED_DATA").map(PathBuf::from);
+    if folder.is_none() {
+        println!("not asked to run: CANET_SHARED_DATA is not set");
+    }
+    folder
+}
+
+fn unpack(archive: &Path) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::open(archive).unwrap();
+    zip::ZipArchive::new(file).unwrap().extract(dir.path()).unwrap();
+    dir
+}
+
+/// Prepares a data set twice and demands that the second time is idle.
+fn prepare_timed(dataset: &str, raw: &Path, out: &Path) -> Outcome {
+    let spec = DatasetSpec::builtin(dataset).unwrap();
+    let options = PrepareOptions { out: out.to_owned(), val_share: 0.2, seed: 42, label_map: None };
+    let begin = Instant::now();
+    let first = prepare(raw, &spec, &options, &|_| {}).unwrap();
+    let (work, idle) = (begin.elapsed(), Instant::now());
+    let second = prepare(raw, &spec, &options, &|_| {}).unwrap();
+    println!(
+        "{dataset}: {} frames in {work:.2?}, idle run {:.2?}, {} skipped, {} objects not painted",
+        first.work_done,
+        idle.elapsed(),
+        first.manifest.skipped.len(),
+        first.manifest.findings.total(),
+    );
+    assert_eq!((second.work_done, second.reused), (0, first.work_done));
+    assert_eq!(second.manifest, first.manifest);
+    assert_eq!(Manifest::read(out).unwrap(), first.manifest);
+    first
+}
+
+fn frames(manifest: &Manifest) -> [usize; 3] {
+    [Split::Train, Split::Val, Split::Test].map(|split| manifest.entries(split).len())
+}
+
+/// The hash is that of the image which Pillow 6.2.2 draws by the official tool's steps.
+#[test]
+fn real_data_full_annotation_is_the_official_mask() {
+    let Some(data) = shared_data() else { return };
+    let path = data.join("idd-polygon-sample/frame0029_gtFine_polygons.json");
+    let map = LabelMap::builtin("idd-level3").unwrap();
+    let annotation = Annotation::parse(&std::fs::read(&path).unwrap(), &path, &map).unwrap();
+    assert_eq!((annotation.width, annotation.height), (1920, 1080));
+    let counts = annotation.finding_counts();
+    assert_eq!((annotation.objects.len(), counts.deleted, counts.total()), (197, 30, 30));
+    let begin = Instant::now();
+    let mask = rasterise(&annotation, &map);
+    println!("197 polygons at 1920x1080 in {:.2?}", begin.elapsed());
+    let hash: Vec<u8> = Sha256::digest(mask.ids()).to_vec();
+    assert_eq!(hash[..8], OFFICIAL_HASH);
+}
+const OFFICIAL_HASH: [u8; 8] = [0xb3, 0xae, 0x5a, 0x68, 0xa8, 0x51, 0xef, 0xa5];
+
+/// The polygons of assignment-mini were traced from IDD-Lite's label images, so filling them must
+/// give these images back.
+#[test]
+fn real_data_polygons_and_label_images_agree() {
+    let Some(data) = shared_data() else { return };
+    let polygons = unpack(&data.join("assignment-mini.zip"));
+    let images = unpack(&data.join("idd-lite-dev.zip"));
+    let out = tempfile::tempdir().unwrap();
+    let manifest = prepare_timed("assignment", polygons.path(), out.path()).manifest;
+    let level1 = level1_of_assignment();
+    let (mut same, mut pixels, mut compared) = (0_u64, 0_u64, 0);
+    for entry in manifest.splits.values().flatten() {
+        let ours = Mask::read(&out.path().join(&entry.mask), &manifest.classes).unwrap();
+        let name = format!("{}/{}_label.png", entry.drive, entry.frame);
+        let theirs = ["train", "val"]
+            .map(|split| images.path().join("idd20k_lite/gtFine").join(split).join(&name))
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap();
+        let theirs = Mask::from_png(&std::fs::read(&theirs).unwrap(), &theirs).unwrap();
+        assert_eq!((ours.width(), ours.height()), (theirs.width(), theirs.height()));
+        let pairs = ours.ids().iter().zip(theirs.ids());
+        same += pairs.filter(|(a, b)| level1[&ClassId(**a)].0 == **b).count() as u64;
+        pixels += ours.ids().len() as u64;
+        compared += 1;
+    }
+    let agreement = 100.0 * same as f64 / pixels as f64;
+    println!("{compared} frames: {agreement:.4}% of {pixels} pixels agree");
+    assert_eq!(compared, 400);
+    assert!(agreement >= 99.9, "{agreement}");
+}
+
+/// The level 1 class of each class of the assignment, by way of the labels; unlabeled is void.
+fn level1_of_assignment() -> BTreeMap<ClassId, ClassId> {
+    let assignment = LabelMap::builtin("assignment-21").unwrap();
+    let level1 = LabelMap::builtin("idd-level1").unwrap();
+    let mut map = BTreeMap::new();
+    for label in LabelTable::idd().labels() {
+        let classes = (assignment.class_of_label(&label.name), level1.class_of_label(&label.name));
+        if let (Some(from), Some(to)) = classes {
+            assert_eq!(*map.entry(from).or_insert(to), to, "{}", label.name);
+        }
+    }
+    assert_eq!(map[&ClassId(0)], ClassId::VOID);
+    map
+}
+
+#[test]
+fn real_data_assignment_mini_is_prepared() {
+    let Some(data) = shared_data() else { return };
+    let (raw, out) = (unpack(&data.join("assignment-mini.zip")), tempfile::tempdir().unwrap());
+    let manifest = prepare_timed("assignment", raw.path(), out.path()).manifest;
+    let [train, val, test] = frames(&manifest);
+    assert_eq!((train + val, val, test), (400, 80, 0));
+    assert_eq!((manifest.skipped.len(), manifest.findings.total()), (0, 0));
+    let drives = |split| manifest.entries(split).iter().map(|e| &e.drive).collect::<Vec<_>>();
+    assert!(drives(Split::Val).iter().all(|drive| !drives(Split::Train).contains(drive)));
+}
+
+#[test]
+fn real_data_idd_lite_is_prepared() {
+    let Some(data) = shared_data() else { return };
+    let (raw, out) = (unpack(&data.join("idd-lite-dev.zip")), tempfile::tempdir().unwrap());
+    let manifest = prepare_timed("idd-lite", raw.path(), out.path()).manifest;
+    assert_eq!(frames(&manifest), [1203, 200, 0]);
+    assert_eq!(manifest.left_out, BTreeMap::from([("test".to_owned(), 404)]));
+    assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+}
+
+#[test]
+fn real_data_camvid_is_prepared() {
+    let Some(data) = shared_data() else { return };
+    let (raw, out) = (unpack(&data.join("camvid-trainval.zip")), tempfile::tempdir().unwrap());
+    let manifest = prepare_timed("camvid", raw.path(), out.path()).manifest;
+    assert_eq!(frames(&manifest), [367, 101, 0]);
+    let drives: Vec<_> = manifest.entries(Split::Train).iter().map(|e| e.drive.as_str()).collect();
+    assert!(drives.contains(&"0001TP") && drives.contains(&"0006R0"));
+    assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+}

@@ -1,0 +1,154 @@
+//! `cargo xtask download-and-prepare`: from nothing to a folder that training reads.
+//!
+//! Three steps, each of which is left alone if an earlier run has finished it: get the archive, unpack
+//! it into the cache, prepare the raw tree. A killed run goes on where it was.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use canet_core::LabelMap;
+use canet_data::dataset_spec::DatasetSpec;
+use canet_data::prepare::{Outcome, PrepareOptions, prepare};
+
+use crate::progress::{Bar, Unit, say};
+use crate::{fault, report, source};
+
+/// Options of `cargo xtask download-and-prepare`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A data set that comes with the project, or a data set file (see data-spec/README.md)
+    #[arg(long, value_name = "NAME|FILE", default_value = "assignment")]
+    dataset: String,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The folder to write; data/NAME unless given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The share of frames for validation, if the data set has no splits of its own
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    val_share: f64,
+    /// Chooses which drives are for validation
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Another label map than the data set's usual one: a name, or a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    label_map: Option<String>,
+    /// End with exit code 3 if a file was skipped or a label is unknown
+    #[arg(long)]
+    strict: bool,
+}
+
+/// Where the raw data comes from.
+#[derive(clap::Args)]
+pub(crate) struct SourceArgs {
+    /// An archive fetched by hand (zip, tar, tar.gz); give it again for each of several
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "url"])]
+    pub(crate) archive: Vec<PathBuf>,
+    /// A folder unpacked by hand
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Where to download the archive from
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// What the downloaded archive must hash to, in hex
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+    /// Keeps downloads and unpacked archives
+    #[arg(long, value_name = "DIR", default_value = "data/.download")]
+    pub(crate) cache: PathBuf,
+}
+
+/// Runs the task.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let spec = if is_file_name(&args.dataset) {
+        DatasetSpec::from_file(Path::new(&args.dataset))?
+    } else {
+        DatasetSpec::builtin(&args.dataset)?
+    };
+    let label_map = match &args.label_map {
+        Some(name) if is_file_name(name) => Some(LabelMap::from_file(Path::new(name))?),
+        Some(name) => Some(LabelMap::builtin(name).map_err(|e| fault::usage(e.to_string()))?),
+        None => None,
+    };
+    let out = args.out.clone().unwrap_or_else(|| Path::new("data").join(&spec.name));
+    // Before anything takes long.
+    check_out(&out)?;
+    say(format!("{}. {}", spec.title, spec.terms));
+
+    let raw = source::locate(&spec, &args.source)?;
+    let options =
+        PrepareOptions { out: out.clone(), val_share: args.val_share, seed: args.seed, label_map };
+    let outcome = prepare_with_bar(&raw.root, &spec, &options)?;
+    tell(&outcome, &out);
+    if let Some(line) = raw.kept {
+        say(line);
+    }
+    say(format!("next: cargo run -p canet-train -- --data {}", out.display()));
+    if args.strict { be_strict(&outcome) } else { Ok(()) }
+}
+
+fn is_file_name(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Refuses a folder of something else: preparing removes what does not belong.
+fn check_out(out: &Path) -> Result<()> {
+    let ours = ["manifest.json", "prepare.lock.json"].iter().any(|name| out.join(name).exists());
+    if ours || !out.exists() {
+        return Ok(());
+    }
+    let mut entries =
+        std::fs::read_dir(out).with_context(|| format!("cannot list {}", out.display()))?;
+    if let Some(Ok(entry)) = entries.next() {
+        return Err(fault::usage(format!(
+            "{} is not a prepared folder, but holds {}; choose an empty folder with --out",
+            out.display(),
+            entry.file_name().display()
+        )));
+    }
+    Ok(())
+}
+
+fn prepare_with_bar(raw: &Path, spec: &DatasetSpec, options: &PrepareOptions) -> Result<Outcome> {
+    let bar = Mutex::new(Bar::new("preparing", Unit::Frames));
+    Ok(prepare(raw, spec, options, &|progress| {
+        // Threads report in no order; the bar only ever goes forward.
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        bar.set(progress.done as u64, progress.total as u64);
+    })?)
+}
+
+fn tell(outcome: &Outcome, out: &Path) {
+    let manifest = &outcome.manifest;
+    say("");
+    say(report::statistics(manifest));
+    for line in report::faults(manifest) {
+        say(line);
+    }
+    let usable: usize = manifest.splits.values().map(Vec::len).sum();
+    say(if outcome.work_done == 0 {
+        format!(
+            "nothing to do: {} holds {usable} frames, as an earlier run left them",
+            out.display()
+        )
+    } else {
+        format!(
+            "{} holds {usable} frames; {} worked on now, {} from an earlier run",
+            out.display(),
+            outcome.work_done,
+            outcome.reused
+        )
+    });
+}
+
+fn be_strict(outcome: &Outcome) -> Result<()> {
+    let (skipped, unknown) =
+        (outcome.manifest.skipped.len(), outcome.manifest.findings.unknown_labels.len());
+    if skipped == 0 && unknown == 0 {
+        return Ok(());
+    }
+    Err(fault::data(format!(
+        "{skipped} files were skipped and {unknown} labels are unknown, which --strict refuses; the folder is complete without them"
+    )))
+}

@@ -1,0 +1,345 @@
+//! Downloads that end with the right file or an error, and go on where they stopped.
+//!
+//! The bytes go to `<name>.part`; beside it `<name>.part.from` notes the address, the server's
+//! validator and the whole length. When a connection drops, the rest is asked for with `Range` and
+//! `If-Range`: a server whose file has changed since, or that knows no ranges, sends the whole and the
+//! download begins anew. Only a file of the full length, and of the right SHA-256 if that is known,
+//! is renamed to its name.
+
+mod origin;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use ureq::ResponseExt;
+use ureq::http::{Response, StatusCode, header};
+
+use self::origin::{Origin, content_range, text, validator};
+use crate::progress::{Bar, Unit, bytes, note};
+use crate::{drive, fault};
+
+/// Attempts in a row that may bring nothing before the download is given up.
+const FRUITLESS_ATTEMPTS: u32 = 4;
+/// Connections in all; a server that drops more often has something else in mind.
+const MOST_ATTEMPTS: u32 = 200;
+/// A page with a form is far smaller than this.
+const PAGE_LIMIT: u64 = 1 << 20;
+
+/// How long to wait for a server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// To connect, to answer, and between two pieces of the body.
+    pub silence: Duration,
+    /// Over each such stretch of time...
+    pub stretch: Duration,
+    /// ...at least this many bytes must come: against servers that drip.
+    pub least: u64,
+    /// Between attempts.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let minute = Duration::from_mins(1);
+        let pause = Duration::from_millis(500);
+        Self { silence: minute, stretch: minute, least: 64 << 10, pause }
+    }
+}
+
+/// Downloads `url` to `target`. What stands at `target` is taken for complete: it got there whole.
+pub(crate) fn fetch(
+    url: &str,
+    target: &Path,
+    sha256: Option<&str>,
+    patience: Patience,
+) -> Result<()> {
+    if !target.exists() {
+        let folder = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let mut download = Download::new(url, target, sha256.is_some(), patience);
+        download.run()?;
+        download.finish(sha256)
+    } else if let Some(expected) = sha256 {
+        check_sha256(target, expected).with_context(|| {
+            format!("{} was downloaded before; remove it to download it again", target.display())
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// How one connection ended.
+enum End {
+    Complete,
+    /// With this many new bytes, and why.
+    Dropped(u64, anyhow::Error),
+}
+
+struct Download<'a> {
+    agent: ureq::Agent,
+    patience: Patience,
+    url: &'a str,
+    target: &'a Path,
+    part: PathBuf,
+    note: PathBuf,
+    /// Whether a checksum will catch bytes of two files in one.
+    checked: bool,
+    bar: Bar,
+}
+
+impl<'a> Download<'a> {
+    fn new(url: &'a str, target: &'a Path, checked: bool, patience: Patience) -> Self {
+        let beside = |suffix: &str| {
+            let mut name = target.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let agent = ureq::Agent::config_builder()
+            .https_only(url.starts_with("https://"))
+            .http_status_as_error(false)
+            .max_redirects(10)
+            .timeout_resolve(Some(patience.silence))
+            .timeout_connect(Some(patience.silence))
+            .timeout_recv_response(Some(patience.silence))
+            .timeout_per_read(Some(patience.silence))
+            .build()
+            .into();
+        let (part, note) = (beside(".part"), beside(".part.from"));
+        let bar = Bar::new("downloading", Unit::Bytes);
+        Self { agent, patience, url, target, part, note, checked, bar }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let mut fruitless = 0;
+        for _ in 0..MOST_ATTEMPTS {
+            let (new, error) = match self.attempt()? {
+                End::Complete => return Ok(()),
+                End::Dropped(new, error) => (new, error),
+            };
+            fruitless = if new > 0 { 0 } else { fruitless + 1 };
+            if fruitless >= FRUITLESS_ATTEMPTS {
+                return Err(error);
+            }
+            note(format!("the download stopped after {}; trying again: {error:#}", bytes(new)));
+            std::thread::sleep(self.patience.pause * fruitless);
+        }
+        Err(fault::data(format!("{} dropped {MOST_ATTEMPTS} connections", self.url)))
+    }
+
+    /// How much of the part can be built on, and what it came from.
+    fn resumable(&self) -> (u64, Origin) {
+        let fresh = || (0, Origin { url: self.url.to_owned(), ..Origin::default() });
+        let Some(origin) = Origin::read(&self.note) else { return fresh() };
+        let have = fs::metadata(&self.part).map_or(0, |m| m.len());
+        let provable = origin.validator.is_some() || self.checked;
+        let sound = origin.length.is_none_or(|length| have <= length);
+        if origin.url == self.url && provable && sound { (have, origin) } else { fresh() }
+    }
+
+    fn attempt(&mut self) -> Result<End> {
+        let (have, origin) = self.resumable();
+        if have > 0 && origin.length == Some(have) {
+            return Ok(End::Complete);
+        }
+        let response = match self.open(have, &origin)? {
+            Ok(response) => response,
+            Err(error) => return Ok(End::Dropped(0, error)),
+        };
+        match self.place(&response, have, origin) {
+            Ok((start, origin)) => self.receive(response, start, &origin),
+            Err(error) => {
+                // The pieces do not belong together: there is no use in either.
+                self.discard();
+                Ok(End::Dropped(0, error))
+            }
+        }
+    }
+
+    /// Asks for the file from byte `have` on, through a confirm page if there is one. The inner
+    /// error is one that another attempt may not meet.
+    fn open(&self, have: u64, origin: &Origin) -> Result<Result<Response<ureq::Body>>> {
+        let mut response = match self.get(self.url, have, origin) {
+            Ok(response) => response,
+            Err(error) => return Ok(Err(error)),
+        };
+        if is_page(&response) {
+            let base = response.get_uri().to_string();
+            let page = read_page(&mut response);
+            let Some(link) = drive::confirmed_url(&page, &base) else {
+                return Err(drive::refusal(&page, self.url));
+            };
+            response = match self.get(&link, have, origin) {
+                Ok(response) => response,
+                Err(error) => return Ok(Err(error)),
+            };
+            if is_page(&response) {
+                return Err(drive::refusal(&read_page(&mut response), self.url));
+            }
+        }
+        match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(Ok(response)),
+            status => {
+                let error = fault::data(format!("{} answered with status {status}", self.url));
+                let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+                if passing { Ok(Err(error)) } else { Err(error) }
+            }
+        }
+    }
+
+    fn get(&self, url: &str, have: u64, origin: &Origin) -> Result<Response<ureq::Body>> {
+        let ask = |have: u64| {
+            let mut request = self.agent.get(url).header(header::ACCEPT_ENCODING, "identity");
+            if have > 0 {
+                request = request.header(header::RANGE, format!("bytes={have}-"));
+                if let Some(validator) = &origin.validator {
+                    request = request.header(header::IF_RANGE, validator);
+                }
+            }
+            request.call().map_err(|e| fault::data(format!("{url} cannot be reached: {e}")))
+        };
+        let response = ask(have)?;
+        // The file has become shorter than what we have, or a page is: the whole tells.
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE { ask(0) } else { Ok(response) }
+    }
+
+    /// Where the body belongs in the part, and what the part then comes from.
+    fn place(
+        &self,
+        response: &Response<ureq::Body>,
+        have: u64,
+        old: Origin,
+    ) -> Result<(u64, Origin)> {
+        let origin =
+            |length| Origin { url: self.url.to_owned(), validator: validator(response), length };
+        if text(response, header::CONTENT_ENCODING).is_some_and(|e| e != "identity") {
+            return Err(fault::data(format!("{} sends its file encoded, unasked", self.url)));
+        }
+        if response.status() != StatusCode::PARTIAL_CONTENT {
+            return Ok((0, origin(response.body().content_length())));
+        }
+        let (start, length) = text(response, header::CONTENT_RANGE)
+            .and_then(content_range)
+            .with_context(|| format!("{} answers without a valid content-range", self.url))
+            .map_err(|e| fault::data(e.to_string()))?;
+        let new = origin(length.or(old.length));
+        let same = (new.validator.is_none() || new.validator == old.validator)
+            && (old.length.is_none() || new.length == old.length);
+        if start == have && same {
+            return Ok((have, Origin { validator: new.validator.or(old.validator), ..new }));
+        }
+        Err(fault::data(format!("{} changed while it was downloaded", self.url)))
+    }
+
+    fn receive(
+        &mut self,
+        response: Response<ureq::Body>,
+        start: u64,
+        origin: &Origin,
+    ) -> Result<End> {
+        let length = origin.length;
+        let written = || format!("cannot write {}", self.part.display());
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&self.part)
+            .and_then(|file| file.set_len(start).map(|()| file))
+            .with_context(written)?;
+        // Only now: the note must never speak of bytes that came from elsewhere.
+        origin.write(&self.note)?;
+        std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start)).with_context(written)?;
+        let mut body = response.into_body().into_with_config().limit(u64::MAX).reader();
+        let mut buffer = vec![0; 128 << 10];
+        let mut at = start;
+        let mut stretch = (Instant::now(), at);
+        let dropped = loop {
+            match body.read(&mut buffer) {
+                Ok(0) => break None,
+                Ok(n) => {
+                    file.write_all(&buffer[..n]).with_context(written)?;
+                    at += n as u64;
+                    self.bar.set(at, length.unwrap_or(0));
+                }
+                Err(error) => break Some(error.to_string()),
+            }
+            if stretch.0.elapsed() > self.patience.stretch {
+                if at - stretch.1 < self.patience.least {
+                    let (came, time) = (bytes(at - stretch.1), stretch.0.elapsed());
+                    break Some(format!("only {came} came in {time:.0?}"));
+                }
+                stretch = (Instant::now(), at);
+            }
+        };
+        file.sync_all().with_context(written)?;
+        let complete = dropped.is_none() && length.is_none_or(|length| length == at);
+        if complete {
+            return Ok(End::Complete);
+        }
+        let reason = dropped.unwrap_or_else(|| "it ended early".to_owned());
+        let of = length.map(|n| format!(" of {n}")).unwrap_or_default();
+        let error = format!("{} gave {at}{of} bytes: {reason}", self.url);
+        Ok(End::Dropped(at.saturating_sub(start), fault::data(error)))
+    }
+
+    /// Gives a complete part its name, if it is what it should be.
+    fn finish(&self, sha256: Option<&str>) -> Result<()> {
+        if let Some(expected) = sha256
+            && let Err(error) = check_sha256(&self.part, expected)
+        {
+            self.discard();
+            return Err(error.context("the download is not the expected file, and was removed"));
+        }
+        fs::rename(&self.part, self.target)
+            .with_context(|| format!("cannot rename to {}", self.target.display()))?;
+        fs::remove_file(&self.note).ok();
+        Ok(())
+    }
+
+    fn discard(&self) {
+        fs::remove_file(&self.part).ok();
+        fs::remove_file(&self.note).ok();
+    }
+}
+
+/// Compares a file with a SHA-256 in hex.
+fn check_sha256(path: &Path, expected: &str) -> Result<()> {
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))? {
+            0 => break,
+            n => hash.update(&buffer[..n]),
+        }
+    }
+    let actual = hex(&hash.finalize());
+    if actual.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(fault::data(format!("{} has sha-256 {actual}, expected {expected}", path.display())))
+}
+
+/// Bytes as lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn is_page(response: &Response<ureq::Body>) -> bool {
+    response.body().mime_type().is_some_and(|mime| {
+        mime.eq_ignore_ascii_case("text/html") || mime.eq_ignore_ascii_case("application/xhtml+xml")
+    })
+}
+
+fn read_page(response: &mut Response<ureq::Body>) -> String {
+    let mut page = Vec::new();
+    // A page that breaks off has no form, and that is what is reported.
+    response.body_mut().as_reader().take(PAGE_LIMIT).read_to_end(&mut page).ok();
+    String::from_utf8_lossy(&page).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

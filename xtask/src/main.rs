@@ -1,0 +1,42 @@
+//! The project's task runner: `cargo xtask download-and-prepare`.
+//!
+//! It never depends on candle, so that it is built in the time a download takes to begin.
+
+mod download_and_prepare;
+mod drive;
+mod fault;
+mod fetch;
+mod progress;
+mod report;
+mod source;
+mod unpack;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Get a data set and turn it into frames and masks ready for training.
+    DownloadAndPrepare(download_and_prepare::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::DownloadAndPrepare(args) => download_and_prepare::run(&args),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    progress::note(format!("error: {error}"));
+    for cause in error.chain().skip(1) {
+        progress::note(format!("  because: {cause}"));
+    }
+    ExitCode::from(fault::exit_code(&error))
+}
