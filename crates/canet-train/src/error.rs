@@ -1,0 +1,84 @@
+//! What can go wrong in training, by whose fault it is.
+
+use std::path::PathBuf;
+
+/// An error of this crate. Messages are lower-case fragments that say what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data set.
+    #[error(transparent)]
+    Data(#[from] canet_data::Error),
+    /// The network, its checkpoint or its device.
+    #[error(transparent)]
+    Model(#[from] canet_model::Error),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] canet_core::Error),
+    /// The arithmetic: out of memory, or a bug.
+    #[error("computing failed: {0}")]
+    Compute(#[from] candle_core::Error),
+    /// The configuration: its author's fault.
+    #[error("{origin}: {reason}")]
+    Config {
+        /// The file, option or key.
+        origin: String,
+        /// What is wrong, and what is possible.
+        reason: String,
+    },
+    /// A run that cannot be started or gone on with as asked.
+    #[error("{}: {reason}", path.display())]
+    Run {
+        /// The run's folder or file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Loss or gradient is not finite. The weights of the last good epoch are on the disk.
+    #[error(
+        "diverged at step {step}: {what} (frames {frames}); nothing was saved from this step. Lower optimizer.lr, or raise optimizer.warmup_steps"
+    )]
+    Diverged {
+        /// The optimiser step.
+        step: u64,
+        /// What was not finite.
+        what: String,
+        /// The frames of the batch.
+        frames: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn config(origin: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Config { origin: origin.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn run(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Run { path: path.into(), reason: reason.into() }
+    }
+
+    /// The program's exit code: 1 a bug, 2 usage or configuration, 3 data, 4 diverged, 5 out of
+    /// resources.
+    pub fn exit_code(&self) -> u8 {
+        use canet_data::ErrorKind;
+        use canet_model::Fault;
+        match self {
+            Self::Config { .. } | Self::Run { .. } => 2,
+            Self::Diverged { .. } => 4,
+            Self::Data(error) => match error.kind() {
+                ErrorKind::Usage => 2,
+                ErrorKind::Data => 3,
+                ErrorKind::Resources => 5,
+            },
+            Self::Model(error) => match error.fault() {
+                Fault::Usage => 2,
+                Fault::Data => 3,
+                Fault::Resource => 5,
+                Fault::Bug => 1,
+            },
+            Self::File(canet_core::Error::Io { .. }) => 5,
+            Self::File(_) => 3,
+            Self::Compute(_) => 1,
+        }
+    }
+}

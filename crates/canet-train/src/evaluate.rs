@@ -1,0 +1,47 @@
+//! Scoring a network on a split, frame by frame at the frames' own size.
+
+use std::sync::Arc;
+
+use canet_core::Mask;
+use canet_data::dataset::{Dataset, Frame};
+use canet_data::loader::Frames;
+use canet_model::Segmenter;
+
+use crate::metrics::{Confusion, Scores};
+use crate::{Error, Result};
+
+/// Predicts every frame of `dataset` and counts. `visit` sees each frame with its prediction, in
+/// order; returning `false` stops early, with no scores.
+pub fn evaluate(
+    segmenter: &Segmenter,
+    dataset: &Arc<Dataset>,
+    threads: usize,
+    mut visit: impl FnMut(usize, &Frame, &Mask) -> bool,
+) -> Result<Option<Scores>> {
+    let (ours, theirs) = (segmenter.classes(), dataset.classes());
+    if ours != theirs {
+        return Err(Error::config(
+            "classes",
+            format!(
+                "the network knows the {} classes of {}, the data has the {} of {}; prepare the data with --label-map {}",
+                ours.len(),
+                ours.name,
+                theirs.len(),
+                theirs.name,
+                ours.name
+            ),
+        ));
+    }
+    let mut confusion = Confusion::new(ours.len());
+    let mut frames = 0;
+    for item in Frames::new(Arc::clone(dataset), threads, 2 * threads) {
+        let (index, frame) = item?;
+        let segmentation = segmenter.segment(&frame.image)?;
+        confusion.add(&frame.mask, &segmentation.mask);
+        frames += 1;
+        if !visit(index, &frame, &segmentation.mask) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(confusion.scores(ours, frames)))
+}

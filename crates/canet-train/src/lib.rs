@@ -1,0 +1,34 @@
+//! Trains CANet on a prepared data set, and scores it.
+//!
+//! ```text
+//! config ----> run: for each epoch
+//!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
+//!                evaluate --> metrics: per-class IoU
+//!                gallery: frame | truth | prediction
+//!                state: checkpoints/{last,best}.safetensors
+//! ```
+//!
+//! Start reading at [`run::train`]. The same seed gives the same weights, bit for bit, for any number
+//! of threads and however often a run is stopped and resumed.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+mod error;
+pub mod evaluate;
+pub mod first_data;
+mod gallery;
+pub mod metrics;
+mod optim;
+mod progress;
+pub mod run;
+mod run_folder;
+mod schedule;
+mod state;
+mod step;
+
+pub use error::Error;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,12 @@
+//! The `canet-train` program; see [`canet_train::cli`].
+
+use std::process::ExitCode;
+
+/// Training makes and drops buffers of tens of megabytes at every step. The system's allocator gives
+/// each back to the kernel and faults it in again, page by page; mimalloc keeps them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    canet_train::cli::main()
+}

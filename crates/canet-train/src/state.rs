@@ -1,0 +1,94 @@
+//! What a checkpoint says of its training, and going on from it.
+
+use std::path::Path;
+
+use canet_model::{Checkpoint, CheckpointMeta, Params};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::optim::Optimizer;
+use crate::{Error, Result};
+
+/// The training summary in a checkpoint's metadata (`canet.training`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TrainingState {
+    /// The version of this program.
+    pub(crate) version: String,
+    /// The configuration of the run.
+    pub(crate) config: Config,
+    /// The data set's name.
+    pub(crate) dataset: String,
+    /// The prepared folder's content hash.
+    pub(crate) data_hash: String,
+    /// Where the next step begins.
+    pub(crate) cursor: Cursor,
+    /// The best validation mIoU so far, and its epoch (from 1).
+    pub(crate) best: Option<(f64, u32)>,
+}
+
+/// A place in a run: before optimiser step `step`, which is step `step_in_epoch` of epoch `epoch`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cursor {
+    /// The epoch, from 0.
+    pub(crate) epoch: u32,
+    /// Optimiser steps of the epoch that are done.
+    pub(crate) step_in_epoch: u64,
+    /// Optimiser steps of the run that are done.
+    pub(crate) step: u64,
+    /// The sum of the losses of the epoch's steps.
+    pub(crate) loss_sum: f64,
+}
+
+/// Writes weights and, to resume, the optimiser's state, whole or not at all.
+pub(crate) fn save(
+    path: &Path,
+    params: &Params,
+    meta: &CheckpointMeta,
+    state: &TrainingState,
+    optimizer: Option<&Optimizer>,
+) -> Result<()> {
+    let training = serde_json::to_value(state)
+        .map_err(|e| Error::run(path, format!("its training summary cannot be written: {e}")))?;
+    let meta = CheckpointMeta { training, ..meta.clone() };
+    let extra = optimizer.map(Optimizer::tensors).unwrap_or_default();
+    Ok(Checkpoint::save(path, params, &meta, &extra)?)
+}
+
+/// Sets weights and optimiser from a checkpoint of the same run, and returns its state. A changed
+/// configuration or data set is refused: it would be another run under this one's name.
+pub(crate) fn resume(
+    path: &Path,
+    params: &Params,
+    optimizer: &mut Optimizer,
+    config: &Config,
+    data_hash: &str,
+) -> Result<TrainingState> {
+    let checkpoint = Checkpoint::read(path)?;
+    let state: TrainingState = serde_json::from_value(checkpoint.meta.training.clone())
+        .map_err(|e| Error::run(path, format!("cannot be resumed from: {e}")))?;
+    let differences = config.differences(&state.config);
+    if !differences.is_empty() {
+        return Err(Error::run(
+            path,
+            format!(
+                "was made with another configuration; start a new run with another --out, or undo: {}",
+                differences.join("; ")
+            ),
+        ));
+    }
+    if state.data_hash != data_hash {
+        return Err(Error::run(
+            path,
+            format!(
+                "was made with other data ({} then, {data_hash} now); start a new run with another --out",
+                state.data_hash
+            ),
+        ));
+    }
+    if state.cursor.step > 0 && checkpoint.training_tensors.is_empty() {
+        return Err(Error::run(path, "holds no optimiser state; resume from last.safetensors"));
+    }
+    checkpoint.load_into(params)?;
+    optimizer.restore(&checkpoint.training_tensors);
+    Ok(state)
+}

@@ -1,0 +1,113 @@
+//! One gradient step: forward, loss, backward, guard, update.
+
+use candle_core::{Device, Tensor};
+use canet_data::dataset::Dataset;
+use canet_data::draw::Draws;
+use canet_data::loader::Batch;
+use canet_model::{Network, Normalisation, Params, Pass};
+use canet_ops::{CrossEntropy, cross_entropy};
+use rayon::prelude::*;
+
+use crate::config::Config;
+use crate::optim::{Gradients, Optimizer};
+use crate::schedule::relative_rate;
+use crate::{Error, Result};
+
+/// What a step did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepReport {
+    pub(crate) loss: f64,
+    pub(crate) rate: f64,
+}
+
+/// Everything a step works on.
+pub(crate) struct Stepper<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) network: Network,
+    pub(crate) params: Params,
+    pub(crate) normalisation: Normalisation,
+    pub(crate) optimizer: Optimizer,
+    /// Optimiser steps of the whole run.
+    pub(crate) total_steps: u64,
+}
+
+impl Stepper<'_> {
+    /// Optimiser step number `step` on `batches`, whose gradients are averaged.
+    pub(crate) fn step(
+        &mut self,
+        step: u64,
+        batches: &[Batch],
+        dataset: &Dataset,
+    ) -> Result<StepReport> {
+        let share = 1.0 / batches.len() as f64;
+        let mut gradients = Gradients::default();
+        let mut loss_sum = 0.0;
+        for (i, batch) in batches.iter().enumerate() {
+            // Dropout masks are a function of (seed, step, micro-batch) and nothing else.
+            let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
+            let loss = self.loss(batch, Pass::Train { draw })?;
+            let value = f64::from(loss.to_scalar::<f32>()?);
+            if !value.is_finite() {
+                return Err(diverged(step, format!("the loss is {value}"), batches, dataset));
+            }
+            loss_sum += value * share;
+            gradients.add(&self.params, &loss.backward()?, share)?;
+        }
+        let norm = gradients.norm()?;
+        if !norm.is_finite() {
+            return Err(diverged(step, format!("the gradient's norm is {norm}"), batches, dataset));
+        }
+        let optimizer = &self.config.optimizer;
+        if let Some(limit) = optimizer.clip_norm {
+            gradients.clip(norm, limit)?;
+        }
+        let relative =
+            relative_rate(step, self.total_steps, optimizer.warmup_steps, optimizer.poly_power);
+        self.optimizer.update(&self.params, &gradients, relative, step)?;
+        Ok(StepReport { loss: loss_sum, rate: optimizer.lr * relative })
+    }
+
+    fn loss(&self, batch: &Batch, pass: Pass) -> Result<Tensor> {
+        let device = self.network.device();
+        let x = pictures(batch, &self.normalisation, device)?;
+        let targets = targets(batch)?;
+        let output = self.network.forward(&x, pass)?;
+        let options =
+            CrossEntropy { class_weights: self.config.loss.class_weights.clone(), ..Default::default() };
+        let loss = cross_entropy(&output.logits, &targets, &options)?;
+        match output.aux {
+            Some(aux) => {
+                let aux = cross_entropy(&aux, &targets, &options)?;
+                Ok((loss + (aux * self.config.loss.aux_weight)?)?)
+            }
+            None => Ok(loss),
+        }
+    }
+}
+
+/// The pictures of a batch as `(N, 3, H, W)`, normalised.
+fn pictures(batch: &Batch, normalisation: &Normalisation, device: &Device) -> Result<Tensor> {
+    let (h, w) = (batch.height as usize, batch.width as usize);
+    let plane = h * w;
+    let mut values = vec![0f32; batch.images.len()];
+    values.par_chunks_mut(plane).enumerate().for_each(|(i, values)| {
+        let (image, channel) = (i / 3, i % 3);
+        let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
+        let pixels = batch.images[image * plane * 3 + channel..].iter().step_by(3);
+        for (to, &from) in values.iter_mut().zip(pixels) {
+            *to = (f32::from(from) / 255.0 - mean) / std;
+        }
+    });
+    Ok(Tensor::from_vec(values, (batch.indices.len(), 3, h, w), device)?)
+}
+
+/// The masks of a batch as `(N, H, W)`; labels stay on the CPU, whose loss reads them.
+fn targets(batch: &Batch) -> Result<Tensor> {
+    let shape = (batch.indices.len(), batch.height as usize, batch.width as usize);
+    Ok(Tensor::from_vec(batch.masks.clone(), shape, &Device::Cpu)?)
+}
+
+fn diverged(step: u64, what: String, batches: &[Batch], dataset: &Dataset) -> Error {
+    let names = batches.iter().flat_map(|b| &b.indices).map(|&i| dataset.entry(i).image.as_str());
+    Error::Diverged { step, what, frames: names.collect::<Vec<_>>().join(", ") }
+}
