@@ -20,6 +20,7 @@ mod activation;
 mod array;
 mod conv;
 mod dropout;
+mod lanes;
 mod loss;
 mod norm;
 mod pool;

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::array::{by_dtype, elements, storage, tensor, with_elements};
+use crate::lanes::{LANES, sum};
 use crate::real::Real;
 use crate::{Activation, reference, simd};
 
@@ -136,19 +137,6 @@ fn moments<'a, T: Real>(planes: impl Iterator<Item = &'a [T]>) -> (f64, f64) {
         count = total;
     }
     (mean, squares.max(0.0))
-}
-
-const LANES: usize = 16;
-
-/// `sum of f(v)`, in lanes.
-#[inline(always)]
-fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
-    let mut lanes = [T::ZERO; LANES];
-    let (blocks, rest) = values.as_chunks::<LANES>();
-    for block in blocks {
-        (0..LANES).for_each(|i| lanes[i] += f(block[i]));
-    }
-    lanes.into_iter().sum::<T>() + rest.iter().map(|&v| f(v)).sum::<T>()
 }
 
 struct BatchNorm<T> {

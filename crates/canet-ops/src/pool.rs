@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::array::{by_dtype, elements, storage, tensor, with_elements};
 use crate::real::Real;
-use crate::reference;
+use crate::{reference, simd};
 
 /// The largest value of each window of `x` `(N, C, H, W)`; padding never wins. Of equal values the
 /// first in reading order gets the gradient, as in PyTorch.
@@ -73,42 +73,52 @@ impl MaxPool {
         start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(n)
     }
 
-    /// Index of the largest value of a window; NaN wins, so that it is not hidden.
+    /// One plane: each output row is first the larger of its input rows, then reduced along.
     #[inline(always)]
-    fn largest<T: Real>(
+    fn forward<T: Real>(&self, x: &[T], y: &mut [T], [h, w]: [usize; 2], ow: usize) {
+        let mut row = vec![T::ZERO; w];
+        for (i, y) in y.chunks_exact_mut(ow).enumerate() {
+            let rows = self.window(i, h);
+            row.copy_from_slice(&x[rows.start * w..][..w]);
+            for r in rows.skip(1) {
+                row.iter_mut().zip(&x[r * w..][..w]).for_each(|(m, &v)| *m = largest(*m, v));
+            }
+            for (column, y) in y.iter_mut().enumerate() {
+                let window = &row[self.window(column, w)];
+                *y = window[1..].iter().fold(window[0], |m, &v| largest(m, v));
+            }
+        }
+    }
+
+    /// One plane's gradient goes to the first element of each window that has the window's value.
+    #[inline(always)]
+    fn backward<T: Real>(
+        &self,
         x: &[T],
-        width: usize,
-        rows: Range<usize>,
-        columns: &Range<usize>,
-    ) -> usize {
-        let mut best = rows.start * width + columns.start;
-        for row in rows {
-            for at in row * width + columns.start..row * width + columns.end {
-                #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
-                if x[at] > x[best] || (x[at] != x[at] && x[best] == x[best]) {
-                    best = at;
+        y: &[T],
+        gy: &[T],
+        gx: &mut [T],
+        [h, w]: [usize; 2],
+        ow: usize,
+    ) {
+        for (i, (y, gy)) in y.chunks_exact(ow).zip(gy.chunks_exact(ow)).enumerate() {
+            for (column, (&y, &gy)) in y.iter().zip(gy).enumerate() {
+                let columns = self.window(column, w);
+                let of_row = |r: usize| r * w + columns.start..r * w + columns.end;
+                // A NaN equals nothing, itself included.
+                let is_largest = |at: &usize| x[*at] == y || x[*at].is_nan();
+                if let Some(at) = self.window(i, h).flat_map(of_row).find(is_largest) {
+                    gx[at] += gy;
                 }
             }
         }
-        best
     }
+}
 
-    /// Calls `visit(index of the output, index of the largest input)` for a plane.
-    fn for_each<T: Real>(
-        &self,
-        x: &[T],
-        [h, w]: [usize; 2],
-        [oh, ow]: [usize; 2],
-        mut visit: impl FnMut(usize, usize),
-    ) {
-        for y in 0..oh {
-            let rows = self.window(y, h);
-            for column in 0..ow {
-                let at = Self::largest(x, w, rows.clone(), &self.window(column, w));
-                visit(y * ow + column, at);
-            }
-        }
-    }
+/// The larger of both; NaN wins, so that it is not hidden.
+#[inline(always)]
+fn largest<T: Real>(a: T, b: T) -> T {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 impl CustomOp1 for MaxPool {
@@ -121,7 +131,7 @@ impl CustomOp1 for MaxPool {
         let out = self.output([h, w])?;
         let y = by_dtype!(x.dtype(), T => {
             per_plane(elements::<T>(x, layout)?, h * w, out[0] * out[1], |x, y| {
-                self.for_each(x, [h, w], out, |to, from| y[to] = x[from]);
+                simd::vectorised(#[inline(always)] || self.forward(x, y, [h, w], out[1]));
             })
         });
         Ok((y, Shape::from((n, c, out[0], out[1]))))
@@ -130,18 +140,21 @@ impl CustomOp1 for MaxPool {
     fn bwd(&self, x: &Tensor, y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
         let (_, _, h, w) = x.dims4()?;
         let (_, _, oh, ow) = y.dims4()?;
-        by_dtype!(x.dtype(), T => with_elements::<T, _>(x, |values| {
-            let mut gx = vec![T::ZERO; values.len()];
-            with_elements::<T, _>(&gy.contiguous()?, |gy| {
-                gx.par_chunks_mut(h * w)
-                    .zip(values.par_chunks(h * w).zip(gy.par_chunks(oh * ow)))
-                    .for_each(|(gx, (x, gy))| {
-                        self.for_each(x, [h, w], [oh, ow], |from, to| gx[to] += gy[from]);
-                    });
-                Ok(())
+        by_dtype!(x.dtype(), T => {
+            let mut gx = vec![T::ZERO; x.elem_count()];
+            with_elements::<T, _>(x, |x| {
+                with_elements::<T, _>(y, |y| {
+                    with_elements::<T, _>(&gy.contiguous()?, |gy| {
+                        let outputs = y.par_chunks(oh * ow).zip(gy.par_chunks(oh * ow));
+                        gx.par_chunks_mut(h * w)
+                            .zip(x.par_chunks(h * w).zip(outputs))
+                            .for_each(|(gx, (x, (y, gy)))| self.backward(x, y, gy, gx, [h, w], ow));
+                        Ok(())
+                    })
+                })
             })?;
             tensor(gx, x.shape()).map(Some)
-        }))
+        })
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) trait Real:
     fn exp(self) -> Self;
     /// The larger of both; `other` if `self` is NaN.
     fn larger(self, other: Self) -> Self;
+    fn is_nan(self) -> bool;
     fn as_f64(self) -> f64;
     fn of_f64(value: f64) -> Self;
 }
@@ -45,6 +46,10 @@ macro_rules! real {
             #[inline(always)]
             fn larger(self, other: Self) -> Self {
                 if self > other { self } else { other }
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                <$t>::is_nan(self)
             }
             #[inline(always)]
             fn as_f64(self) -> f64 {

@@ -193,9 +193,6 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u8], options: &CrossEntropy) ->
     });
     let weight: Vec<f64> = weight.collect();
     let total: f64 = weight.iter().sum();
-    if total == 0.0 {
-        return (logits * 0.0)?.sum_all();
-    }
     let classes_of: Vec<u32> =
         targets.iter().map(|&t| if t == options.ignore { 0 } else { u32::from(t) }).collect();
     let rows = logits.permute((0, 2, 3, 1))?.contiguous()?.reshape(((), classes))?;
@@ -204,5 +201,6 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u8], options: &CrossEntropy) ->
     let count = classes_of.len();
     let picked = log_softmax.gather(&Tensor::from_vec(classes_of, (count, 1), device)?, 1)?;
     let weight = Tensor::from_vec(weight, (count, 1), device)?.to_dtype(logits.dtype())?;
-    (picked * weight)?.sum_all()? / -total
+    // Without a valid pixel all weights are 0, and so is the sum, whatever it is divided by.
+    (picked * weight)?.sum_all()? / -(if total > 0.0 { total } else { 1.0 })
 }

@@ -18,13 +18,14 @@ mod weight_gradient;
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
 
 pub use geometry::ConvGeometry;
 use geometry::Problem;
 
 use crate::array::{by_dtype, elements, storage, tensor, with_elements};
 use crate::real::Real;
-use crate::reference;
+use crate::{lanes, reference, simd};
 
 /// Convolves `x` `(N, I, H, W)` with `weight` `(O, I / groups, kh, kw)` and adds `bias` `(O)`.
 ///
@@ -101,6 +102,29 @@ impl Conv2d {
         tensor(values, x.shape())
     }
 
+    /// The sum of each channel's gradient over images and pixels.
+    fn bias_gradient<T: Real>(&self, gy: &Tensor) -> Result<Tensor> {
+        let p = &self.0;
+        let pixels = p.output_pixels();
+        let values = with_elements::<T, _>(gy, |gy| {
+            let channel = |c: usize| {
+                let planes = (0..p.batch).map(|image| (image * p.outputs + c) * pixels);
+                // Blocks are added in f64: a channel may have millions of pixels.
+                let blocks = planes.flat_map(|at| gy[at..at + pixels].chunks(4096));
+                let sums = blocks.map(|block| {
+                    simd::vectorised(
+                        #[inline(always)]
+                        || lanes::sum(block, |v| v),
+                    )
+                    .as_f64()
+                });
+                T::of_f64(sums.sum())
+            };
+            Ok((0..p.outputs).into_par_iter().map(channel).collect::<Vec<T>>())
+        })?;
+        tensor(values, p.outputs)
+    }
+
     fn weight_gradient<T: Real>(&self, x: &Tensor, weight: &Tensor, gy: &Tensor) -> Result<Tensor> {
         let values = with_elements::<T, _>(x, |x| {
             with_elements::<T, _>(gy, |gy| {
@@ -169,7 +193,9 @@ impl CustomOp3 for Conv2d {
         gy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (gx, gw) = self.backward(x, weight, gy)?;
-        let gb = bias.track_op().then(|| gy.sum((0, 2, 3))).transpose()?;
+        let gb = by_dtype!(gy.dtype(), T => {
+            bias.track_op().then(|| self.bias_gradient::<T>(&gy.contiguous()?)).transpose()?
+        });
         Ok((gx, gw, gb))
     }
 }

@@ -1,0 +1,66 @@
+//! Exit codes: whose fault a failure is.
+
+use std::process::ExitCode;
+
+use canet_model::Fault;
+
+/// Shown below `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  all went well
+  1  a bug of this program; please report it
+  2  the command line is wrong: a bad argument, no such file, no such device
+  3  a file is broken: the checkpoint, or some of the frames (the others are done)
+  5  the machine lacks something: memory, disk, permission
+
+The messages go to stderr; RUST_LOG=warn leaves out the progress.";
+
+/// A failure that this program finds by itself.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    fault: Fault,
+    message: String,
+}
+
+impl Failure {
+    /// The command line is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { fault: Fault::Usage, message: message.into() }
+    }
+
+    /// A file's content is wrong.
+    pub(crate) fn data(message: impl Into<String>) -> Self {
+        Self { fault: Fault::Data, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Whose fault an error is; what nobody foresaw is a bug.
+pub(crate) fn fault(error: &anyhow::Error) -> Fault {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        failure.fault
+    } else if let Some(error) = error.downcast_ref::<canet_model::Error>() {
+        error.fault()
+    } else if error.is::<canet_core::Error>() || error.is::<std::io::Error>() {
+        Fault::Resource
+    } else {
+        Fault::Bug
+    }
+}
+
+/// The exit code of an error.
+pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(match fault(error) {
+        Fault::Bug => 1,
+        Fault::Usage => 2,
+        Fault::Data => 3,
+        Fault::Resource => 5,
+    })
+}

@@ -1,0 +1,104 @@
+//! The network of the "Segmentation of Indian Traffic" assignment: CANet's first version
+//! (arXiv 2002.12041v1) at a width of 64, without a pretrained backbone.
+//!
+//! ```text
+//! stem ---- C1 ---- C2 ---- C3 ---- C4          1/2, 1/4, 1/8, 1/8, 1/8
+//!           |                        +--- global flow -+
+//!           |                        +--- context flow +-- sum -- feature selection --+
+//!           |                        +--- context flow +                               |
+//!           |                        +--- context flow +                               |
+//!           +--- adapted global convolution ----------------------- concat -- 3x3 -- logits
+//! ```
+//!
+//! Its modules keep the notebook's names: [`blocks`] has the convolutional and the identity block,
+//! [`flows`] the global and the context flow, [`attention`] the feature selection and the adapted
+//! global convolution. Everything follows Keras: convolutions with bias and "same" padding, batch
+//! norm with epsilon 1e-3, resizing with half-pixel centres.
+//!
+//! Two sentences of the assignment are not followed, as in all notebooks that work: there is no
+//! `ReLU` on the logits, and classes compete in a softmax instead of a sigmoid each.
+
+mod attention;
+mod blocks;
+mod flows;
+mod keras;
+
+use candle_core::{Result, Tensor};
+use canet_ops::Corners;
+
+use crate::layers::{NormSpec, size_of};
+use crate::params::{Part, Scope};
+use crate::{AssignmentConfig, Output, Pass};
+use attention::{AdaptedGlobalConvolution, FeatureSelection};
+use blocks::{Stage, Stem};
+use flows::{ContextFlow, GlobalFlow};
+use keras::KerasConv;
+
+/// Channels of every flow.
+const FLOW: usize = 32;
+/// Channels of C4.
+const C4: usize = 64;
+
+/// The assignment's network.
+#[derive(Debug, Clone)]
+pub(crate) struct Assignment {
+    stem: Stem,
+    stages: [Stage; 4],
+    global_flow: GlobalFlow,
+    context_flows: Vec<ContextFlow>,
+    fsm: FeatureSelection,
+    agcn: AdaptedGlobalConvolution,
+    classifier: KerasConv,
+}
+
+impl Assignment {
+    pub(crate) fn new(scope: &mut Scope, config: &AssignmentConfig) -> Result<Self> {
+        let norm = NormSpec { eps: 1e-3, momentum: config.batch_norm_momentum };
+        let mut backbone = scope.of(Part::Backbone);
+        let stem = Stem::new(&mut backbone.sub("stem"), norm)?;
+        let mut stage = |name, inputs, filters, stride, identity_blocks| {
+            Stage::new(&mut backbone.sub(name), inputs, filters, stride, identity_blocks, norm)
+        };
+        let stages = [
+            stage("c1", 64, [4, 4, 8], 2, 1)?,
+            stage("c2", 8, [8, 8, 16], 2, 2)?,
+            stage("c3", 16, [16, 16, 32], 1, 3)?,
+            stage("c4", 32, [32, 32, C4], 1, 4)?,
+        ];
+        let global_flow = GlobalFlow::new(&mut scope.sub("global_flow"), norm)?;
+        let mut context_flows = Vec::new();
+        for (index, &rate) in config.rates.iter().enumerate() {
+            let mut scope = scope.sub("context_flows");
+            context_flows.push(ContextFlow::new(&mut scope.sub(index), rate)?);
+        }
+        let fsm = FeatureSelection::new(&mut scope.sub("fsm"), norm)?;
+        let agcn = AdaptedGlobalConvolution::new(&mut scope.sub("agcn"), 8)?;
+        let classifier =
+            KerasConv::new(&mut scope.sub("classifier"), 2 * FLOW, config.classes, [3, 3])?;
+        Ok(Self { stem, stages, global_flow, context_flows, fsm, agcn, classifier })
+    }
+
+    /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
+        let [stage1, stage2, stage3, stage4] = &self.stages;
+        // The adapted global convolution starts from C1's convolutional block, not from its end.
+        let c1_block = stage1.convolutional_block(&self.stem.forward(x, pass)?, pass)?;
+        let c1 = stage1.identity_blocks(&c1_block, pass)?;
+        let c4 = [stage2, stage3, stage4].iter().try_fold(c1.clone(), |x, stage| {
+            stage.identity_blocks(&stage.convolutional_block(&x, pass)?, pass)
+        })?;
+
+        let mut flow = self.global_flow.forward(&c4, pass)?;
+        let mut sum = flow.clone();
+        for context_flow in &self.context_flows {
+            flow = context_flow.forward(&c4, &flow, pass)?;
+            sum = (sum + &flow)?;
+        }
+        let selected = self.fsm.forward(&sum, pass)?;
+        let selected = canet_ops::resize_bilinear(&selected, size_of(&c1)?, Corners::HalfPixel)?;
+        let joined = Tensor::cat(&[&selected, &self.agcn.forward(&c1_block, pass)?], 1)?;
+        let logits = self.classifier.forward(&joined, pass)?;
+        let logits = canet_ops::resize_bilinear(&logits, size_of(x)?, Corners::HalfPixel)?;
+        Ok(Output { logits, aux: None })
+    }
+}

@@ -1,0 +1,62 @@
+//! The feature selection, and the adapted global convolution (after the "large kernels" of Peng et
+//! al., arXiv 1703.02719).
+
+use candle_core::{Result, Tensor};
+use canet_ops::Activation;
+
+use super::FLOW;
+use super::keras::{ConvBn, KerasConv};
+use crate::Pass;
+use crate::layers::{NormSpec, global_average};
+use crate::params::Scope;
+
+/// 3x3, then a factor a channel; without the paper's later `+ X`.
+#[derive(Debug, Clone)]
+pub(crate) struct FeatureSelection {
+    conv: KerasConv,
+    gate: ConvBn,
+}
+
+impl FeatureSelection {
+    pub(crate) fn new(scope: &mut Scope, norm: NormSpec) -> Result<Self> {
+        let conv = KerasConv::new(&mut scope.sub("conv"), FLOW, FLOW, [3, 3])?;
+        let shape = [FLOW, FLOW, 1, 1];
+        Ok(Self { conv, gate: ConvBn::new(&mut scope.sub("gate"), ["conv", "bn"], shape, norm)? })
+    }
+
+    /// `(N, 32, h, w)` to the same shape.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let x = self.conv.forward(x, pass)?;
+        let gate = self.gate.forward(&global_average(&x)?, pass, Activation::None)?;
+        x.broadcast_mul(&canet_ops::sigmoid(&gate)?)
+    }
+}
+
+/// A field of 7x7 made of two separable paths, and a refinement of their sum.
+#[derive(Debug, Clone)]
+pub(crate) struct AdaptedGlobalConvolution {
+    left: [KerasConv; 2],
+    right: [KerasConv; 2],
+    refine: KerasConv,
+}
+
+impl AdaptedGlobalConvolution {
+    pub(crate) fn new(scope: &mut Scope, inputs: usize) -> Result<Self> {
+        let mut path = |name, kernels: [[usize; 2]; 2]| {
+            let mut scope = scope.sub(name);
+            let first = KerasConv::new(&mut scope.sub(0), inputs, FLOW, kernels[0])?;
+            Result::Ok([first, KerasConv::new(&mut scope.sub(1), FLOW, FLOW, kernels[1])?])
+        };
+        let left = path("left", [[7, 1], [1, 7]])?;
+        let right = path("right", [[1, 7], [7, 1]])?;
+        let refine = KerasConv::new(&mut scope.sub("refine"), FLOW, FLOW, [3, 3])?;
+        Ok(Self { left, right, refine })
+    }
+
+    /// `(N, inputs, h, w)` to `(N, 32, h, w)`.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let path = |convs: &[KerasConv; 2]| convs[1].forward(&convs[0].forward(x, pass)?, pass);
+        let sum = (path(&self.left)? + path(&self.right)?)?;
+        &sum + self.refine.forward(&sum, pass)?
+    }
+}

@@ -1,0 +1,135 @@
+//! The stem, the convolutional block, the identity block, and the stages C1 to C4 made of them.
+
+use candle_core::{Result, Tensor};
+use canet_ops::Activation;
+
+use super::keras::ConvBn;
+use crate::Pass;
+use crate::layers::NormSpec;
+use crate::params::Scope;
+
+/// 3x3 to 64 channels, then max-pooling by 2.
+#[derive(Debug, Clone)]
+pub(crate) struct Stem {
+    conv: ConvBn,
+}
+
+impl Stem {
+    pub(crate) fn new(scope: &mut Scope, norm: NormSpec) -> Result<Self> {
+        Ok(Self { conv: ConvBn::new(scope, ["conv", "bn"], [3, 64, 3, 1], norm)? })
+    }
+
+    /// `(N, 3, H, W)` to `(N, 64, H / 2, W / 2)`, rounded down.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        canet_ops::max_pool2d(&self.conv.forward(x, pass, Activation::Relu)?, 2, 2, 0)
+    }
+}
+
+/// One of C1 to C4: a convolutional block, then identity blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Stage {
+    convolutional_block: ConvolutionalBlock,
+    identity_blocks: Vec<IdentityBlock>,
+}
+
+impl Stage {
+    pub(crate) fn new(
+        scope: &mut Scope,
+        inputs: usize,
+        filters: [usize; 3],
+        stride: usize,
+        identity_blocks: usize,
+        norm: NormSpec,
+    ) -> Result<Self> {
+        let convolutional_block =
+            ConvolutionalBlock::new(&mut scope.sub("conv_block"), inputs, filters, stride, norm)?;
+        let mut scope = scope.sub("identity_blocks");
+        let identity_blocks = (0..identity_blocks)
+            .map(|index| IdentityBlock::new(&mut scope.sub(index), filters, norm))
+            .collect::<Result<_>>()?;
+        Ok(Self { convolutional_block, identity_blocks })
+    }
+
+    /// The first block of the stage.
+    pub(crate) fn convolutional_block(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.convolutional_block.forward(x, pass)
+    }
+
+    /// The blocks after it.
+    pub(crate) fn identity_blocks(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.identity_blocks.iter().try_fold(x.clone(), |x, block| block.forward(&x, pass))
+    }
+}
+
+/// 1x1, 3x3 (with the stride) and 1x1, beside a 3x3 with the same stride and a `ReLU` of its own.
+#[derive(Debug, Clone)]
+struct ConvolutionalBlock {
+    trunk: Trunk,
+    shortcut: ConvBn,
+}
+
+impl ConvolutionalBlock {
+    fn new(
+        scope: &mut Scope,
+        inputs: usize,
+        filters: [usize; 3],
+        stride: usize,
+        norm: NormSpec,
+    ) -> Result<Self> {
+        let trunk = Trunk::new(scope, inputs, filters, stride, norm)?;
+        let shape = [inputs, filters[2], 3, stride];
+        let shortcut = ConvBn::new(&mut scope.sub("shortcut"), ["conv", "bn"], shape, norm)?;
+        Ok(Self { trunk, shortcut })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let shortcut = self.shortcut.forward(x, pass, Activation::Relu)?;
+        canet_ops::relu(&(self.trunk.forward(x, pass)? + shortcut)?)
+    }
+}
+
+/// 1x1, 3x3 and 1x1, beside the input itself.
+#[derive(Debug, Clone)]
+struct IdentityBlock {
+    trunk: Trunk,
+}
+
+impl IdentityBlock {
+    fn new(scope: &mut Scope, filters: [usize; 3], norm: NormSpec) -> Result<Self> {
+        Ok(Self { trunk: Trunk::new(scope, filters[2], filters, 1, norm)? })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        canet_ops::relu(&(self.trunk.forward(x, pass)? + x)?)
+    }
+}
+
+/// What both blocks have in common.
+#[derive(Debug, Clone)]
+struct Trunk {
+    convs: [ConvBn; 3],
+}
+
+impl Trunk {
+    fn new(
+        scope: &mut Scope,
+        inputs: usize,
+        [f1, f2, f3]: [usize; 3],
+        stride: usize,
+        norm: NormSpec,
+    ) -> Result<Self> {
+        let convs = [
+            ConvBn::new(scope, ["conv1", "bn1"], [inputs, f1, 1, 1], norm)?,
+            ConvBn::new(scope, ["conv2", "bn2"], [f1, f2, 3, stride], norm)?,
+            ConvBn::new(scope, ["conv3", "bn3"], [f2, f3, 1, 1], norm)?,
+        ];
+        Ok(Self { convs })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let [first, second, third] = &self.convs;
+        let x = first.forward(x, pass, Activation::Relu)?;
+        let x = second.forward(&x, pass, Activation::Relu)?;
+        third.forward(&x, pass, Activation::None)
+    }
+}

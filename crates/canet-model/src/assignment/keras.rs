@@ -1,0 +1,72 @@
+//! A convolution as Keras has it: with bias, and with "same" padding.
+
+use candle_core::{Result, Tensor, Var};
+use canet_ops::{Activation, ConvGeometry};
+
+use crate::Pass;
+use crate::init::Init;
+use crate::layers::{BatchNorm, NormSpec, size_of};
+use crate::params::Scope;
+
+/// The convolution. Its padding depends on the size of the picture: where the sum is odd, the
+/// larger half comes last.
+#[derive(Debug, Clone)]
+pub(crate) struct KerasConv {
+    weight: Var,
+    bias: Var,
+    kernel: [usize; 2],
+    stride: usize,
+}
+
+impl KerasConv {
+    pub(crate) fn new(
+        scope: &mut Scope,
+        inputs: usize,
+        outputs: usize,
+        kernel: [usize; 2],
+    ) -> Result<Self> {
+        let shape = [outputs, inputs, kernel[0], kernel[1]];
+        Ok(Self {
+            weight: scope.weight(&shape, Init::GlorotUniform)?,
+            bias: scope.vector("bias", outputs, 0.0)?,
+            kernel,
+            stride: 1,
+        })
+    }
+
+    pub(crate) fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let geometry = ConvGeometry::same(self.kernel, self.stride, size_of(x)?);
+        let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
+        canet_ops::conv2d(x, &weight, Some(&bias), &geometry)
+    }
+}
+
+/// A convolution and the batch norm after it.
+#[derive(Debug, Clone)]
+pub(crate) struct ConvBn {
+    conv: KerasConv,
+    bn: BatchNorm,
+}
+
+impl ConvBn {
+    /// `names` are those of the convolution and of the batch norm.
+    pub(crate) fn new(
+        scope: &mut Scope,
+        names: [&str; 2],
+        [inputs, outputs, kernel, stride]: [usize; 4],
+        norm: NormSpec,
+    ) -> Result<Self> {
+        let conv = KerasConv::new(&mut scope.sub(names[0]), inputs, outputs, [kernel; 2])?;
+        let bn = BatchNorm::new(&mut scope.sub(names[1]), outputs, norm)?;
+        Ok(Self { conv: conv.with_stride(stride), bn })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass, activation: Activation) -> Result<Tensor> {
+        self.bn.forward(&self.conv.forward(x, pass)?, pass, activation)
+    }
+}

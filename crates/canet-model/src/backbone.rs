@@ -1,0 +1,220 @@
+//! The dilated residual network below CANet: ResNet with output stride 8.
+//!
+//! He et al., "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), with the last two
+//! strides replaced by dilation as in Yu et al., "Dilated Residual Networks" (arXiv 1705.09914):
+//!
+//! ```text
+//! layer   stride   dilation of the first block, of the others     output
+//! stem      4         -                                            64 or 128 at 1/4
+//! layer1    1         1  1                                         C1 at 1/4
+//! layer2    2         1  1                                         C2 at 1/8
+//! layer3    1         1  2                                         C3 at 1/8
+//! layer4    1         2  4                                         C4 at 1/8
+//! ```
+//!
+//! The names are torchvision's, so that published weights fit without a table of names.
+
+use candle_core::{Result, Tensor};
+use canet_ops::Activation;
+
+use crate::init::Init;
+use crate::layers::{BatchNorm, Conv, ConvSpec, NormSpec};
+use crate::params::Scope;
+use crate::{Depth, Pass, Stem};
+
+/// The backbone, `(N, 3, H, W)` to [`Features`].
+#[derive(Debug, Clone)]
+pub(crate) struct Backbone {
+    stem: StemLayers,
+    layers: [Vec<Block>; 4],
+}
+
+/// What the rest of the network sees.
+#[derive(Debug)]
+pub(crate) struct Features {
+    /// Fine, at 1/4.
+    pub(crate) c1: Tensor,
+    /// For the auxiliary head, at 1/8.
+    pub(crate) c3: Tensor,
+    /// The richest, at 1/8.
+    pub(crate) c4: Tensor,
+}
+
+/// The channels of [`Features`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Widths {
+    pub(crate) c1: usize,
+    pub(crate) c3: usize,
+    pub(crate) c4: usize,
+}
+
+/// Blocks of each layer, and by how much a block's last convolution widens its planes.
+fn plan(depth: Depth) -> ([usize; 4], usize) {
+    match depth {
+        Depth::D18 => ([2, 2, 2, 2], 1),
+        Depth::D34 => ([3, 4, 6, 3], 1),
+        Depth::D50 => ([3, 4, 6, 3], 4),
+        Depth::D101 => ([3, 4, 23, 3], 4),
+    }
+}
+
+impl Backbone {
+    pub(crate) fn new(
+        scope: &mut Scope,
+        depth: Depth,
+        stem: Stem,
+        norm: NormSpec,
+    ) -> Result<(Self, Widths)> {
+        let (blocks, expansion) = plan(depth);
+        let stem = StemLayers::new(scope, stem, norm)?;
+        let mut width = stem.width();
+        let mut layer = |number: usize, stride, first_dilation, dilation| {
+            let planes = 64 << (number - 1);
+            let mut scope = scope.sub(format!("layer{number}"));
+            let mut members = Vec::new();
+            for index in 0..blocks[number - 1] {
+                let shape = BlockShape {
+                    inputs: width,
+                    planes,
+                    bottleneck: expansion > 1,
+                    stride: if index == 0 { stride } else { 1 },
+                    dilation: if index == 0 { first_dilation } else { dilation },
+                    layer_dilation: dilation,
+                };
+                members.push(Block::new(&mut scope.sub(index), shape, norm)?);
+                width = planes * expansion;
+            }
+            Result::Ok(members)
+        };
+        let layers =
+            [layer(1, 1, 1, 1)?, layer(2, 2, 1, 1)?, layer(3, 1, 1, 2)?, layer(4, 1, 2, 4)?];
+        let widths = Widths { c1: 64 * expansion, c3: 256 * expansion, c4: 512 * expansion };
+        Ok((Self { stem, layers }, widths))
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Features> {
+        let run = |layer: &[Block], x: Tensor| layer.iter().try_fold(x, |x, b| b.forward(&x, pass));
+        let [layer1, layer2, layer3, layer4] = &self.layers;
+        let c1 = run(layer1, self.stem.forward(x, pass)?)?;
+        let c3 = run(layer3, run(layer2, c1.clone())?)?;
+        let c4 = run(layer4, c3.clone())?;
+        Ok(Features { c1, c3, c4 })
+    }
+}
+
+/// Everything before `layer1`: down to 1/4 of the picture.
+#[derive(Debug, Clone)]
+struct StemLayers {
+    convs: Vec<(Conv, BatchNorm)>,
+    width: usize,
+}
+
+impl StemLayers {
+    fn new(scope: &mut Scope, stem: Stem, norm: NormSpec) -> Result<Self> {
+        // The last batch norm is `bn1` in both; the others count on within `conv1`.
+        let (plan, width): (&[_], _) = match stem {
+            Stem::V1s => (
+                &[
+                    ("conv1.0", "conv1.1", ConvSpec::new(3, 64, 3).stride(2)),
+                    ("conv1.3", "conv1.4", ConvSpec::new(64, 64, 3)),
+                    ("conv1.6", "bn1", ConvSpec::new(64, 128, 3)),
+                ],
+                128,
+            ),
+            Stem::Classic => (&[("conv1", "bn1", ConvSpec::new(3, 64, 7).stride(2))], 64),
+        };
+        let mut convs = Vec::new();
+        for &(conv, bn, spec) in plan {
+            let conv = Conv::new(&mut scope.sub(conv), spec.init(Init::HeFanOut))?;
+            convs.push((conv, BatchNorm::new(&mut scope.sub(bn), spec.outputs(), norm)?));
+        }
+        Ok(Self { convs, width })
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (conv, bn) in &self.convs {
+            x = bn.forward(&conv.forward(&x, pass)?, pass, Activation::Relu)?;
+        }
+        canet_ops::max_pool2d(&x, 3, 2, 1)
+    }
+}
+
+/// A residual block: a basic one of two 3x3 convolutions, or a bottleneck of 1x1, 3x3 and 1x1.
+#[derive(Debug, Clone)]
+struct Block {
+    convs: Vec<(Conv, BatchNorm)>,
+    downsample: Option<(Conv, BatchNorm)>,
+}
+
+/// The place of a block in its layer.
+#[derive(Debug, Clone, Copy)]
+struct BlockShape {
+    inputs: usize,
+    planes: usize,
+    bottleneck: bool,
+    stride: usize,
+    /// Of the convolution that carries the stride.
+    dilation: usize,
+    /// Of the other 3x3 convolution, in a basic block.
+    layer_dilation: usize,
+}
+
+impl BlockShape {
+    fn convs(self) -> Vec<ConvSpec> {
+        let Self { inputs, planes, stride, dilation, layer_dilation, .. } = self;
+        let strided = |inputs| ConvSpec::new(inputs, planes, 3).stride(stride).dilation(dilation);
+        if self.bottleneck {
+            let widened = ConvSpec::new(planes, 4 * planes, 1);
+            vec![ConvSpec::new(inputs, planes, 1), strided(planes), widened]
+        } else {
+            vec![strided(inputs), ConvSpec::new(planes, planes, 3).dilation(layer_dilation)]
+        }
+    }
+
+    fn outputs(self) -> usize {
+        if self.bottleneck { 4 * self.planes } else { self.planes }
+    }
+
+    /// The projection of the shortcut, where the shape changes.
+    fn downsample(self) -> Option<ConvSpec> {
+        (self.stride != 1 || self.inputs != self.outputs())
+            .then(|| ConvSpec::new(self.inputs, self.outputs(), 1).stride(self.stride))
+    }
+}
+
+impl Block {
+    fn new(scope: &mut Scope, shape: BlockShape, norm: NormSpec) -> Result<Self> {
+        let mut pair = |conv: String, bn: String, spec: ConvSpec| {
+            let conv = Conv::new(&mut scope.sub(conv), spec.init(Init::HeFanOut))?;
+            Result::Ok((conv, BatchNorm::new(&mut scope.sub(bn), spec.outputs(), norm)?))
+        };
+        let mut convs = Vec::new();
+        for (spec, number) in shape.convs().into_iter().zip(1..) {
+            convs.push(pair(format!("conv{number}"), format!("bn{number}"), spec)?);
+        }
+        let downsample = shape
+            .downsample()
+            .map(|spec| pair("downsample.0".into(), "downsample.1".into(), spec))
+            .transpose()?;
+        Ok(Self { convs, downsample })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let mut y = x.clone();
+        for (index, (conv, bn)) in self.convs.iter().enumerate() {
+            let last = index + 1 == self.convs.len();
+            let activation = if last { Activation::None } else { Activation::Relu };
+            y = bn.forward(&conv.forward(&y, pass)?, pass, activation)?;
+        }
+        let shortcut = match &self.downsample {
+            Some((conv, bn)) => bn.forward(&conv.forward(x, pass)?, pass, Activation::None)?,
+            None => x.clone(),
+        };
+        canet_ops::relu(&(y + shortcut)?)
+    }
+}

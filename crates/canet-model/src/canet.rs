@@ -1,0 +1,84 @@
+//! CANet: Tang et al., "Attention-guided Chained Context Aggregation for Semantic Segmentation"
+//! (arXiv 2002.12041v4; Image and Vision Computing 2021).
+//!
+//! Every resize aims at the size that the features really have, so any picture will do; the
+//! authors' code divides by 4 and by 8 and needs sides that are multiples of 8.
+
+use candle_core::{Result, Tensor};
+
+use crate::backbone::Backbone;
+use crate::decoder::{self, Decoder, Head, HeadSpec};
+use crate::flow::{ContextFlow, GlobalFlow};
+use crate::layers::{NormSpec, size_of};
+use crate::params::{Part, Scope};
+use crate::pass::Site;
+use crate::select::FeatureSelection;
+use crate::{CanetConfig, Output, Pass};
+
+/// The network of the paper.
+#[derive(Debug, Clone)]
+pub(crate) struct Canet {
+    backbone: Backbone,
+    global_flow: GlobalFlow,
+    context_flows: Vec<ContextFlow>,
+    fsm: FeatureSelection,
+    dropout: f64,
+    decoder: Decoder,
+    head: Head,
+    aux: Option<Head>,
+}
+
+impl Canet {
+    pub(crate) fn new(scope: &mut Scope, config: &CanetConfig) -> Result<Self> {
+        let &CanetConfig { depth, stem, classes, capacity, dropout, .. } = config;
+        let norm = NormSpec { eps: 1e-5, momentum: config.batch_norm_momentum };
+        let context = capacity / 2;
+        let (backbone, widths) =
+            Backbone::new(&mut scope.of(Part::Backbone).sub("backbone"), depth, stem, norm)?;
+        let global_flow =
+            GlobalFlow::new(&mut scope.sub("global_flow"), widths.c4, capacity, norm)?;
+        let mut context_flows = Vec::new();
+        for (index, &rate) in config.rates.iter().enumerate() {
+            let mut scope = scope.sub("context_flows");
+            let flow = ContextFlow::new(&mut scope.sub(index), widths.c4, capacity, rate, norm)?;
+            context_flows.push(flow);
+        }
+        let gated = config.feature_selection;
+        let fsm = FeatureSelection::new(&mut scope.sub("fsm"), capacity, context, gated, norm)?;
+        let decoder = Decoder::new(scope, widths.c1, context, norm)?;
+        let head_on = |inputs, width, site| HeadSpec {
+            inputs,
+            width,
+            classes,
+            dropout: config.head_dropout,
+            site,
+        };
+        let head = head_on(decoder::WIDTH, decoder::WIDTH, Site::Head);
+        let head = Head::new(&mut scope.sub("head"), head, norm)?;
+        let aux = head_on(widths.c3, widths.c3 / 4, Site::Aux);
+        let aux = config.aux.then(|| Head::new(&mut scope.sub("aux"), aux, norm)).transpose()?;
+        Ok(Self { backbone, global_flow, context_flows, fsm, dropout, decoder, head, aux })
+    }
+
+    /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
+        let size = size_of(x)?;
+        let features = self.backbone.forward(x, pass)?;
+        let context = self.aggregate(&features.c4, pass)?;
+        let fused = self.decoder.forward(&features.c1, &context, pass)?;
+        let logits = self.head.forward(&fused, size, pass)?;
+        let aux = self.aux.as_ref().map(|aux| aux.forward(&features.c3, size, pass)).transpose()?;
+        Ok(Output { logits, aux })
+    }
+
+    /// Chained context aggregation: C4 `(N, c4, h, w)` to `(N, capacity / 2, h, w)`.
+    fn aggregate(&self, c4: &Tensor, pass: Pass) -> Result<Tensor> {
+        let mut flow = self.global_flow.forward(c4, pass)?;
+        let mut sum = flow.clone();
+        for context_flow in &self.context_flows {
+            flow = context_flow.forward(c4, &flow, pass)?;
+            sum = (sum + &flow)?;
+        }
+        pass.dropout(&self.fsm.forward(&sum, pass)?, self.dropout, Site::FeatureSelection)
+    }
+}

@@ -1,0 +1,234 @@
+//! A trained network in one safetensors file: nothing else is needed to use it.
+//!
+//! | metadata key | content |
+//! |---|---|
+//! | `canet.format` | `1` |
+//! | `canet.model` | the [`ModelConfig`] |
+//! | `canet.classes` | the [`ClassSet`]: names and colours |
+//! | `canet.normalisation` | the [`Normalisation`] |
+//! | `canet.input` | `[width, height]` that frames are brought to, or `null` for their own size |
+//! | `canet.training` | a summary of the training, free in form |
+//! | `canet.checksum` | over the file; optional |
+//!
+//! All but the format and the checksum are JSON. The tensors are the network's parameters by name,
+//! and, under names that start with `training.`, whatever the training needs to go on; inference
+//! ignores those.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use canet_core::{ClassSet, atomic};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::container::Container;
+use crate::{Error, ModelConfig, Network, Params, Result};
+
+/// The version of the format that is written, and the newest that is read.
+const FORMAT: u32 = 1;
+/// The start of the names of tensors that only the training needs.
+pub const TRAINING_PREFIX: &str = "training.";
+/// The largest side of a network's input.
+const MAX_SIDE: u32 = 16_384;
+
+/// What a checkpoint says about its network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckpointMeta {
+    /// What to build.
+    pub model: ModelConfig,
+    /// What the logits' channels stand for.
+    pub classes: ClassSet,
+    /// What is done to the pixels first.
+    pub normalisation: Normalisation,
+    /// Width and height that frames are resized to before the network, if not left alone.
+    pub input: Option<[u32; 2]>,
+    /// A summary of the training, free in form.
+    pub training: serde_json::Value,
+}
+
+/// `(value / 255 - mean) / std`, for each of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// Of red, green and blue.
+    pub mean: [f32; 3],
+    /// Of red, green and blue.
+    pub std: [f32; 3],
+}
+
+impl Default for Normalisation {
+    /// That of `ImageNet`, which published backbones expect.
+    fn default() -> Self {
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+/// A checkpoint that has been read; its tensors are on the CPU.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What it says about its network.
+    pub meta: CheckpointMeta,
+    /// The network's parameters by name.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// What the training needs to go on; the names start with [`TRAINING_PREFIX`].
+    pub training_tensors: BTreeMap<String, Tensor>,
+    path: PathBuf,
+}
+
+impl CheckpointMeta {
+    /// A description with the usual normalisation, for frames of any size.
+    pub fn new(model: ModelConfig, classes: ClassSet) -> Self {
+        let training = serde_json::Value::Null;
+        Self { model, classes, normalisation: Normalisation::default(), input: None, training }
+    }
+
+    /// Refuses what cannot be: classes that do not fit the network, sizes of zero and the like.
+    pub fn check(&self) -> Result<()> {
+        self.model.check()?;
+        self.classes.check("classes")?;
+        if self.classes.len() != self.model.classes() {
+            return Err(Error::Config(format!(
+                "the network tells {} classes apart, but {} has {}",
+                self.model.classes(),
+                self.classes.name,
+                self.classes.len()
+            )));
+        }
+        let Normalisation { mean, std } = self.normalisation;
+        if mean.iter().any(|m| !m.is_finite()) || std.iter().any(|s| !s.is_normal() || *s < 0.0) {
+            return Err(Error::Config(format!(
+                "the normalisation {mean:?}, {std:?} is impossible"
+            )));
+        }
+        match self.input {
+            Some(size) if size.iter().any(|side| !(1..=MAX_SIDE).contains(side)) => {
+                Err(Error::Config(format!("the input size {size:?} is impossible")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn to_metadata(&self) -> Result<BTreeMap<String, String>> {
+        Ok(BTreeMap::from([
+            ("canet.format".into(), FORMAT.to_string()),
+            ("canet.model".into(), json(&self.model)?),
+            ("canet.classes".into(), json(&self.classes)?),
+            ("canet.normalisation".into(), json(&self.normalisation)?),
+            ("canet.input".into(), json(&self.input)?),
+            ("canet.training".into(), json(&self.training)?),
+        ]))
+    }
+
+    fn from_metadata(metadata: &BTreeMap<String, String>, path: &Path) -> Result<Self> {
+        let Some(format) = metadata.get("canet.format") else {
+            return Err(Error::checkpoint(
+                path,
+                "is a bare weight file without CANet's metadata; to start a training from it, \
+                 name it as the backbone (backbone = ...)",
+            ));
+        };
+        if format.parse::<u32>().ok() != Some(FORMAT) {
+            return Err(Error::checkpoint(
+                path,
+                format!("has format {format:?}, this program reads {FORMAT}; update the program"),
+            ));
+        }
+        let meta = Self {
+            model: field(metadata, "canet.model", path)?,
+            classes: field(metadata, "canet.classes", path)?,
+            normalisation: field(metadata, "canet.normalisation", path)?,
+            input: field(metadata, "canet.input", path)?,
+            training: field(metadata, "canet.training", path)?,
+        };
+        meta.check().map_err(|e| Error::checkpoint(path, format!("contradicts itself: {e}")))?;
+        Ok(meta)
+    }
+}
+
+impl Checkpoint {
+    /// Writes a checkpoint, whole or not at all; equal content gives equal bytes. The names of the
+    /// `extra` tensors start with [`TRAINING_PREFIX`].
+    pub fn save(
+        path: &Path,
+        params: &Params,
+        meta: &CheckpointMeta,
+        extra: &[(String, Tensor)],
+    ) -> Result<()> {
+        meta.check()?;
+        let mut tensors: BTreeMap<_, _> = params
+            .iter()
+            .map(|param| (param.name.clone(), param.var.as_detached_tensor()))
+            .collect();
+        for (name, tensor) in extra {
+            let fresh = name.starts_with(TRAINING_PREFIX)
+                && tensors.insert(name.clone(), tensor.clone()).is_none();
+            if !fresh {
+                return Err(Error::Input(format!(
+                    "extra tensor {name:?} must have a name of its own that starts with \
+                     {TRAINING_PREFIX:?}"
+                )));
+            }
+        }
+        let bytes = Container { metadata: meta.to_metadata()?, tensors }.to_bytes()?;
+        Ok(atomic::write(path, &bytes)?)
+    }
+
+    /// Reads and checks a checkpoint.
+    pub fn read(path: &Path) -> Result<Self> {
+        let container = read_container(path)?;
+        let meta = CheckpointMeta::from_metadata(&container.metadata, path)?;
+        let (training_tensors, tensors) =
+            container.tensors.into_iter().partition(|(name, _)| name.starts_with(TRAINING_PREFIX));
+        Ok(Self { meta, tensors, training_tensors, path: path.to_owned() })
+    }
+
+    /// Sets a network's parameters from the checkpoint, all or none.
+    pub fn load_into(&self, params: &Params) -> Result<()> {
+        params.load(&self.tensors, &self.path.display().to_string())
+    }
+
+    /// Builds the checkpoint's network with its parameters.
+    pub fn network(&self, device: &Device) -> Result<(Network, Params)> {
+        let mut params = Params::blank(device);
+        let network = Network::new(&self.meta.model, &mut params)?;
+        self.load_into(&params)?;
+        Ok((network, params))
+    }
+
+    /// The same network without its auxiliary head, which has done its work with the training.
+    #[must_use]
+    pub fn without_aux(mut self) -> Self {
+        if let ModelConfig::Canet(config) = &mut self.meta.model {
+            if config.aux {
+                self.tensors.retain(|name, _| !name.starts_with("aux."));
+            }
+            config.aux = false;
+        }
+        self
+    }
+}
+
+pub(crate) fn read_container(path: &Path) -> Result<Container> {
+    let bytes = std::fs::read(path).map_err(|source| canet_core::Error::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Container::from_bytes(&bytes, path)
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::Config(format!("cannot be written: {e}")))
+}
+
+fn field<T: DeserializeOwned>(
+    metadata: &BTreeMap<String, String>,
+    key: &str,
+    path: &Path,
+) -> Result<T> {
+    let text = metadata
+        .get(key)
+        .ok_or_else(|| Error::checkpoint(path, format!("lacks the metadata {key}")))?;
+    serde_json::from_str(text)
+        .map_err(|e| Error::checkpoint(path, format!("metadata {key} is not understood: {e}")))
+}

@@ -1,0 +1,86 @@
+//! The asymmetric decoder (arXiv 2002.12041v4, section 3) and the heads.
+//!
+//! One 3x3 convolution on the fine C1, none on the context: the two meet at 1/4 of the picture.
+
+use candle_core::{Result, Tensor, Var};
+use canet_ops::{ConvGeometry, Corners};
+
+use crate::Pass;
+use crate::init::Init;
+use crate::layers::{Cbr, ConvSpec, NormSpec, size_of};
+use crate::params::Scope;
+use crate::pass::Site;
+
+/// Channels of the fused map.
+pub(crate) const WIDTH: usize = 256;
+/// Channels that C1 is squeezed to: enough for edges, too few to drown the context.
+const LOW: usize = 48;
+
+/// Joins context and detail.
+#[derive(Debug, Clone)]
+pub(crate) struct Decoder {
+    low: Cbr,
+    fuse: Cbr,
+}
+
+impl Decoder {
+    pub(crate) fn new(
+        scope: &mut Scope,
+        c1: usize,
+        context: usize,
+        norm: NormSpec,
+    ) -> Result<Self> {
+        let fuse = ConvSpec::new(context + LOW, WIDTH, 3);
+        Ok(Self {
+            low: Cbr::new(&mut scope.sub("low"), ConvSpec::new(c1, LOW, 3), norm)?,
+            fuse: Cbr::new(&mut scope.sub("fuse"), fuse, norm)?,
+        })
+    }
+
+    /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`.
+    pub(crate) fn forward(&self, c1: &Tensor, context: &Tensor, pass: Pass) -> Result<Tensor> {
+        let context = canet_ops::resize_bilinear(context, size_of(c1)?, Corners::Aligned)?;
+        let low = self.low.forward(c1, pass)?;
+        self.fuse.forward(&Tensor::cat(&[&context, &low], 1)?, pass)
+    }
+}
+
+/// From features to logits of the picture's size.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    cbr: Cbr,
+    weight: Var,
+    bias: Var,
+    dropout: f64,
+    site: Site,
+}
+
+/// The settings of a [`Head`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadSpec {
+    pub(crate) inputs: usize,
+    pub(crate) width: usize,
+    pub(crate) classes: usize,
+    pub(crate) dropout: f64,
+    pub(crate) site: Site,
+}
+
+impl Head {
+    pub(crate) fn new(scope: &mut Scope, spec: HeadSpec, norm: NormSpec) -> Result<Self> {
+        let cbr = ConvSpec::new(spec.inputs, spec.width, 3);
+        let cbr = Cbr::new(&mut scope.sub("cbr"), cbr, norm)?;
+        let mut classifier = scope.sub("classifier");
+        let weight = classifier.weight(&[spec.classes, spec.width, 1, 1], Init::Small)?;
+        let bias = classifier.vector("bias", spec.classes, 0.0)?;
+        Ok(Self { cbr, weight, bias, dropout: spec.dropout, site: spec.site })
+    }
+
+    /// `(N, inputs, h, w)` to `(N, classes, H, W)` with `[H, W] = size`.
+    pub(crate) fn forward(&self, x: &Tensor, size: [usize; 2], pass: Pass) -> Result<Tensor> {
+        let x = pass.dropout(&self.cbr.forward(x, pass)?, self.dropout, self.site)?;
+        let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
+        let one_by_one = ConvGeometry::default();
+        let logits = canet_ops::conv2d(&x, &weight, Some(&bias), &one_by_one)?;
+        canet_ops::resize_bilinear(&logits, size, Corners::Aligned)
+    }
+}

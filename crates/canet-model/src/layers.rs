@@ -1,0 +1,174 @@
+//! The layers that both networks are made of: convolution, batch norm, and the two in a row.
+
+use candle_core::{Result, Tensor, Var};
+use canet_ops::{Activation, ConvGeometry};
+
+use crate::Pass;
+use crate::init::Init;
+use crate::params::Scope;
+
+/// A convolution without bias: a batch norm follows every one of them but the classifiers.
+/// The padding keeps the size, but for the stride.
+#[derive(Debug, Clone)]
+pub(crate) struct Conv {
+    weight: Var,
+    geometry: ConvGeometry,
+}
+
+/// The settings of a [`Conv`]: a square kernel, and what is not usual about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConvSpec {
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    groups: usize,
+    init: Init,
+}
+
+impl ConvSpec {
+    pub(crate) fn new(inputs: usize, outputs: usize, kernel: usize) -> Self {
+        Self { inputs, outputs, kernel, stride: 1, dilation: 1, groups: 1, init: Init::HeFanIn }
+    }
+
+    /// 3x3, each channel on its own.
+    pub(crate) fn depthwise(channels: usize) -> Self {
+        Self { groups: channels, ..Self::new(channels, channels, 3) }
+    }
+
+    pub(crate) fn stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    pub(crate) fn dilation(self, dilation: usize) -> Self {
+        Self { dilation, ..self }
+    }
+
+    pub(crate) fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+}
+
+impl Conv {
+    pub(crate) fn new(scope: &mut Scope, spec: ConvSpec) -> Result<Self> {
+        let shape = [spec.outputs, spec.inputs / spec.groups, spec.kernel, spec.kernel];
+        let geometry = ConvGeometry::default()
+            .with_stride(spec.stride)
+            .with_dilation(spec.dilation)
+            .with_padding(spec.dilation * (spec.kernel / 2))
+            .with_groups(spec.groups);
+        Ok(Self { weight: scope.weight(&shape, spec.init)?, geometry })
+    }
+
+    /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        canet_ops::conv2d(x, &pass.value(&self.weight), None, &self.geometry)
+    }
+}
+
+/// Batch norm over `(N, H, W)` of each channel, with running statistics for [`Pass::Eval`].
+#[derive(Debug, Clone)]
+pub(crate) struct BatchNorm {
+    weight: Var,
+    bias: Var,
+    running_mean: Var,
+    running_var: Var,
+    spec: NormSpec,
+}
+
+/// The settings of a [`BatchNorm`], the same throughout a network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NormSpec {
+    /// Added to the variance.
+    pub(crate) eps: f64,
+    /// The share of a new batch in the running statistics (PyTorch's convention; Keras
+    /// and the authors' code name the share of the old).
+    pub(crate) momentum: f64,
+}
+
+impl BatchNorm {
+    pub(crate) fn new(scope: &mut Scope, channels: usize, spec: NormSpec) -> Result<Self> {
+        Ok(Self {
+            weight: scope.vector("weight", channels, 1.0)?,
+            bias: scope.vector("bias", channels, 0.0)?,
+            running_mean: scope.statistic("running_mean", channels, 0.0)?,
+            running_var: scope.statistic("running_var", channels, 1.0)?,
+            spec,
+        })
+    }
+
+    /// Normalises `(N, C, H, W)`; a training pass also moves the running statistics.
+    ///
+    /// A training pass with a single value a channel (batch 1 behind a global pooling) falls back
+    /// to the running statistics and leaves them alone: the one value less its own mean would
+    /// always be 0, whatever the picture shows, and its variance is undefined.
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass, activation: Activation) -> Result<Tensor> {
+        let (n, _, h, w) = x.dims4()?;
+        let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
+        let eps = self.spec.eps;
+        if pass == Pass::Eval || n * h * w == 1 {
+            // Detached, or the gradient would be computed for the statistics, too.
+            let mean = self.running_mean.as_detached_tensor();
+            let var = self.running_var.as_detached_tensor();
+            return canet_ops::batch_norm_frozen(x, &weight, &bias, &mean, &var, eps, activation);
+        }
+        let (y, batch) = canet_ops::batch_norm_train(x, &weight, &bias, eps, activation)?;
+        self.keep(&self.running_mean, &batch.mean)?;
+        self.keep(&self.running_var, &batch.var)?;
+        Ok(y)
+    }
+
+    fn keep(&self, running: &Var, batch: &Tensor) -> Result<()> {
+        let share = self.spec.momentum;
+        running.set(&((running.as_detached_tensor() * (1.0 - share))? + (batch * share)?)?)
+    }
+}
+
+/// The paper's "cbr": convolution, batch norm, `ReLU`.
+#[derive(Debug, Clone)]
+pub(crate) struct Cbr {
+    conv: Conv,
+    bn: BatchNorm,
+}
+
+impl Cbr {
+    pub(crate) fn new(scope: &mut Scope, spec: ConvSpec, norm: NormSpec) -> Result<Self> {
+        Ok(Self {
+            conv: Conv::new(&mut scope.sub("conv"), spec)?,
+            bn: BatchNorm::new(&mut scope.sub("bn"), spec.outputs(), norm)?,
+        })
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.bn.forward(&self.conv.forward(x, pass)?, pass, Activation::Relu)
+    }
+}
+
+/// `(N, C, H, W)` to its mean over the picture, `(N, C, 1, 1)`.
+pub(crate) fn global_average(x: &Tensor) -> Result<Tensor> {
+    canet_ops::adaptive_avg_pool2d(x, [1, 1])
+}
+
+/// Average pooling by `rate` in adaptive bins. Where the picture is smaller than the rate, one
+/// pixel is left (the authors' rule would leave none).
+pub(crate) fn pool_by(x: &Tensor, rate: usize) -> Result<Tensor> {
+    let [h, w] = size_of(x)?;
+    canet_ops::adaptive_avg_pool2d(x, [(h / rate).max(1), (w / rate).max(1)])
+}
+
+/// Repeats `(N, C, 1, 1)` over a map of `size`: what resizing a single pixel comes to.
+pub(crate) fn spread(x: &Tensor, [h, w]: [usize; 2]) -> Result<Tensor> {
+    let (n, c, _, _) = x.dims4()?;
+    x.broadcast_as((n, c, h, w))?.contiguous()
+}
+
+/// Height and width of `(N, C, H, W)`.
+pub(crate) fn size_of(x: &Tensor) -> Result<[usize; 2]> {
+    let (_, _, h, w) = x.dims4()?;
+    Ok([h, w])
+}

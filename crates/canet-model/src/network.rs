@@ -1,0 +1,95 @@
+//! One type over both networks: what training and inference call.
+
+use candle_core::{Device, Tensor};
+
+use crate::assignment::Assignment;
+use crate::canet::Canet;
+use crate::{Error, ModelConfig, Params, Pass, Result};
+
+/// A network. Clones share their parameters.
+///
+/// ```
+/// use canet_model::{AssignmentConfig, Device, ModelConfig, Network, Params, Pass, Tensor};
+///
+/// let mut params = Params::new(42, &Device::Cpu);
+/// let config = ModelConfig::Assignment(AssignmentConfig { classes: 3, ..Default::default() });
+/// let network = Network::new(&config, &mut params)?;
+/// let frames = Tensor::zeros((2, 3, 20, 30), canet_model::DType::F32, &Device::Cpu)?;
+/// let output = network.forward(&frames, Pass::Eval)?;
+/// assert_eq!(output.logits.dims(), [2, 3, 20, 30]);
+/// # Ok::<(), canet_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Network {
+    config: ModelConfig,
+    device: Device,
+    layers: Layers,
+}
+
+#[derive(Debug, Clone)]
+enum Layers {
+    Canet(Box<Canet>),
+    Assignment(Box<Assignment>),
+}
+
+/// What a network gives.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// One score a class and pixel, `(N, classes, H, W)`; softmax makes probabilities of them.
+    pub logits: Tensor,
+    /// The scores of the auxiliary head, if the network has one; for the training loss only.
+    pub aux: Option<Tensor>,
+}
+
+impl Network {
+    /// Builds a network and defines its parameters in `params`, which must be empty before.
+    pub fn new(config: &ModelConfig, params: &mut Params) -> Result<Self> {
+        config.check()?;
+        let device = params.device().clone();
+        let mut scope = params.root();
+        let layers = match config {
+            ModelConfig::Canet(config) => Layers::Canet(Box::new(Canet::new(&mut scope, config)?)),
+            ModelConfig::Assignment(config) => {
+                Layers::Assignment(Box::new(Assignment::new(&mut scope, config)?))
+            }
+        };
+        Ok(Self { config: config.clone(), device, layers })
+    }
+
+    /// What was built.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where the parameters are, and where pictures have to be.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The smallest side of a picture that the network takes.
+    pub fn least_side(&self) -> usize {
+        match self.layers {
+            Layers::Canet(_) => 1,
+            // Its first pooling drops the odd row and column, as Keras does.
+            Layers::Assignment(_) => 2,
+        }
+    }
+
+    /// Normalised pictures `(N, 3, H, W)` to logits of the same size.
+    pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
+        let least = self.least_side();
+        match *x.dims() {
+            [n, 3, h, w] if n > 0 && h >= least && w >= least => {}
+            ref dims => {
+                return Err(Error::Input(format!(
+                    "the network takes pictures (N, 3, H, W) with sides of at least {least}, \
+                     this is {dims:?}"
+                )));
+            }
+        }
+        Ok(match &self.layers {
+            Layers::Canet(layers) => layers.forward(x, pass)?,
+            Layers::Assignment(layers) => layers.forward(x, pass)?,
+        })
+    }
+}

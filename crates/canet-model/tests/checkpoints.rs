@@ -1,0 +1,205 @@
+//! Checkpoints: exact, deterministic, and never a reason to panic.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
+mod common;
+
+use canet_model::{Checkpoint, CheckpointMeta, Device, Fault, Params, Segmenter, Tensor};
+use canet_model::{load_backbone, serde_json};
+use common::{Scratch, assignment, build, frame, meta, small_canet};
+use safetensors::SafeTensors;
+use serde_json::json;
+
+fn bits(params: &Params) -> Vec<(String, Vec<u32>)> {
+    let values = |var: &Tensor| var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let bits = |var| values(var).into_iter().map(f32::to_bits).collect();
+    params.iter().map(|param| (param.name.clone(), bits(&param.var))).collect()
+}
+
+fn full_meta() -> CheckpointMeta {
+    CheckpointMeta {
+        input: Some([64, 48]),
+        training: json!({ "step": 12, "miou": 0.25 }),
+        ..meta(&assignment(4))
+    }
+}
+
+#[test]
+fn checkpoints_are_exact_and_deterministic() {
+    let scratch = Scratch::new("round-trip");
+    let (_, params) = build(&assignment(4), 9);
+    let velocity = Tensor::new(&[0.1_f32, -0.0], &Device::Cpu).unwrap();
+    let extra = [("training.velocity.a".to_owned(), velocity)];
+    let [first, second] = ["a.safetensors", "b.safetensors"].map(|name| scratch.file(name));
+    Checkpoint::save(&first, &params, &full_meta(), &extra).unwrap();
+    let read = Checkpoint::read(&first).unwrap();
+    assert_eq!(read.meta, full_meta());
+    let (_, loaded) = read.network(&Device::Cpu).unwrap();
+    assert_eq!(bits(&loaded), bits(&params));
+    let extra: Vec<_> = read.training_tensors.into_iter().collect();
+    assert_eq!(extra.len(), 1);
+    Checkpoint::save(&second, &loaded, &read.meta, &extra).unwrap();
+    assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
+    Segmenter::load(&first, &Device::Cpu).unwrap().segment(&frame(20, 30)).unwrap();
+    let foreign = [("velocity".to_owned(), extra[0].1.clone())];
+    let error = Checkpoint::save(&second, &params, &full_meta(), &foreign).unwrap_err();
+    assert!(error.to_string().contains("training."), "{error}");
+}
+
+#[test]
+fn damaged_checkpoints_are_errors() {
+    let scratch = Scratch::new("hostile");
+    let path = scratch.file("good.safetensors");
+    let (_, params) = build(&assignment(4), 9);
+    Checkpoint::save(&path, &params, &full_meta(), &[]).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let hostile = scratch.file("hostile.safetensors");
+    for cut in 0..64 {
+        std::fs::write(&hostile, &good[..good.len() * cut / 64]).unwrap();
+        let error = Checkpoint::read(&hostile).unwrap_err();
+        assert!(error.to_string().contains("cut short"), "{error}");
+        assert_eq!(error.fault(), Fault::Data);
+    }
+    let header = 8 + usize::try_from(u64::from_le_bytes(good[..8].try_into().unwrap())).unwrap();
+    // Through the header densely, through the values in large steps.
+    let at = (0..header).step_by(37).chain((header..good.len()).step_by(good.len() / 100));
+    let mut flips = 0;
+    for (byte, bit) in at.zip((0..8).cycle()) {
+        let mut flipped = good.clone();
+        flipped[byte] ^= 1 << bit;
+        std::fs::write(&hostile, &flipped).unwrap();
+        match Checkpoint::read(&hostile) {
+            Err(error) => assert_eq!(error.fault(), Fault::Data, "{error}"),
+            Ok(read) => {
+                assert_eq!(read.meta, full_meta(), "byte {byte}, bit {bit}");
+                let (_, loaded) = read.network(&Device::Cpu).unwrap();
+                assert_eq!(bits(&loaded), bits(&params), "byte {byte}, bit {bit}");
+            }
+        }
+        flips += 1;
+    }
+    assert!(flips > 200, "{flips}");
+}
+
+/// Rewrites the metadata of a checkpoint, as another program would: without the checksum.
+fn with_metadata(bytes: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+    let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    header["__metadata__"].as_object_mut().unwrap().remove("canet.checksum");
+    change(&mut header["__metadata__"]);
+    let header = header.to_string().into_bytes();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &bytes[8 + length..]].concat()
+}
+
+#[test]
+fn strange_checkpoints_are_refused_with_the_reason() {
+    let scratch = Scratch::new("strange");
+    let path = scratch.file("c.safetensors");
+    let (_, params) = build(&assignment(4), 9);
+    Checkpoint::save(&path, &params, &full_meta(), &[]).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, with_metadata(&good, |_| ())).unwrap();
+    assert_eq!(Checkpoint::read(&path).unwrap().meta, full_meta());
+    for (key, value, needle) in [
+        ("canet.format", Some("2"), "update the program"),
+        ("canet.format", None, "backbone ="),
+        ("canet.model", None, "lacks the metadata canet.model"),
+        ("canet.model", Some("{\"network\":\"unet\"}"), "canet-assignment"),
+        ("canet.model", Some("{\"network\":\"canet-assignment\",\"classes\":5}"), "5 classes"),
+        (
+            "canet.model",
+            Some("{\"network\":\"canet\",\"classes\":4,\"capacity\":1000000000000}"),
+            "capacity",
+        ),
+        ("canet.classes", Some("[]"), "canet.classes"),
+        ("canet.input", Some("[0,0]"), "input size"),
+        ("canet.normalisation", Some("{\"mean\":[0,0,0],\"std\":[1,0,1]}"), "normalisation"),
+    ] {
+        let changed = with_metadata(&good, |metadata| match value {
+            Some(value) => metadata[key] = value.into(),
+            None => drop(metadata.as_object_mut().unwrap().remove(key)),
+        });
+        std::fs::write(&path, changed).unwrap();
+        let error = Checkpoint::read(&path).unwrap_err();
+        assert!(error.to_string().contains(needle), "{key}: {error}");
+        assert_eq!(error.fault(), Fault::Data);
+    }
+    let missing = Checkpoint::read(&scratch.file("none.safetensors")).unwrap_err();
+    assert_eq!(missing.fault(), Fault::Usage, "{missing}");
+}
+
+#[test]
+fn another_architecture_is_named_by_its_differences() {
+    let scratch = Scratch::new("mismatch");
+    let path = scratch.file("c.safetensors");
+    let (_, params) = build(&assignment(4), 9);
+    Checkpoint::save(&path, &params, &meta(&assignment(4)), &[]).unwrap();
+    let checkpoint = Checkpoint::read(&path).unwrap();
+    let (_, other) = build(&assignment(5), 1);
+    let before = bits(&other);
+    let error = checkpoint.load_into(&other).unwrap_err().to_string();
+    assert!(error.contains("classifier.weight (expected [5, 64, 3, 3], found [4, 64, 3, 3])"));
+    assert_eq!(bits(&other), before, "a refused load must not change anything");
+    let (_, other) = build(&small_canet(4), 1);
+    let error = checkpoint.load_into(&other).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("missing: backbone.conv1.weight") && text.contains("..."), "{text}");
+    assert!(text.contains("unexpected: agcn.left.0.bias"), "{text}");
+    assert_eq!(error.fault(), Fault::Data);
+}
+
+#[test]
+fn an_auxiliary_head_is_for_the_training_only() {
+    let scratch = Scratch::new("aux");
+    let path = scratch.file("c.safetensors");
+    let config = small_canet(3);
+    let (network, params) = build(&config, 2);
+    Checkpoint::save(&path, &params, &meta(&config), &[]).unwrap();
+    let loaded = Segmenter::load(&path, &Device::Cpu).unwrap();
+    let at_hand = Segmenter::from_parts(network, meta(&config)).unwrap();
+    assert_ne!(loaded.meta().model, config);
+    let masks = [&loaded, &at_hand].map(|s| s.segment(&frame(33, 21)).unwrap().mask);
+    assert_eq!(masks[0], masks[1]);
+}
+
+/// Writes tensors as torchvision's weights come, under other names.
+fn publish(params: &Params, path: &std::path::Path, rename: impl Fn(&str) -> Option<String>) {
+    let extra = [("fc.weight", vec![2.0_f32; 4]), ("bn1.num_batches_tracked", vec![0.0])];
+    let extra = extra.map(|(name, values)| {
+        (name.to_owned(), Tensor::new(values.as_slice(), &Device::Cpu).unwrap())
+    });
+    let own = params.iter().filter_map(|p| Some((rename(&p.name)?, p.var.as_detached_tensor())));
+    let bytes = safetensors::serialize(own.chain(extra), None).unwrap();
+    SafeTensors::deserialize(&bytes).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn published_backbones_load_whole_or_not_at_all() {
+    let scratch = Scratch::new("backbone");
+    let path = scratch.file("resnet18.safetensors");
+    let (_, published) = build(&small_canet(2), 1);
+    let plain = |name: &str| name.strip_prefix("backbone.").map(str::to_owned);
+    publish(&published, &path, plain);
+    let (_, params) = build(&small_canet(2), 2);
+    let report = load_backbone(&params, &path).unwrap();
+    assert_eq!(report.loaded, 100);
+    for ((name, ours), (_, theirs)) in bits(&params).into_iter().zip(bits(&published)) {
+        assert!(!name.starts_with("backbone.") || ours == theirs, "{name}");
+        assert!(name != "low.conv.weight" || ours != theirs);
+    }
+    let checkpoint = scratch.file("checkpoint.safetensors");
+    Checkpoint::save(&checkpoint, &published, &meta(&small_canet(2)), &[]).unwrap();
+    assert_eq!(load_backbone(&params, &checkpoint).unwrap().loaded, 100);
+
+    let (_, params) = build(&small_canet(2), 2);
+    let before = bits(&params);
+    publish(&published, &path, |name| plain(name).map(|n| n.replace("layer4", "stage4")));
+    let error = load_backbone(&params, &path).unwrap_err().to_string();
+    assert!(error.contains("missing: backbone.layer4.0.conv1.weight"), "{error}");
+    assert!(error.contains("unexpected: backbone.stage4.0.bn1.bias"), "{error}");
+    assert_eq!(bits(&params), before);
+    assert!(load_backbone(&build(&assignment(2), 1).1, &path).is_err());
+    std::fs::write(&path, b"\x80\x02 a pickle").unwrap();
+    let error = load_backbone(&params, &path).unwrap_err().to_string();
+    assert!(error.contains(".pth"), "{error}");
+}

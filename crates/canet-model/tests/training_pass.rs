@@ -1,0 +1,127 @@
+//! A training pass of both networks: finite, with a gradient for every trainable parameter.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
+mod common;
+
+use canet_model::{DType, Device, ModelConfig, Network, Params, Pass, Tensor};
+use common::{assignment, build, small_canet};
+
+const TRAIN: Pass = Pass::Train { draw: 7 };
+
+fn frames(batch: usize, [h, w]: [usize; 2]) -> Tensor {
+    let count = (batch * 3 * h * w) as f32;
+    let values = Tensor::arange(0.0, count, &Device::Cpu).unwrap();
+    values.sin().unwrap().reshape((batch, 3, h, w)).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn finite(tensor: &Tensor) -> bool {
+    values(tensor).iter().all(|value| value.is_finite())
+}
+
+/// A weighted mean of all outputs: the plain mean has no gradient before a batch norm.
+fn objective(network: &Network, x: &Tensor) -> Tensor {
+    let output = network.forward(x, TRAIN).unwrap();
+    let mean = |logits: &Tensor| {
+        assert!(finite(logits));
+        let weights = Tensor::arange(0.0, logits.elem_count() as f32, &Device::Cpu).unwrap();
+        let weights = weights.cos().unwrap().reshape(logits.shape()).unwrap();
+        (logits * weights).unwrap().mean_all().unwrap()
+    };
+    let logits = mean(&output.logits);
+    output.aux.map_or(logits.clone(), |aux| (logits + mean(&aux)).unwrap())
+}
+
+fn trains(config: &ModelConfig, batch: usize, size: [usize; 2]) -> Params {
+    let (network, params) = build(config, 3);
+    let gradients = objective(&network, &frames(batch, size)).backward().unwrap();
+    let mut nonzero = 0;
+    for param in params.trainable() {
+        let gradient = gradients.get(&param.var).unwrap_or_else(|| panic!("{}", param.name));
+        assert_eq!(gradient.dims(), param.var.dims(), "{}", param.name);
+        assert!(finite(gradient), "{} has a gradient that is not finite", param.name);
+        nonzero += usize::from(values(gradient).iter().any(|&g| g != 0.0));
+    }
+    let count = params.trainable().count();
+    assert!(nonzero * 10 > count * 9, "only {nonzero} of {count} gradients are not zero");
+    for param in params.iter() {
+        assert!(finite(&param.var), "{}", param.name);
+        let statistic = !param.is_trainable();
+        assert!(!statistic || gradients.get(&param.var).is_none(), "{}", param.name);
+    }
+    params
+}
+
+#[test]
+fn every_trainable_parameter_has_a_finite_gradient() {
+    trains(&small_canet(3), 2, [40, 56]);
+    trains(&assignment(3), 2, [36, 52]);
+}
+
+/// Behind a global pooling, a batch of one has a single value a channel. Its batch norm keeps to
+/// the running statistics; all others move theirs.
+#[test]
+fn a_batch_of_one_is_never_nan_and_leaves_single_value_statistics_alone() {
+    for (config, lonely) in [
+        (small_canet(3), &["global_flow.bn.", "fsm.gate.bn."][..]),
+        (assignment(3), &["global_flow.bn.", "fsm.gate.bn."]),
+    ] {
+        let params = trains(&config, 1, [160, 136]);
+        for param in params.iter().filter(|param| param.name.ends_with("running_mean")) {
+            let moved = values(&param.var).iter().any(|&mean| mean != 0.0);
+            let alone = lonely.iter().any(|start| param.name.starts_with(start))
+                // 160 / 8 / 16 and 136 / 8 / 16 are 1: the coarsest flow, too, pools to one pixel.
+                || (param.name.starts_with("context_flows.3.") && param.name.contains(".bn."));
+            assert_eq!(moved, !alone, "{}", param.name);
+        }
+    }
+}
+
+#[test]
+fn the_smallest_pictures_pass() {
+    for (config, least) in [(small_canet(2), 1), (assignment(2), 2)] {
+        let (network, _) = build(&config, 3);
+        assert_eq!(network.least_side(), least);
+        for pass in [TRAIN, Pass::Eval] {
+            let output = network.forward(&frames(1, [least, least]), pass).unwrap();
+            assert!(finite(&output.logits));
+            // Or else a prediction would keep all its intermediate results.
+            assert_eq!(output.logits.track_op(), pass == TRAIN);
+            assert_eq!(output.logits.dims(), [1, 2, least, least]);
+        }
+    }
+    let (network, _) = build(&assignment(2), 3);
+    for shape in [vec![1, 3, 1, 4], vec![0, 3, 8, 8], vec![1, 4, 8, 8], vec![3, 8, 8]] {
+        let x = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+        let error = network.forward(&x, Pass::Eval).unwrap_err().to_string();
+        assert!(error.contains("at least 2"), "{error}");
+    }
+}
+
+#[test]
+fn passes_are_functions_of_their_draw() {
+    let logits = |draw| {
+        let (network, _) = build(&small_canet(2), 3);
+        values(&network.forward(&frames(2, [32, 32]), Pass::Train { draw }).unwrap().logits)
+    };
+    assert_eq!(logits(1), logits(1));
+    assert_ne!(logits(1), logits(2));
+}
+
+/// The backbone of a network with an auxiliary head starts as that of one without.
+#[test]
+fn parameters_depend_on_seed_and_name_only() {
+    let (_, with) = build(&small_canet(2), 5);
+    let ModelConfig::Canet(mut config) = small_canet(2) else { unreachable!() };
+    config.aux = false;
+    let (_, without) = build(&ModelConfig::Canet(config), 5);
+    for param in without.iter() {
+        assert_eq!(values(&param.var), values(&with.get(&param.name).unwrap().var));
+    }
+    let mut twice = without.clone();
+    let error = Network::new(&small_canet(2), &mut twice).unwrap_err().to_string();
+    assert!(error.contains("defined twice"), "{error}");
+}

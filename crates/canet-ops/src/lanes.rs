@@ -1,0 +1,18 @@
+//! Sums in lanes: vector code without reordering what was asked for, since the order is part of the
+//! definition and the same on every machine.
+
+use crate::real::Real;
+
+/// Lanes of a sum.
+pub(crate) const LANES: usize = 16;
+
+/// `sum of f(v)`.
+#[inline(always)]
+pub(crate) fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        (0..LANES).for_each(|i| lanes[i] += f(block[i]));
+    }
+    lanes.into_iter().sum::<T>() + rest.iter().map(|&v| f(v)).sum::<T>()
+}
