@@ -2,6 +2,8 @@
 //!
 //! It never depends on candle, so that it is built in the time a download takes to begin.
 
+#![forbid(unsafe_code)]
+
 mod download_and_prepare;
 mod drive;
 mod fault;
@@ -30,6 +32,11 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    // A panic is a bug, and bugs have exit code 1.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::from(1))
+}
+
+fn run() -> ExitCode {
     let result = match Cli::parse().task {
         Task::DownloadAndPrepare(args) => download_and_prepare::run(&args),
     };

@@ -1,5 +1,7 @@
 //! The `canet` program. One file a command; this one only chooses.
 
+#![forbid(unsafe_code)]
+
 mod exit;
 mod jobs;
 mod segment;
@@ -24,6 +26,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A panic is a bug, and bugs have exit code 1.
+    std::panic::catch_unwind(run).unwrap_or(ExitCode::from(1))
+}
+
+fn run() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     tracing_subscriber::fmt()

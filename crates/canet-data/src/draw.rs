@@ -90,7 +90,13 @@ mod tests {
     fn each_part_of_the_key_matters() {
         let first = |seed, epoch, sample, purpose| Draws::new(seed, epoch, sample, purpose).bits();
         let base = first(1, 2, 3, "crop");
-        for other in [first(0, 2, 3, "crop"), first(1, 0, 3, "crop"), first(1, 2, 0, "crop"), first(1, 2, 3, "flip"), first(1, 3, 2, "crop")] {
+        for other in [
+            first(0, 2, 3, "crop"),
+            first(1, 0, 3, "crop"),
+            first(1, 2, 0, "crop"),
+            first(1, 2, 3, "flip"),
+            first(1, 3, 2, "crop"),
+        ] {
             assert_ne!(base, other);
         }
     }

@@ -26,6 +26,8 @@
 //!
 //! What stands in files (folders, JSON, masks, manifest) is told to people in `data-spec/README.md`.
 
+#![forbid(unsafe_code)]
+
 pub mod annotation;
 pub mod augment;
 pub mod dataset;

@@ -1,5 +1,6 @@
-//! Against real data, which users do not have: the tests run when `CANET_SHARED_DATA` names the
-//! folder that holds it. Then everything must be there; nothing is left out silently.
+//! Against real data, which users do not have. The tests exist only with the feature `real-data`:
+//! `CANET_SHARED_DATA=DIR cargo test -p canet-data --features real-data --test real_data`. Then
+//! everything must be there; nothing is left out silently.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,12 +22,8 @@ use canet_data::split::Split;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-fn shared_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("CANET_SHARED_DATA").map(PathBuf::from);
-    if folder.is_none() {
-        println!("not asked to run: CANET_SHARED_DATA is not set");
-    }
-    folder
+fn shared_data() -> PathBuf {
+    std::env::var_os("CANET_SHARED_DATA").expect("CANET_SHARED_DATA names the folder").into()
 }
 
 fn unpack(archive: &Path) -> TempDir {
@@ -64,7 +61,7 @@ fn frames(manifest: &Manifest) -> [usize; 3] {
 /// The hash is that of the image which Pillow 6.2.2 draws by the official tool's steps.
 #[test]
 fn real_data_full_annotation_is_the_official_mask() {
-    let Some(data) = shared_data() else { return };
+    let data = shared_data();
     let path = data.join("idd-polygon-sample/frame0029_gtFine_polygons.json");
     let map = LabelMap::builtin("idd-level3").unwrap();
     let annotation = Annotation::parse(&std::fs::read(&path).unwrap(), &path, &map).unwrap();
@@ -83,7 +80,7 @@ const OFFICIAL_HASH: [u8; 8] = [0xb3, 0xae, 0x5a, 0x68, 0xa8, 0x51, 0xef, 0xa5];
 /// give these images back.
 #[test]
 fn real_data_polygons_and_label_images_agree() {
-    let Some(data) = shared_data() else { return };
+    let data = shared_data();
     let polygons = unpack(&data.join("assignment-mini.zip"));
     let images = unpack(&data.join("idd-lite-dev.zip"));
     let out = tempfile::tempdir().unwrap();
@@ -128,7 +125,7 @@ fn level1_of_assignment() -> BTreeMap<ClassId, ClassId> {
 
 #[test]
 fn real_data_assignment_mini_is_prepared() {
-    let Some(data) = shared_data() else { return };
+    let data = shared_data();
     let (raw, out) = (unpack(&data.join("assignment-mini.zip")), tempfile::tempdir().unwrap());
     let manifest = prepare_timed("assignment", raw.path(), out.path()).manifest;
     let [train, val, test] = frames(&manifest);
@@ -140,7 +137,7 @@ fn real_data_assignment_mini_is_prepared() {
 
 #[test]
 fn real_data_idd_lite_is_prepared() {
-    let Some(data) = shared_data() else { return };
+    let data = shared_data();
     let (raw, out) = (unpack(&data.join("idd-lite-dev.zip")), tempfile::tempdir().unwrap());
     let manifest = prepare_timed("idd-lite", raw.path(), out.path()).manifest;
     assert_eq!(frames(&manifest), [1203, 200, 0]);
@@ -150,7 +147,7 @@ fn real_data_idd_lite_is_prepared() {
 
 #[test]
 fn real_data_camvid_is_prepared() {
-    let Some(data) = shared_data() else { return };
+    let data = shared_data();
     let (raw, out) = (unpack(&data.join("camvid-trainval.zip")), tempfile::tempdir().unwrap());
     let manifest = prepare_timed("camvid", raw.path(), out.path()).manifest;
     assert_eq!(frames(&manifest), [367, 101, 0]);

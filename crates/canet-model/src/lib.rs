@@ -49,6 +49,8 @@
 //! The other way in is the training's: [`Params`] and [`Network`] are built from a [`ModelConfig`],
 //! [`load_backbone`] gives them a start, and a [`Checkpoint`] keeps what they have learnt.
 
+#![forbid(unsafe_code)]
+
 mod assignment;
 mod backbone;
 mod canet;

@@ -150,7 +150,8 @@ fn train_command(args: &TrainArgs) -> Result<ExitCode> {
             Config::parse(text, origin, &args.set)?
         }
     };
-    let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&Path::new("runs").join(&name)));
+    let out =
+        args.out.clone().unwrap_or_else(|| RunFolder::free_name(&Path::new("runs").join(&name)));
     let stop = Arc::new(AtomicBool::new(false));
     let signalled = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -171,7 +172,10 @@ fn train_command(args: &TrainArgs) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
-            tracing::warn!("stopped; go on with: --out {} --resume, and the same options", job.out.display());
+            tracing::warn!(
+                "stopped; go on with: --out {} --resume, and the same options",
+                job.out.display()
+            );
             Ok(ExitCode::from(130))
         }
     }

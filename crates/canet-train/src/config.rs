@@ -140,8 +140,9 @@ impl Default for LossConfig {
 impl Config {
     /// Reads a configuration file and applies `key=value` overrides.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Error::config(path.display().to_string(), format!("cannot be read: {e}")))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::config(path.display().to_string(), format!("cannot be read: {e}"))
+        })?;
         Self::parse(&text, &path.display().to_string(), overrides)
     }
 
@@ -251,19 +252,22 @@ fn set(table: &mut toml::Table, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Adds the nearest known name to serde's "unknown field `x`, expected one of `a`, `b`".
+/// Says serde's "unknown field `x`, expected one of `a`, `b`" in words of keys, with the nearest
+/// known one first.
 fn with_suggestion(message: &str) -> String {
-    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if let [unknown, known @ ..] = names.as_slice()
-        && message.starts_with("unknown")
-        && let Some(nearest) = known.iter().max_by(|a, b| {
-            strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b))
-        })
-        && strsim::jaro_winkler(unknown, nearest) > 0.6
-    {
-        return format!("unknown key `{unknown}`; did you mean `{nearest}`? Known are {}", known.join(", "));
+    let line = message.lines().next().unwrap_or_default();
+    let names: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+    let [unknown, known @ ..] = names.as_slice() else { return message.to_owned() };
+    if !line.starts_with("unknown field") {
+        return message.to_owned();
     }
-    message.to_owned()
+    let likeness = |name: &&&str| strsim::jaro_winkler(unknown, name);
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let hint = match nearest.filter(|name| likeness(name) > 0.6) {
+        Some(nearest) => format!("did you mean `{nearest}`? "),
+        None => String::new(),
+    };
+    format!("unknown key `{unknown}`; {hint}known are {}", known.join(", "))
 }
 
 #[cfg(test)]
@@ -304,7 +308,8 @@ mod tests {
             match Config::parse(text, "test", &overrides) {
                 Err(error) => {
                     let error = error.to_string();
-                    let hit = error.contains(needle) || (set == "epochs.x=1" && error.contains("epochs"));
+                    let hit =
+                        error.contains(needle) || (set == "epochs.x=1" && error.contains("epochs"));
                     assert!(hit, "{text} {set}: {error}");
                 }
                 Ok(config) => panic!("{text} {set}: {config:?}"),

@@ -33,7 +33,8 @@ pub fn find_or_make(root: &Path) -> Result<PathBuf> {
         [] => Ok(sample),
         [only] => Ok((*only).clone()),
         several => {
-            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            let names: Vec<String> =
+                several.iter().map(|path| path.display().to_string()).collect();
             Err(Error::config("--data", format!("choose one of {}", names.join(", "))))
         }
     }

@@ -24,7 +24,13 @@ impl Gallery {
         Self { every: frames.div_ceil(STRIPS).max(1), strips: Vec::new(), seen: Vec::new() }
     }
 
-    pub(crate) fn visit(&mut self, index: usize, frame: &Frame, predicted: &Mask, classes: &ClassSet) {
+    pub(crate) fn visit(
+        &mut self,
+        index: usize,
+        frame: &Frame,
+        predicted: &Mask,
+        classes: &ClassSet,
+    ) {
         if !index.is_multiple_of(self.every) {
             return;
         }

@@ -1,5 +1,7 @@
 //! The `canet-train` program; see [`canet_train::cli`].
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// Training makes and drops buffers of tens of megabytes at every step. The system's allocator gives
@@ -8,5 +10,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    canet_train::cli::main()
+    // A panic is a bug, and bugs have exit code 1.
+    std::panic::catch_unwind(canet_train::cli::main).unwrap_or(ExitCode::from(1))
 }

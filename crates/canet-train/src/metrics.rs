@@ -162,7 +162,10 @@ mod tests {
             };
             let (truth, prediction) = (ids(true), ids(false));
             let mut confusion = Confusion::new(5);
-            confusion.add(&Mask::from_ids(9, 7, truth.clone()), &Mask::from_ids(9, 7, prediction.clone()));
+            confusion.add(
+                &Mask::from_ids(9, 7, truth.clone()),
+                &Mask::from_ids(9, 7, prediction.clone()),
+            );
             for (c, line) in (0u8..).zip(&confusion.scores(&set(5), 1).classes) {
                 let valid = truth.iter().zip(&prediction).filter(|(t, _)| **t != 255);
                 let both = valid.clone().filter(|(t, p)| **t == c && **p == c).count();

@@ -156,7 +156,8 @@ mod tests {
             [(OptimizerKind::Sgd, &sgd), (OptimizerKind::Adam, &adam)];
         for (kind, expected) in cases {
             let mut params = Params::new(1, &Device::Cpu);
-            let model = ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() });
+            let model =
+                ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() });
             Network::new(&model, &mut params).unwrap();
             let param = params.get("stem.conv.weight").unwrap();
             let value = || param.var.flatten_all().unwrap().to_vec1::<f32>().unwrap()[5];

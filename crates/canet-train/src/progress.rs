@@ -25,7 +25,8 @@ impl EpochProgress {
     /// `first` steps of the epoch's `steps` were done in an earlier run.
     pub(crate) fn new(title: String, first: u64, steps: u64, frames_a_step: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} eta {eta}");
+            let style =
+                ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} eta {eta}");
             let bar = ProgressBar::new(steps).with_position(first);
             bar.set_prefix(title.clone());
             match style {

@@ -9,6 +9,7 @@ use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions, batches_per_epoch};
 use canet_model::{CheckpointMeta, Device, Network, Params, Segmenter, load_backbone};
 
+use crate::Result;
 use crate::config::Config;
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
@@ -18,7 +19,6 @@ use crate::progress::EpochProgress;
 use crate::run_folder::RunFolder;
 use crate::state::{self, Cursor, TrainingState};
 use crate::step::Stepper;
-use crate::Result;
 
 /// What to train, on what, where.
 pub struct Job {
@@ -141,7 +141,17 @@ impl<'a> Run<'a> {
             optimizer,
             total_steps: steps_per_epoch * u64::from(config.epochs),
         };
-        Ok(Self { job, folder, train, val, meta, stepper, state, steps_per_epoch, seconds_a_step: 0.0 })
+        Ok(Self {
+            job,
+            folder,
+            train,
+            val,
+            meta,
+            stepper,
+            state,
+            steps_per_epoch,
+            seconds_a_step: 0.0,
+        })
     }
 
     /// Trains the rest of the current epoch. False if the user stopped it.

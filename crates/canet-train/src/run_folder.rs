@@ -28,7 +28,9 @@ impl RunFolder {
             }
             (false, false) => Ok(folder),
             (true, true) => {
-                for part in [folder.root.clone(), folder.checkpoints(), folder.root.join("pictures")] {
+                for part in
+                    [folder.root.clone(), folder.checkpoints(), folder.root.join("pictures")]
+                {
                     if part.is_dir() {
                         atomic::sweep(&part)?;
                     }

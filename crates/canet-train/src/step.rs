@@ -72,8 +72,10 @@ impl Stepper<'_> {
         let x = pictures(batch, &self.normalisation, device)?;
         let targets = targets(batch)?;
         let output = self.network.forward(&x, pass)?;
-        let options =
-            CrossEntropy { class_weights: self.config.loss.class_weights.clone(), ..Default::default() };
+        let options = CrossEntropy {
+            class_weights: self.config.loss.class_weights.clone(),
+            ..Default::default()
+        };
         let loss = cross_entropy(&output.logits, &targets, &options)?;
         match output.aux {
             Some(aux) => {
