@@ -14,7 +14,7 @@ use crate::dataset::Frame;
 use crate::draw::Draws;
 use crate::resize::{self, Window};
 
-/// The mean colour of `ImageNet`: padding of this colour is near zero once pictures are normalised.
+/// The mean colour of ImageNet: padding of this colour is near zero once pictures are normalised.
 const PADDING: Rgb<u8> = Rgb([124, 116, 104]);
 
 /// What is done to a frame before the network sees it. The default changes nothing.

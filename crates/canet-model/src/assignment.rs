@@ -16,7 +16,7 @@
 //! norm with epsilon 1e-3, resizing with half-pixel centres.
 //!
 //! Two sentences of the assignment are not followed, as in all notebooks that work: there is no
-//! `ReLU` on the logits, and classes compete in a softmax instead of a sigmoid each.
+//! ReLU on the logits, and classes compete in a softmax instead of a sigmoid each.
 
 mod attention;
 mod blocks;

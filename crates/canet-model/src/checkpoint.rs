@@ -57,7 +57,7 @@ pub struct Normalisation {
 }
 
 impl Default for Normalisation {
-    /// That of `ImageNet`, which published backbones expect.
+    /// That of ImageNet, which published backbones expect.
     fn default() -> Self {
         Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
     }

@@ -129,7 +129,7 @@ impl BatchNorm {
     }
 }
 
-/// The paper's "cbr": convolution, batch norm, `ReLU`.
+/// The paper's "cbr": convolution, batch norm, ReLU.
 #[derive(Debug, Clone)]
 pub(crate) struct Cbr {
     conv: Conv,

@@ -1,4 +1,4 @@
-//! Published `ImageNet` weights for the backbone.
+//! Published ImageNet weights for the backbone.
 //!
 //! Safetensors files with torchvision's names fit as they are: timm's `resnet50.tv_in1k` for the
 //! classic stem, and for the v1s stem `resnet50s.gluon_in1k`, the weights that the authors start

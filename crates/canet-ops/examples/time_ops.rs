@@ -4,6 +4,8 @@
 //!
 //! A convolution's rate is printed in GFLOP/s (forward, and forward plus both gradients).
 
+#![expect(clippy::print_stdout, reason = "the table is what the example is for")]
+
 use std::time::Instant;
 
 use candle_core::{Device, Result, Tensor, Var};

@@ -65,7 +65,7 @@ impl CustomOp1 for Relu {
                             simd::vectorised(
                                 #[inline(always)]
                                 || gate(gx, y, gy),
-                            )
+                            );
                         });
                     Ok(())
                 })

@@ -16,6 +16,11 @@
 //!
 //! Layout is `(N, C, H, W)` throughout; inputs need not be contiguous.
 
+#![expect(
+    clippy::inline_always,
+    reason = "kernels are compiled for the instruction set of their caller; see simd.rs"
+)]
+
 mod activation;
 mod array;
 mod conv;

@@ -3,6 +3,8 @@
 //! `goldens/make_goldens.py` wrote the file: inputs exact in f32, arithmetic in f64. So both float
 //! types are checked on the same cases, f32 to its own rounding and f64 to the file's.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
+
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -135,7 +137,7 @@ impl Case {
             groups: self.number("groups"),
         };
         let op = if self.plain { reference::conv2d } else { conv2d };
-        let y = op(&x, &w, b.as_ref().map(|b| b.as_tensor()), &geometry)?;
+        let y = op(&x, &w, b.as_ref().map(Var::as_tensor), &geometry)?;
         self.check_all(&y, &[("gx", Some(&x)), ("gw", Some(&w)), ("gb", b.as_ref())])
     }
 

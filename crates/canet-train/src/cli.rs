@@ -142,13 +142,12 @@ fn train_command(args: &TrainArgs) -> Result<ExitCode> {
         None => first_data::find_or_make(Path::new("data"))?,
     };
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
-    let config = match given {
-        Some(config) => config,
-        None => {
-            let (origin, text) =
-                if name == first_data::SAMPLE { SAMPLE_CONFIG } else { ASSIGNMENT_CONFIG };
-            Config::parse(text, origin, &args.set)?
-        }
+    let config = if let Some(config) = given {
+        config
+    } else {
+        let is_sample = name == first_data::SAMPLE;
+        let (origin, text) = if is_sample { SAMPLE_CONFIG } else { ASSIGNMENT_CONFIG };
+        Config::parse(text, origin, &args.set)?
     };
     let out =
         args.out.clone().unwrap_or_else(|| RunFolder::free_name(&Path::new("runs").join(&name)));

@@ -107,7 +107,7 @@ impl Gradients {
     pub(crate) fn add(&mut self, params: &Params, store: &GradStore, share: f64) -> Result<()> {
         for param in params.trainable() {
             let Some(gradient) = store.get(&param.var) else { continue };
-            let gradient = if share == 1.0 { gradient.clone() } else { (gradient * share)? };
+            let gradient = if share < 1.0 { (gradient * share)? } else { gradient.clone() };
             let sum = match self.0.remove(&param.name) {
                 Some(sum) => (sum + gradient)?,
                 None => gradient,

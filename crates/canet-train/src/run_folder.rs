@@ -45,11 +45,13 @@ impl RunFolder {
 
     /// The first of `base`, `base-2`, `base-3`, ... that holds no run.
     pub(crate) fn free_name(base: &Path) -> PathBuf {
-        let numbered = |n: u32| match n {
-            1 => base.to_owned(),
-            n => PathBuf::from(format!("{}-{n}", base.display())),
-        };
-        (1..).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| base.to_owned())
+        let mut path = base.to_owned();
+        let mut number = 1;
+        while path.exists() {
+            number += 1;
+            path = PathBuf::from(format!("{}-{number}", base.display()));
+        }
+        path
     }
 
     fn checkpoints(&self) -> PathBuf {

@@ -3,7 +3,7 @@
 /// The rate at optimiser step `step` of `total`, relative to the base rate.
 ///
 /// After the warm-up it is `(1 - step / total)^power`; power 0.9 is the authors' (and
-/// `DeepLab`'s) choice.
+/// DeepLab's) choice.
 pub(crate) fn relative_rate(step: u64, total: u64, warmup: u64, power: f64) -> f64 {
     let descent = (1.0 - step as f64 / total.max(1) as f64).max(0.0).powf(power);
     if step < warmup { descent * (step + 1) as f64 / (warmup + 1) as f64 } else { descent }

@@ -1,5 +1,7 @@
 //! Mistakes and broken data: the exit code by kind, a message with file and place, nothing lost.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
+
 mod common;
 
 use common::{World, run};

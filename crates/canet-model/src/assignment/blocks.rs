@@ -61,7 +61,7 @@ impl Stage {
     }
 }
 
-/// 1x1, 3x3 (with the stride) and 1x1, beside a 3x3 with the same stride and a `ReLU` of its own.
+/// 1x1, 3x3 (with the stride) and 1x1, beside a 3x3 with the same stride and a ReLU of its own.
 #[derive(Debug, Clone)]
 struct ConvolutionalBlock {
     trunk: Trunk,

@@ -9,7 +9,7 @@ use crate::Pass;
 use crate::layers::{BatchNorm, NormSpec, global_average, pool_by, size_of, spread};
 use crate::params::Scope;
 
-/// Global average, batch norm, `ReLU` and 1x1, at every place of the map.
+/// Global average, batch norm, ReLU and 1x1, at every place of the map.
 #[derive(Debug, Clone)]
 pub(crate) struct GlobalFlow {
     bn: BatchNorm,

@@ -34,7 +34,7 @@ pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<
         let source = lowering.source(x);
         simd::vectorised(
             #[inline(always)]
-            || add_filtered(&lowering, &source, weight.iter(), p.output[1], y),
+            || add_filtered(&lowering, &source, &weight.iter(), p.output[1], y),
         );
     });
     y
@@ -61,7 +61,7 @@ pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Ve
         let source = lowering.source(gy);
         simd::vectorised(
             #[inline(always)]
-            || add_filtered(&lowering, &source, weight.iter().rev(), p.input[1], gx),
+            || add_filtered(&lowering, &source, &weight.iter().rev(), p.input[1], gx),
         );
     });
     gx
@@ -72,7 +72,7 @@ pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Ve
 fn add_filtered<'a, T: Real>(
     lowering: &Lowering,
     source: &[T],
-    weight: impl Iterator<Item = &'a T> + Clone,
+    weight: &(impl Iterator<Item = &'a T> + Clone),
     width: usize,
     y: &mut [T],
 ) {

@@ -95,7 +95,7 @@ fn slab<T: Real>(
     let width = panels.len() * WIDTH;
     let mut sums = vec![T::ZERO; bands * HEIGHT * width];
     let mut rows = vec![T::ZERO; bands * HEIGHT * PIXELS];
-    let mut columns = vec![T::ZERO; WIDTH * PIXELS];
+    let mut columns = [T::ZERO; WIDTH * PIXELS];
     for start in pixels.clone().step_by(PIXELS) {
         let block = start..pixels.end.min(start + PIXELS);
         let len = block.len();
