@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME|FILE", default_value = "assignment")]
     dataset: String,
     #[command(flatten)]
-    pub(crate) source: SourceArgs,
+    pub(crate) source: source::SourceArgs,
     /// The folder to write; data/NAME unless given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -37,26 +37,6 @@ pub(crate) struct Args {
     /// End with exit code 3 if a file was skipped or a label is unknown
     #[arg(long)]
     strict: bool,
-}
-
-/// Where the raw data comes from.
-#[derive(clap::Args)]
-pub(crate) struct SourceArgs {
-    /// An archive fetched by hand (zip, tar, tar.gz); give it again for each of several
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "url"])]
-    pub(crate) archive: Vec<PathBuf>,
-    /// A folder unpacked by hand
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
-    pub(crate) dir: Option<PathBuf>,
-    /// Where to download the archive from
-    #[arg(long, value_name = "URL")]
-    pub(crate) url: Option<String>,
-    /// What the downloaded archive must hash to, in hex
-    #[arg(long, value_name = "HEX")]
-    pub(crate) sha256: Option<String>,
-    /// Keeps downloads and unpacked archives
-    #[arg(long, value_name = "DIR", default_value = "data/.download")]
-    pub(crate) cache: PathBuf,
 }
 
 /// Runs the task.

@@ -7,10 +7,29 @@ use canet_data::dataset_spec::{DatasetSpec, Download};
 use canet_data::sample::{SampleOptions, write_tree};
 use sha2::{Digest, Sha256};
 
-use crate::download_and_prepare::SourceArgs;
 use crate::progress::say;
 use crate::unpack::{Limits, Unpacked, fingerprint, unpack};
 use crate::{drive, fault, fetch};
+
+/// Where the raw data comes from.
+#[derive(clap::Args)]
+pub(crate) struct SourceArgs {
+    /// An archive fetched by hand (zip, tar, tar.gz); give it again for each of several
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "url"])]
+    pub(crate) archive: Vec<PathBuf>,
+    /// A folder unpacked by hand
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Where to download the archive from
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// What the downloaded archive must hash to, in hex
+    #[arg(long, value_name = "HEX")]
+    pub(crate) sha256: Option<String>,
+    /// Keeps downloads and unpacked archives
+    #[arg(long, value_name = "DIR", default_value = "data/.download")]
+    pub(crate) cache: PathBuf,
+}
 
 /// A raw tree.
 pub(crate) struct Raw {

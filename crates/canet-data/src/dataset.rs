@@ -135,8 +135,8 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::annotation::FindingCounts;
-    use crate::layout::{DriveId, FrameId};
     use crate::manifest;
+    use crate::names::{DriveId, FrameId};
     use crate::split::Split;
 
     /// Writes a prepared folder with a train split of these sizes, every frame different.

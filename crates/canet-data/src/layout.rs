@@ -9,10 +9,9 @@ use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use crate::Error;
 use crate::dataset_spec::{DatasetSpec, LayoutSpec};
+use crate::names::{DriveId, FrameId};
 use crate::pattern::{Captures, IMAGE_EXTENSIONS, Pattern};
 use crate::split::Split;
 
@@ -21,40 +20,6 @@ const ROOT_DEPTH: usize = 2;
 
 /// How deep a tree is walked; a link that leads back up must not lead on for ever.
 const WALK_DEPTH: usize = 12;
-
-/// A drive: a sequence of frames taken on one ride. Scene and city are other words for it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct DriveId(String);
-
-/// A frame's name, unique in its drive.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FrameId(String);
-
-macro_rules! name {
-    ($id:ident) => {
-        impl $id {
-            /// The id of this name.
-            pub fn new(name: &str) -> Self {
-                Self(name.to_owned())
-            }
-
-            /// The name.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::fmt::Display for $id {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-name!(DriveId);
-name!(FrameId);
 
 /// A frame of a raw tree.
 #[derive(Debug, Clone, PartialEq, Eq)]

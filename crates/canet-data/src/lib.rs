@@ -39,6 +39,7 @@ pub mod label_image;
 pub mod layout;
 pub mod loader;
 pub mod manifest;
+pub mod names;
 pub mod pattern;
 mod prefetch;
 pub mod prepare;

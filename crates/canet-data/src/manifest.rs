@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::annotation::FindingCounts;
-use crate::layout::{DriveId, FrameId};
+use crate::names::{DriveId, FrameId};
 use crate::split::Split;
 
 /// The manifest's name in its folder.

@@ -11,6 +11,7 @@
 
 mod folder;
 mod frame;
+mod job;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +29,7 @@ use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
 use crate::raster;
 use crate::split::{self, Split};
 
-use frame::Job;
+use job::Job;
 use record::{Ledger, Made, Record};
 
 /// What to make of a raw tree.

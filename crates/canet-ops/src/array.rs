@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 
 use candle_core::{CpuStorage, Layout, Result, Shape, Tensor};
 
+use rayon::prelude::*;
+
 use crate::real::Real;
 
 /// The elements of a contiguous tensor argument of a custom operation.
@@ -54,6 +56,18 @@ macro_rules! by_dtype {
     };
 }
 pub(crate) use by_dtype;
+
+/// A new buffer whose planes of `to` values are made from those of `from` values in `x`.
+pub(crate) fn per_plane<T: Real>(
+    x: &[T],
+    from: usize,
+    to: usize,
+    make: impl Fn(&[T], &mut [T]) + Sync,
+) -> CpuStorage {
+    let mut y = vec![T::ZERO; x.len() / from * to];
+    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| make(x, y));
+    storage(y)
+}
 
 /// A buffer that several threads fill at places that do not overlap.
 ///

@@ -6,7 +6,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use crate::array::{by_dtype, elements, storage, tensor, with_elements};
+use crate::array::{by_dtype, elements, per_plane, tensor, with_elements};
+use crate::grid::bin;
 use crate::real::Real;
 use crate::{reference, simd};
 
@@ -35,11 +36,6 @@ pub fn adaptive_avg_pool2d(x: &Tensor, out: [usize; 2]) -> Result<Tensor> {
     } else {
         reference::adaptive_avg_pool2d(x, out)
     }
-}
-
-/// The pixels of bin `i`.
-pub(crate) fn bin(i: usize, out: usize, n: usize) -> Range<usize> {
-    i * n / out..((i + 1) * n).div_ceil(out)
 }
 
 #[derive(Clone, Copy)]
@@ -216,16 +212,4 @@ impl CustomOp1 for AdaptiveAvgPool {
             tensor(gx, x.shape()).map(Some)
         }))
     }
-}
-
-/// A new buffer whose planes of `to` values are made from those of `from` values in `x`.
-pub(crate) fn per_plane<T: Real>(
-    x: &[T],
-    from: usize,
-    to: usize,
-    make: impl Fn(&[T], &mut [T]) + Sync,
-) -> CpuStorage {
-    let mut y = vec![T::ZERO; x.len() / from * to];
-    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| make(x, y));
-    storage(y)
 }

@@ -6,9 +6,8 @@
 
 use candle_core::{D, Result, Tensor};
 
-use crate::conv::ConvGeometry;
-use crate::pool::bin;
-use crate::resize::{Corners, samples};
+use crate::geometry::ConvGeometry;
+use crate::grid::{Corners, bin, samples};
 use crate::{Activation, BatchStats, CrossEntropy};
 
 /// See [`crate::conv2d`]: all shifted and strided views of the padded input, stacked, times the

@@ -4,45 +4,12 @@ use std::path::Path;
 
 use canet_core::{LabelMap, Mask, atomic};
 
-use super::record::{Made, Ready, Record, Stamp};
+use super::job::Job;
+use super::record::{Made, Ready, Record};
 use crate::annotation::{Annotation, FindingCounts};
 use crate::dataset_spec::AnnotationKind;
-use crate::layout::RawFrame;
 use crate::manifest::{Entry, sha256};
-use crate::split::Split;
 use crate::{Error, frame_file, label_image, raster};
-
-/// A frame to be worked on.
-#[derive(Debug, Clone)]
-pub(super) struct Job<'a> {
-    pub(super) frame: &'a RawFrame,
-    pub(super) annotation: &'a Path,
-    pub(super) split: Split,
-    pub(super) image_stamp: Option<Stamp>,
-    pub(super) annotation_stamp: Option<Stamp>,
-}
-
-impl<'a> Job<'a> {
-    pub(super) fn new(frame: &'a RawFrame, annotation: &'a Path, split: Split) -> Self {
-        // Taken before the files are read: if they change meanwhile, the next run sees it.
-        let (image_stamp, annotation_stamp) = (Stamp::of(&frame.image), Stamp::of(annotation));
-        Self { frame, annotation, split, image_stamp, annotation_stamp }
-    }
-
-    /// The place of its results below `images/` and `masks/`, without the extension.
-    pub(super) fn key(&self) -> String {
-        format!("{}/{}/{}", self.split, self.frame.drive, self.frame.frame)
-    }
-
-    fn image_name(&self) -> String {
-        let extension = self.frame.image.extension().unwrap_or_default().to_string_lossy();
-        format!("images/{}.{}", self.key(), extension.to_ascii_lowercase())
-    }
-
-    fn mask_name(&self) -> String {
-        format!("masks/{}.png", self.key())
-    }
-}
 
 /// A source that is at fault: the frame is skipped, the rest goes on.
 struct Fault {

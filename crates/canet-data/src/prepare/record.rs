@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use canet_core::{LabelMap, atomic};
 use serde::{Deserialize, Serialize};
 
-use super::frame::Job;
+use super::job::{Job, Stamp};
 use crate::annotation::FindingCounts;
 use crate::dataset_spec::DatasetSpec;
 use crate::manifest::{Entry, sha256};
@@ -25,21 +25,6 @@ const WORK_VERSION: u32 = 1;
 /// more than a twentieth of the time.
 const SAVE_EVERY: Duration = Duration::from_millis(50);
 const SAVE_SHARE: u32 = 20;
-
-/// By what a source file is known again without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    bytes: u64,
-    modified_ns: u64,
-}
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() as u64 })
-    }
-}
 
 /// What became of a frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,29 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::geometry::Problem;
-use super::lowering::{Lowering, Plan};
+use super::lowering::Lowering;
+use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd;
 
-/// One plane's lowering, forward.
-fn plan(p: &Problem) -> Plan {
-    let g = &p.geometry;
-    Plan {
-        channels: 1,
-        input: p.input,
-        lift: [1; 2],
-        before: [g.padding[0][0] as isize, g.padding[1][0] as isize],
-        kernel: p.kernel,
-        dilation: g.dilation,
-        stride: g.stride,
-        output: p.output,
-    }
-}
-
 /// `y = weight * x + bias`, plane by plane.
 pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let lowering = Lowering::new(&plan(p));
+    let lowering = Lowering::forward(p, 1);
     let mut y = vec![T::ZERO; p.batch * p.outputs * p.output_pixels()];
     let planes = y.par_chunks_mut(p.output_pixels()).zip(x.par_chunks(p.input_pixels()));
     planes.enumerate().for_each(|(i, (y, x))| {
@@ -40,20 +25,9 @@ pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<
     y
 }
 
-/// The gradient of `x`: the turned filter over the lifted gradient (see [`super::product`]).
+/// The gradient of `x`: the turned filter over the lifted gradient.
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Vec<T> {
-    let g = &p.geometry;
-    let before = |axis: usize| {
-        (g.dilation[axis] * (p.kernel[axis] - 1)) as isize - g.padding[axis][0] as isize
-    };
-    let lowering = Lowering::new(&Plan {
-        input: p.output,
-        lift: g.stride,
-        before: [before(0), before(1)],
-        stride: [1; 2],
-        output: p.input,
-        ..plan(p)
-    });
+    let lowering = Lowering::input_gradient(p, 1);
     let mut gx = vec![T::ZERO; p.batch * p.inputs * p.input_pixels()];
     let planes = gx.par_chunks_mut(p.input_pixels()).zip(gy.par_chunks(p.output_pixels()));
     planes.enumerate().for_each(|(i, (gx, gy))| {
@@ -92,7 +66,7 @@ fn add_filtered<'a, T: Real>(
 
 /// The gradient of the filters; images are added in order.
 pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
-    let lowering = Lowering::new(&plan(p));
+    let lowering = Lowering::forward(p, 1);
     let mut gw = vec![T::ZERO; p.outputs * p.kernel_size()];
     gw.par_chunks_mut(p.kernel_size()).enumerate().for_each(|(channel, gw)| {
         for image in 0..p.batch {

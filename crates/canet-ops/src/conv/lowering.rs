@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::tile::WIDTH;
+use crate::geometry::Problem;
 use crate::real::Real;
 
 /// How source, taps and pixels are laid out; one for all images of a batch.
@@ -25,21 +26,56 @@ pub(super) struct Lowering {
 }
 
 /// What a lowering is made from.
-pub(super) struct Plan {
-    pub(super) channels: usize,
-    pub(super) input: [usize; 2],
+struct Plan {
+    channels: usize,
+    input: [usize; 2],
     /// Zeros are inserted so that neighbours come to lie this far apart.
-    pub(super) lift: [usize; 2],
+    lift: [usize; 2],
     /// Zeros above and left of the (lifted) input. Negative: rows and columns that are cut away.
-    pub(super) before: [isize; 2],
-    pub(super) kernel: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) output: [usize; 2],
+    before: [isize; 2],
+    kernel: [usize; 2],
+    dilation: [usize; 2],
+    stride: [usize; 2],
+    output: [usize; 2],
 }
 
 impl Lowering {
-    pub(super) fn new(plan: &Plan) -> Self {
+    /// The input of a convolution, as forward and weight gradient see it; `channels` of a group.
+    pub(super) fn forward(p: &Problem, channels: usize) -> Self {
+        let g = &p.geometry;
+        Self::new(&Plan {
+            channels,
+            input: p.input,
+            lift: [1; 2],
+            before: [g.padding[0][0] as isize, g.padding[1][0] as isize],
+            kernel: p.kernel,
+            dilation: g.dilation,
+            stride: g.stride,
+            output: p.output,
+        })
+    }
+
+    /// The gradient of the output, as the gradient of the input sees it: each input pixel gathers
+    /// from the outputs it took part in. That is a convolution with zeros inserted for the stride;
+    /// its weights are the forward ones turned by 180 degrees.
+    pub(super) fn input_gradient(p: &Problem, channels: usize) -> Self {
+        let g = &p.geometry;
+        let before = |axis: usize| {
+            (g.dilation[axis] * (p.kernel[axis] - 1)) as isize - g.padding[axis][0] as isize
+        };
+        Self::new(&Plan {
+            channels,
+            input: p.output,
+            lift: g.stride,
+            before: [before(0), before(1)],
+            kernel: p.kernel,
+            dilation: g.dilation,
+            stride: [1; 2],
+            output: p.input,
+        })
+    }
+
+    fn new(plan: &Plan) -> Self {
         // Offsets that are cut away become a shift of all pixels.
         let before = plan.before.map(|b| usize::try_from(b).unwrap_or(0));
         let shift = plan.before.map(|b| usize::try_from(-b).unwrap_or(0));

@@ -1,6 +1,5 @@
 //! 2-D convolution: any stride, dilation, padding and grouping, on one code path.
 //!
-//! * [`geometry`]: the shape arithmetic;
 //! * [`lowering`]: a convolution as a matrix product whose right-hand matrix is never stored, only
 //!   addressed: its element at (tap, pixel) is `source[tap + pixel]` of a zero-padded copy;
 //! * [`tile`]: the small matrix product in registers;
@@ -10,7 +9,6 @@
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
 
 mod depthwise;
-mod geometry;
 mod lowering;
 mod product;
 mod tile;
@@ -20,10 +18,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-pub use geometry::ConvGeometry;
-use geometry::Problem;
-
 use crate::array::{by_dtype, elements, storage, tensor, with_elements};
+use crate::geometry::{ConvGeometry, Problem};
 use crate::real::Real;
 use crate::{lanes, reference, simd};
 

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::geometry::Problem;
-use super::lowering::{Lowering, Plan};
+use super::lowering::Lowering;
 use super::tile::{self, HEIGHT, WIDTH};
 use crate::array::DisjointWriter;
+use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd;
 
@@ -16,17 +16,7 @@ const PANELS: usize = 16;
 
 /// `y = weight * x + bias`.
 pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let g = &p.geometry;
-    let lowering = Lowering::new(&Plan {
-        channels: p.group_inputs(),
-        input: p.input,
-        lift: [1; 2],
-        before: [g.padding[0][0] as isize, g.padding[1][0] as isize],
-        kernel: p.kernel,
-        dilation: g.dilation,
-        stride: g.stride,
-        output: p.output,
-    });
+    let lowering = Lowering::forward(p, p.group_inputs());
     let taps = lowering.taps.len();
     let groups: Vec<Vec<T>> = weight
         .chunks_exact(p.group_outputs() * taps)
@@ -41,23 +31,9 @@ pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<
     y
 }
 
-/// The gradient of `x`: each input pixel gathers from the outputs it took part in. That is a
-/// convolution of `gy`, with zeros inserted for the stride, by the weights turned by 180 degrees.
+/// The gradient of `x`, by the weights turned by 180 degrees (see [`Lowering::input_gradient`]).
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Vec<T> {
-    let g = &p.geometry;
-    let before = |axis: usize| {
-        (g.dilation[axis] * (p.kernel[axis] - 1)) as isize - g.padding[axis][0] as isize
-    };
-    let lowering = Lowering::new(&Plan {
-        channels: p.group_outputs(),
-        input: p.output,
-        lift: g.stride,
-        before: [before(0), before(1)],
-        kernel: p.kernel,
-        dilation: g.dilation,
-        stride: [1; 2],
-        output: p.input,
-    });
+    let lowering = Lowering::input_gradient(p, p.group_outputs());
     let (inputs, size) = (p.group_inputs(), p.kernel_size());
     let taps = lowering.taps.len();
     let groups: Vec<Vec<T>> = weight

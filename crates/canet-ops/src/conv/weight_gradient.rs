@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::geometry::Problem;
-use super::lowering::{Lowering, Plan};
+use super::lowering::Lowering;
 use super::tile::{self, HEIGHT, WIDTH};
+use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd;
 
@@ -20,23 +20,14 @@ const MOST_PANELS: usize = 16;
 /// The work is cut into slabs of pixels and groups of panels, by shape alone. Each slab has a
 /// partial result; they are added in order, so the sum does not depend on the threads.
 pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
-    let g = &p.geometry;
-    let lowering = Lowering::new(&Plan {
-        channels: p.group_inputs(),
-        input: p.input,
-        lift: [1; 2],
-        before: [g.padding[0][0] as isize, g.padding[1][0] as isize],
-        kernel: p.kernel,
-        dilation: g.dilation,
-        stride: g.stride,
-        output: p.output,
-    });
+    let groups = p.geometry.groups;
+    let lowering = Lowering::forward(p, p.group_inputs());
     let size = p.group_outputs() * lowering.taps.len();
-    let mut gw = vec![T::ZERO; g.groups * size];
+    let mut gw = vec![T::ZERO; groups * size];
     for image in 0..p.batch {
         for (group, gw) in gw.chunks_exact_mut(size).enumerate() {
             let part = |all: &[T], channels: usize, pixels: usize| {
-                let start = (image * g.groups + group) * channels * pixels;
+                let start = (image * groups + group) * channels * pixels;
                 start..(start + channels * pixels).min(all.len())
             };
             let x = &x[part(x, p.group_inputs(), p.input_pixels())];
