@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use canet_core::LabelMap;
 use canet_data::dataset_spec::DatasetSpec;
-use canet_data::prepare::{Outcome, PrepareOptions, prepare};
+use canet_data::prepare::{Outcome, PrepareOptions, check_out, prepare};
 
 use crate::progress::{Bar, Unit, say};
 use crate::{fault, report, source};
@@ -46,19 +46,22 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else {
         DatasetSpec::builtin(&args.dataset)?
     };
+    // Before anything takes long.
     let label_map = match &args.label_map {
-        Some(name) if is_file_name(name) => Some(LabelMap::from_file(Path::new(name))?),
-        Some(name) => Some(LabelMap::builtin(name).map_err(|e| fault::usage(e.to_string()))?),
-        None => None,
+        Some(name) => LabelMap::named(name, Path::new(""))?,
+        None => spec.usual_labels()?,
     };
     let out = args.out.clone().unwrap_or_else(|| Path::new("data").join(&spec.name));
-    // Before anything takes long.
     check_out(&out)?;
     say(format!("{}. {}", spec.title, spec.terms));
 
     let raw = source::locate(&spec, &args.source)?;
-    let options =
-        PrepareOptions { out: out.clone(), val_share: args.val_share, seed: args.seed, label_map };
+    let options = PrepareOptions {
+        out: out.clone(),
+        val_share: args.val_share,
+        seed: args.seed,
+        label_map: Some(label_map),
+    };
     let outcome = prepare_with_bar(&raw.root, &spec, &options)?;
     tell(&outcome, &out);
     if let Some(line) = raw.kept {
@@ -70,24 +73,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn is_file_name(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "toml")
-}
-
-/// Refuses a folder of something else: preparing removes what does not belong.
-fn check_out(out: &Path) -> Result<()> {
-    let ours = ["manifest.json", "prepare.lock.json"].iter().any(|name| out.join(name).exists());
-    if ours || !out.exists() {
-        return Ok(());
-    }
-    let mut entries =
-        std::fs::read_dir(out).with_context(|| format!("cannot list {}", out.display()))?;
-    if let Some(Ok(entry)) = entries.next() {
-        return Err(fault::usage(format!(
-            "{} is not a prepared folder, but holds {}; choose an empty folder with --out",
-            out.display(),
-            entry.file_name().display()
-        )));
-    }
-    Ok(())
 }
 
 fn prepare_with_bar(raw: &Path, spec: &DatasetSpec, options: &PrepareOptions) -> Result<Outcome> {

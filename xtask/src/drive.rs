@@ -5,6 +5,8 @@
 //! fetched a file, or it is private, there is a page without that form. Both come with status 200,
 //! which is how many a script has saved a web page as its data set.
 
+use ureq::http::StatusCode;
+
 use crate::fault;
 
 /// The link by which programs fetch it.
@@ -45,10 +47,10 @@ pub(crate) fn confirmed_url(page: &str, base: &str) -> Option<String> {
 }
 
 /// The error for a page that is not a file: what it says of itself, and what to do.
-pub(crate) fn refusal(page: &str, url: &str) -> anyhow::Error {
+pub(crate) fn refusal(page: &str, url: &str, status: StatusCode) -> anyhow::Error {
     let title = title(page).map(|t| format!(", titled {t:?}")).unwrap_or_default();
     fault::data(format!(
-        "{url} answered with a web page{title} instead of the file: its quota for today is used up, or it is private"
+        "{url} answered with status {status} and a web page{title} instead of the file: its quota for today is used up, or it is private"
     ))
     .context("nothing was downloaded")
 }
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn a_refusal_says_what_the_page_says() {
         let page = "<html><TITLE lang=en>\nGoogle Drive - Quota exceeded &lt;b&gt;</TITLE>";
-        let error = format!("{:#}", refusal(page, "https://drive.test/uc"));
+        let error = format!("{:#}", refusal(page, "https://drive.test/uc", StatusCode::OK));
         assert!(error.contains("\"Google Drive - Quota exceeded <b>\""), "{error}");
         assert!(error.contains("quota"), "{error}");
     }

@@ -8,83 +8,69 @@
 //! | 3 | data: the download, the archive or the frames are not what they should be |
 //! | 5 | out of resources: a full disk, no memory |
 
-use std::io::ErrorKind;
+use canet_core::Fault;
 
-/// An error that is not a bug.
+/// An error that this program finds by itself.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    code: u8,
+pub(crate) struct Failure {
+    fault: Fault,
     message: String,
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for Failure {}
 
 /// The caller's fault: exit code 2.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Fault { code: 2, message: message.into() }.into()
+    Failure { fault: Fault::Usage, message: message.into() }.into()
 }
 
 /// The data's fault: exit code 3.
 pub(crate) fn data(message: impl Into<String>) -> anyhow::Error {
-    Fault { code: 3, message: message.into() }.into()
+    Failure { fault: Fault::Data, message: message.into() }.into()
 }
 
-/// The exit code of an error: the machine's limits first, then what the error itself says.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let out_of_room = |e: &(dyn std::error::Error + 'static)| {
-        e.downcast_ref::<std::io::Error>().is_some_and(|e| {
-            matches!(
-                e.kind(),
-                ErrorKind::StorageFull
-                    | ErrorKind::QuotaExceeded
-                    | ErrorKind::FileTooLarge
-                    | ErrorKind::OutOfMemory
-            )
-        })
-    };
-    if error.chain().any(out_of_room) {
-        return 5;
-    }
-    let code = |e: &(dyn std::error::Error + 'static)| {
-        if let Some(fault) = e.downcast_ref::<Fault>() {
-            return Some(fault.code);
+/// Whose fault an error is; what nobody foresaw is a bug.
+pub(crate) fn of(error: &anyhow::Error) -> Fault {
+    let says = |e: &(dyn std::error::Error + 'static)| {
+        if let Some(failure) = e.downcast_ref::<Failure>() {
+            Some(failure.fault)
+        } else if let Some(error) = e.downcast_ref::<canet_data::Error>() {
+            Some(error.fault())
+        } else if let Some(error) = e.downcast_ref::<canet_core::Error>() {
+            Some(error.fault())
+        } else {
+            e.downcast_ref::<std::io::Error>().map(Fault::of_io)
         }
-        if let Some(error) = e.downcast_ref::<canet_data::Error>() {
-            return Some(match error.kind() {
-                canet_data::ErrorKind::Usage => 2,
-                canet_data::ErrorKind::Data => 3,
-                canet_data::ErrorKind::Resources => 5,
-            });
-        }
-        // What is left of the system's errors: paths that cannot be read or written.
-        (e.is::<std::io::Error>() || e.is::<canet_core::Error>()).then_some(2)
     };
-    error.chain().find_map(code).unwrap_or(1)
+    error.chain().find_map(says).unwrap_or(Fault::Bug)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use anyhow::Context;
+    use std::io::ErrorKind;
 
     #[test]
-    fn each_fault_has_its_code() {
+    fn each_error_has_its_fault() {
         let io = |kind| anyhow::Error::new(std::io::Error::from(kind));
-        for (error, code) in [
-            (anyhow::anyhow!("surprise"), 1),
-            (usage("no such data set"), 2),
-            (data("is not an archive"), 3),
-            (Err::<(), _>(data("inner")).context("outer").unwrap_err(), 3),
-            (io(ErrorKind::StorageFull).context("cannot write x"), 5),
-            (io(ErrorKind::PermissionDenied).context("cannot write x"), 2),
+        let full = canet_core::Error::io("write", "x")(ErrorKind::StorageFull.into());
+        for (error, fault) in [
+            (anyhow::anyhow!("surprise"), Fault::Bug),
+            (usage("no such data set"), Fault::Usage),
+            (data("is not an archive"), Fault::Data),
+            (Err::<(), _>(data("inner")).context("outer").unwrap_err(), Fault::Data),
+            (io(ErrorKind::StorageFull).context("cannot write x"), Fault::Resources),
+            (io(ErrorKind::PermissionDenied).context("cannot write x"), Fault::Usage),
+            (canet_data::Error::from(full).into(), Fault::Resources),
         ] {
-            assert_eq!(exit_code(&error), code, "{error:#}");
+            assert_eq!(of(&error), fault, "{error:#}");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use canet_data::hash::hex;
 use sha2::{Digest, Sha256};
 use ureq::ResponseExt;
 use ureq::http::{Response, StatusCode, header};
@@ -162,31 +163,39 @@ impl<'a> Download<'a> {
     /// Asks for the file from byte `have` on, through a confirm page if there is one. The inner
     /// error is one that another attempt may not meet.
     fn open(&self, have: u64, origin: &Origin) -> Result<Result<Response<ureq::Body>>> {
-        let mut response = match self.get(self.url, have, origin) {
+        self.open_at(self.url, true, have, origin)
+    }
+
+    /// As [`Self::open`]; `confirm` says whether a confirm page may still come in between. What the
+    /// status says goes before what the body is: a server out of order sends pages, too.
+    fn open_at(
+        &self,
+        url: &str,
+        confirm: bool,
+        have: u64,
+        origin: &Origin,
+    ) -> Result<Result<Response<ureq::Body>>> {
+        let mut response = match self.get(url, have, origin) {
             Ok(response) => response,
             Err(error) => return Ok(Err(error)),
         };
+        let status = response.status();
+        let told = || fault::data(format!("{} answered with status {status}", self.url));
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(Err(told()));
+        }
         if is_page(&response) {
             let base = response.get_uri().to_string();
             let page = read_page(&mut response);
-            let Some(link) = drive::confirmed_url(&page, &base) else {
-                return Err(drive::refusal(&page, self.url));
+            return match drive::confirmed_url(&page, &base) {
+                Some(link) if confirm => self.open_at(&link, false, have, origin),
+                None if !status.is_success() => Err(told()),
+                _ => Err(drive::refusal(&page, self.url, status)),
             };
-            response = match self.get(&link, have, origin) {
-                Ok(response) => response,
-                Err(error) => return Ok(Err(error)),
-            };
-            if is_page(&response) {
-                return Err(drive::refusal(&read_page(&mut response), self.url));
-            }
         }
-        match response.status() {
+        match status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(Ok(response)),
-            status => {
-                let error = fault::data(format!("{} answered with status {status}", self.url));
-                let passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-                if passing { Ok(Err(error)) } else { Err(error) }
-            }
+            _ => Err(told()),
         }
     }
 
@@ -321,11 +330,6 @@ fn check_sha256(path: &Path, expected: &str) -> Result<()> {
         return Ok(());
     }
     Err(fault::data(format!("{} has sha-256 {actual}, expected {expected}", path.display())))
-}
-
-/// Bytes as lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn is_page(response: &Response<ureq::Body>) -> bool {

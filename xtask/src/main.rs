@@ -45,5 +45,5 @@ fn run() -> ExitCode {
     for cause in error.chain().skip(1) {
         progress::note(format!("  because: {cause}"));
     }
-    ExitCode::from(fault::exit_code(&error))
+    ExitCode::from(fault::of(&error).exit_code())
 }

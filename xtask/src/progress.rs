@@ -10,10 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Writes a line of output.
 pub(crate) fn say(line: impl std::fmt::Display) {
-    #[expect(clippy::print_stdout, reason = "the one place where the program speaks")]
-    {
-        println!("{line}");
-    }
+    // Whoever reads may have heard enough: `| head` is no reason to stop, and none to panic.
+    writeln!(std::io::stdout(), "{line}").ok();
 }
 
 /// Writes a line about how things go, apart from the output.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use canet_data::manifest::{Manifest, SplitStatistics};
 
-/// How many skipped files are listed; the manifest has them all.
+/// How many skipped files and how many findings are listed; the manifest has more.
 const LISTED: usize = 20;
 
 /// The table of classes: in each split, the share of the pixels and the number of frames.
@@ -46,7 +46,9 @@ fn share(pixels: u64, of: &SplitStatistics) -> String {
 pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
     let mut lines = Vec::new();
     for (split, frames) in &manifest.left_out {
-        lines.push(format!("{frames} frames of {split:?} have no public labels and are left out"));
+        lines.push(format!(
+            "{frames} frames of {split:?} are left out: it is no split with public labels"
+        ));
     }
     let findings = &manifest.findings;
     for (count, what) in
@@ -60,15 +62,23 @@ pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
         lines
             .push(format!("{count} objects have the label {label:?}, which the map does not know"));
     }
-    let skipped = &manifest.skipped;
-    if !skipped.is_empty() {
-        lines.push(format!("{} files could not be used:", skipped.len()));
-        lines.extend(skipped.iter().take(LISTED).map(|s| format!("  {}: {}", s.path, s.reason)));
-        if skipped.len() > LISTED {
-            lines.push(format!("  and {} more, listed in manifest.json", skipped.len() - LISTED));
-        }
-    }
+    let findings = manifest.listed_findings.iter().map(|l| format!("{}: {}", l.path, l.finding));
+    list("the first of these objects:", findings, &mut lines);
+    let skipped = manifest.skipped.iter().map(|s| format!("{}: {}", s.path, s.reason));
+    list(&format!("{} files could not be used:", skipped.len()), skipped, &mut lines);
     lines
+}
+
+/// Adds a list below its heading, up to a point; an empty one is left out.
+fn list(heading: &str, items: impl ExactSizeIterator<Item = String>, lines: &mut Vec<String>) {
+    let more = items.len().saturating_sub(LISTED);
+    if items.len() > 0 {
+        lines.push(heading.to_owned());
+    }
+    lines.extend(items.take(LISTED).map(|item| format!("  {item}")));
+    if more > 0 {
+        lines.push(format!("  and {more} more, listed in manifest.json"));
+    }
 }
 
 #[cfg(test)]
@@ -76,7 +86,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use canet_core::LabelMap;
-    use canet_data::annotation::FindingCounts;
+    use canet_data::findings::{FindingCounts, ListedFinding};
     use canet_data::manifest::Skipped;
     use canet_data::split::Split;
 
@@ -105,6 +115,10 @@ mod tests {
                 few_points: 0,
                 unknown_labels: BTreeMap::from([("raod".into(), 2)]),
             },
+            listed_findings: vec![ListedFinding {
+                path: "m/1.json".into(),
+                finding: "objects[3] has the unknown label \"raod\"".into(),
+            }],
             skipped: (0..25).map(skip).collect(),
             left_out: BTreeMap::from([("test".into(), 404)]),
         }
@@ -130,6 +144,7 @@ mod tests {
             "404 frames of \"test\"",
             "3 objects marked",
             "2 objects have the label \"raod\"",
+            "  m/1.json: objects[3] has the unknown label \"raod\"",
             "25 files",
             "a/19.jpg: is cut",
             "and 5 more",

@@ -1,9 +1,11 @@
 //! Where the raw tree comes from: a folder, archives, a download, or this program's own drawing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use canet_core::Fault;
 use canet_data::dataset_spec::{DatasetSpec, Download};
+use canet_data::hash::hex;
 use canet_data::sample::{SampleOptions, write_tree};
 use sha2::{Digest, Sha256};
 
@@ -24,7 +26,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// What the downloaded archive must hash to, in hex
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["archive", "dir"])]
     pub(crate) sha256: Option<String>,
     /// Keeps downloads and unpacked archives
     #[arg(long, value_name = "DIR", default_value = "data/.download")]
@@ -68,8 +70,17 @@ pub(crate) fn locate(spec: &DatasetSpec, args: &SourceArgs) -> Result<Raw> {
         }
     };
     let archive = download(spec, args, &url)?;
-    unpacked(spec, args, std::slice::from_ref(&archive))
-        .with_context(|| format!("to download it again, remove {}", archive.display()))
+    unpacked(spec, args, std::slice::from_ref(&archive)).map_err(|error| disown(&archive, error))
+}
+
+/// Removes a downloaded archive that turned out to be none: kept, it would be believed for ever.
+fn disown(archive: &Path, error: anyhow::Error) -> anyhow::Error {
+    if fault::of(&error) == Fault::Data && std::fs::remove_file(archive).is_ok() {
+        let name = archive.display();
+        error.context(format!("removed {name}; the next run downloads it anew"))
+    } else {
+        error.context(format!("to download it again, remove {}", archive.display()))
+    }
 }
 
 fn hex_digits(text: &str) -> usize {
@@ -152,5 +163,5 @@ fn short_hash(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    fetch::hex(&hash.finalize()[..8])
+    hex(&hash.finalize()[..8])
 }

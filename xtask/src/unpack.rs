@@ -20,6 +20,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use canet_data::hash::hex;
 use sha2::{Digest, Sha256};
 
 use self::names::{Names, Verdict};
@@ -123,7 +124,7 @@ pub(crate) fn fingerprint(archive: &Path) -> Result<String> {
             (&file).take(END).read_to_end(&mut bytes)?;
             hash.update(&bytes);
         }
-        Ok(crate::fetch::hex(&hash.finalize()[..8]))
+        Ok(hex(&hash.finalize()[..8]))
     };
     read().with_context(|| format!("cannot read {}; an archive is expected", archive.display()))
 }

@@ -176,6 +176,31 @@ fn passing_faults_are_waited_out_and_lasting_ones_told() {
     assert_refused("404", &[], |_| reply("404 Not Found", &["Content-Length: 0".into()], b""));
 }
 
+/// Servers tell of their faults in pages; what the status says goes before that.
+#[test]
+fn pages_with_a_status_are_what_the_status_says() {
+    let page = |status: &str, body: &str| {
+        reply(status, &["Content-Type: text/html; charset=utf-8".to_owned()], body.as_bytes())
+    };
+    let file = archive();
+    let expected = file.clone();
+    let server = assert_right(
+        move |request| match request.number {
+            0 => page("503 Service Unavailable", "<html><title>Sorry</title></html>"),
+            1 => page("429 Too Many Requests", "<html><title>Slower</title></html>"),
+            _ => serve(&file, "\"v1\"", request, WHOLE),
+        },
+        &expected,
+    );
+    assert_eq!(server.requests().len(), 3);
+    let not_found = move |_: &Request| page("404 Not Found", "<html><title>Gone</title></html>");
+    assert_refused("answered with status 404 Not Found", &[], not_found);
+    assert_refused("status 403 Forbidden and a web page", &[], move |_| {
+        let form = "<form id=download-form action=/x><input type=hidden name=id value=1></form>";
+        page("403 Forbidden", form)
+    });
+}
+
 #[test]
 fn wrong_lengths_and_wrong_files_are_refused() {
     // Promises more than there is, each time.
@@ -189,7 +214,8 @@ fn wrong_lengths_and_wrong_files_are_refused() {
         let file = archive();
         reply("200 OK", &["Content-Length: 20000".to_owned()], &file)
     };
-    assert_refused("cannot be unpacked", &[], less);
+    let dir = assert_refused("the next run downloads it anew", &[], less);
+    assert!(cached(dir.path(), ".archive").is_empty(), "a broken archive is not kept");
     let hash = sha256(&archive());
     let dir = assert_refused("sha-256", &["--sha256", &hash], less);
     assert!(cached(dir.path(), "").is_empty(), "the wrong file is removed");

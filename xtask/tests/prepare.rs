@@ -90,7 +90,8 @@ fn frames_at_fault_are_listed_and_strict_refuses_them() {
     std::fs::write(dir.path().join("set.zip"), zip_of(&files)).unwrap();
     let args = ["--archive", "set.zip", "--out", "out", "--val-share", "0.4"];
     let ran = xtask(dir.path(), &args).ok();
-    for needle in ["2 files could not be used", "000000.jpg", "lonely.png", "\"carr\""] {
+    let place = "data/masks/0/000001.json: objects[1] has the unknown label \"carr\"";
+    for needle in ["2 files could not be used", "000000.jpg", "lonely.png", place] {
         assert!(ran.out.contains(needle), "{needle}: {}", ran.out);
     }
     let strict = [&args[..], &["--strict"]].concat();
@@ -120,10 +121,26 @@ fn usage_errors_say_what_to_do() {
         (&["--dir", "raw", "--archive", "not.zip"], 2, "cannot be used with"),
         (&["--url", "ftp://host/x"], 2, "https://"),
         (&["--url", "http://host/x", "--sha256", "abc"], 2, "64 hex"),
+        (&["--dir", "raw", "--sha256", "abc"], 2, "cannot be used with"),
+        (&["--archive", "not.zip", "--sha256", "abc"], 2, "cannot be used with"),
         (&["--dirr", "raw"], 2, "--dir"),
     ] {
         let ran = xtask(dir.path(), args).failed(code, needle);
         assert!(!ran.err.contains("panicked"), "{}", ran.err);
     }
     assert_eq!(std::fs::read(dir.path().join("precious/thesis.txt")).unwrap(), b"keep");
+}
+
+/// As with `| head`: nobody reads to the end, and the work is done all the same.
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("raw"), &tiny_set("masks", "jpg", "", ""));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["download-and-prepare", "--dir", "raw", "--out", "out"]).stdout(writer);
+    let output = command.current_dir(dir.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(splits(&dir.path().join("out")), (4, 2));
 }

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use canet_model::Fault;
+use canet_core::Fault;
 
 /// Shown below `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  all went well
   1  a bug of this program; please report it
-  2  the command line is wrong: a bad argument, no such file, no such device
+  2  the command line is wrong: a bad argument, a path of no use, no such device
   3  a file is broken: the checkpoint, or some of the frames (the others are done)
-  5  the machine lacks something: memory, disk, permission
+  5  the machine lacks something: memory, disk
 
 The messages go to stderr; RUST_LOG=warn leaves out the progress.";
 
@@ -43,24 +43,19 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Whose fault an error is; what nobody foresaw is a bug.
-pub(crate) fn fault(error: &anyhow::Error) -> Fault {
+fn fault(error: &anyhow::Error) -> Fault {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         failure.fault
     } else if let Some(error) = error.downcast_ref::<canet_model::Error>() {
         error.fault()
-    } else if error.is::<canet_core::Error>() || error.is::<std::io::Error>() {
-        Fault::Resource
+    } else if let Some(error) = error.downcast_ref::<canet_core::Error>() {
+        error.fault()
     } else {
-        Fault::Bug
+        error.downcast_ref::<std::io::Error>().map_or(Fault::Bug, Fault::of_io)
     }
 }
 
 /// The exit code of an error.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(match fault(error) {
-        Fault::Bug => 1,
-        Fault::Usage => 2,
-        Fault::Data => 3,
-        Fault::Resource => 5,
-    })
+    ExitCode::from(fault(error).exit_code())
 }

@@ -80,6 +80,7 @@ fn add(by_stem: &mut BTreeMap<PathBuf, PathBuf>, stem: PathBuf, frame: PathBuf) 
 }
 
 /// The frames in a folder and below it, but not in `out`: an earlier run's pictures are no frames.
+/// Hidden files and folders are left out, as archives made on macOS hold a `._name` for each name.
 /// Links to folders are not followed, as they could lead in circles.
 fn frames_in(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
     let out = out.canonicalize().ok();
@@ -93,6 +94,9 @@ fn frames_in(folder: &Path, out: &Path) -> Result<Vec<PathBuf>> {
         let cannot = || format!("cannot list {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(cannot)? {
             let entry = entry.with_context(cannot)?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
             let (path, kind) = (entry.path(), entry.file_type().with_context(cannot)?);
             if kind.is_dir() && !is_out(&path) {
                 folders.push(path);

@@ -1,18 +1,16 @@
 //! `canet segment`: frames in, masks and pictures out.
 
+use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use canet_core::atomic;
-use canet_model::{Fault, Segmentation, Segmenter, parse_device, picture};
+use anyhow::{Context, Result, bail};
+use canet_core::{MAX_DECODED_BYTES, MAX_SIDE, atomic};
+use canet_model::{Segmentation, Segmenter, parse_device, picture};
 use image::{ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
 
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::jobs::{self, Job, SUFFIXES};
-
-/// The largest side of a frame, as for masks.
-const MAX_SIDE: u32 = 16_384;
 
 const PICTURES: &str = "\
 For each frame:
@@ -49,23 +47,26 @@ fn share(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Runs the command. A broken frame is reported and the rest goes on.
+/// Runs the command. A broken frame is reported and the rest goes on; whatever else fails would fail
+/// for every frame, and ends the run.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    check_out(&args.out)?;
     let jobs = jobs::plan(&args.paths, &args.out)?;
     let segmenter = Segmenter::load(&args.model, &parse_device(&args.device)?)?;
     let mut broken = 0;
     for (job, number) in jobs.iter().zip(1..) {
         let name = format!("{number}/{} {}", jobs.len(), job.frame.display());
-        match segment(&segmenter, &job.frame) {
-            Ok((frame, segmentation)) => {
+        let bytes = fs::read(&job.frame).map_err(canet_core::Error::io("read", &job.frame))?;
+        match decode(&bytes) {
+            Ok(frame) => {
+                let segmentation = segmenter.segment(&frame).with_context(|| name.clone())?;
                 write(job, &frame, &segmentation, args.opacity)?;
                 tracing::info!("{name}: {}", summary(&segmentation));
             }
-            Err(error) if exit::fault(&error) == Fault::Data => {
-                tracing::error!("{name}: {error:#}");
+            Err(error) => {
+                tracing::error!("{name}: is not a readable frame: {error}");
                 broken += 1;
             }
-            Err(error) => return Err(error.context(name)),
         }
     }
     if broken > 0 {
@@ -74,17 +75,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn segment(segmenter: &Segmenter, path: &Path) -> Result<(RgbImage, Segmentation)> {
-    let frame = read(path).map_err(|e| Failure::data(format!("is not a readable frame: {e}")))?;
-    let segmentation = segmenter.segment(&frame)?;
-    Ok((frame, segmentation))
+/// Refuses a file in the place of the output folder, before any frame is computed.
+fn check_out(out: &Path) -> Result<()> {
+    let nearest = out.ancestors().find(|path| path.exists());
+    if let Some(path) = nearest.filter(|path| !path.is_dir()) {
+        bail!(Failure::usage(format!("--out needs a folder, but {} is a file", path.display())));
+    }
+    Ok(())
 }
 
-/// Reads a frame by its content, whatever its name says.
-fn read(path: &Path) -> ImageResult<RgbImage> {
-    let mut reader = ImageReader::open(path)?.with_guessed_format()?;
+/// Decodes a frame by its content, whatever its name says.
+fn decode(bytes: &[u8]) -> ImageResult<RgbImage> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
     Ok(reader.decode()?.into_rgb8())
 }

@@ -19,12 +19,23 @@ impl World {
         let path = std::env::temp_dir().join(format!("canet-cli-{name}-{}", std::process::id()));
         fs::remove_dir_all(&path).ok();
         let world = Self(path);
+        world.checkpoint("m.safetensors", None);
+        world
+    }
+
+    /// Writes a checkpoint of random weights, or with this value for all of them.
+    fn checkpoint(&self, name: &str, value: Option<f32>) {
         let (config, classes) = (model(), classes());
         let mut params = Params::new(1, &Device::Cpu);
         Network::new(&config, &mut params).unwrap();
+        for param in params.iter() {
+            let values = value.map(|value| param.var.ones_like().unwrap() * f64::from(value));
+            if let Some(values) = values {
+                param.var.set(&values.unwrap()).unwrap();
+            }
+        }
         let meta = CheckpointMeta::new(config, classes);
-        Checkpoint::save(&world.file("m.safetensors"), &params, &meta, &[]).unwrap();
-        world
+        Checkpoint::save(&self.file(name), &params, &meta, &[]).unwrap();
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -94,6 +105,8 @@ fn files_and_folders_become_pictures() {
     world.frame("drives/007/b.PNG", ImageFormat::Png);
     world.frame("drives/008/b.jpeg", ImageFormat::Jpeg);
     fs::write(world.file("drives/notes.txt"), "no frame").unwrap();
+    fs::write(world.file("drives/007/._b.PNG"), "what macOS leaves").unwrap();
+    world.frame("drives/.trash/c.png", ImageFormat::Png);
     let output = world.segment(&["--out", "out", "a.jpg", "drives"]);
     expect(&output, 0, "3/3");
     assert!(output.stdout.is_empty());
@@ -158,13 +171,15 @@ fn faults_have_their_exit_codes() {
     fs::write(world.file("file"), "no folder").unwrap();
     let whole = fs::read(world.file("m.safetensors")).unwrap();
     fs::write(world.file("cut.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    world.checkpoint("useless.safetensors", Some(f32::NAN));
     for (arguments, code, words) in [
         (&["--out", "out"][..], 2, "PATH"),
         (&["--out", "out", "--opacity", "2", "a.png"], 2, "from 0 to 1"),
         (&["--out", "out", "none.png"], 2, "none.png cannot be found"),
         (&["--out", "out", "text.txt"], 2, "neither a folder nor"),
         (&["--out", "out", "empty"], 2, "there is no .jpg"),
-        (&["--out", "file", "a.png"], 5, "file"),
+        (&["--out", "file", "a.png"], 2, "file is a file"),
+        (&["--out", "file/below", "a.png"], 2, "file is a file"),
     ] {
         expect(&world.segment(arguments), code, words);
     }
@@ -174,6 +189,8 @@ fn faults_have_their_exit_codes() {
         command.args(["--out", "out", "a.png"]).output().unwrap()
     };
     expect(&with("none.safetensors", "cpu"), 2, "none.safetensors");
+    expect(&with("empty", "cpu"), 2, "empty");
+    expect(&with("useless.safetensors", "cpu"), 3, "1/1 a.png: the network gives scores");
     expect(&with("cut.safetensors", "cpu"), 3, "cut short");
     expect(&with("text.txt", "cpu"), 3, "empty or cut short");
     expect(&with("a.png", "cpu"), 3, "not a safetensors file");

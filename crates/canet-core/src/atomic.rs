@@ -28,16 +28,18 @@ pub fn write_with(
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     let part = part_name(path);
-    let written = File::create(&part).and_then(|mut file| {
-        content(&mut file)?;
-        file.sync_all()
-    });
-    if let Err(error) = written {
-        // The old file stands; the half-written one must not take room on a disk that may be full.
+    let written = File::create(&part)
+        .and_then(|mut file| {
+            content(&mut file)?;
+            file.sync_all()
+        })
+        .map_err(Error::io("write", path))
+        .and_then(|()| fs::rename(&part, path).map_err(Error::io("rename into place", path)));
+    if written.is_err() {
+        // The old file stands; the new one must not take room on a disk that may be full.
         fs::remove_file(&part).ok();
-        return Err(Error::io("write", path)(error));
     }
-    fs::rename(&part, path).map_err(Error::io("rename into place", path))?;
+    written?;
     sync_folder(folder)
 }
 
@@ -98,6 +100,17 @@ mod tests {
         assert!(error.to_string().contains("the disk is full"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_target_that_is_a_folder_is_left_alone() {
+        let dir = scratch("folder");
+        let path = dir.join("target");
+        fs::create_dir_all(path.join("full")).unwrap();
+        let error = write(&path, b"new").unwrap_err().to_string();
+        assert!(error.contains("cannot rename into place"), "{error}");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no stray is left");
         fs::remove_dir_all(dir).unwrap();
     }
 

@@ -30,7 +30,9 @@ impl TryFrom<String> for Rgb {
 
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a colour; write it as \"#rrggbb\"");
-        let hex = text.strip_prefix('#').filter(|h| h.len() == 6 && h.is_ascii());
+        let hex = text.strip_prefix('#').filter(|h| h.len() == 6);
+        // The digits are looked at one by one: `from_str_radix` takes a sign, too.
+        let hex = hex.filter(|h| h.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let value =
             hex.and_then(|h| u32::from_str_radix(h, 16).ok()).ok_or_else(wrong)?.to_be_bytes();
         Ok(Self([value[1], value[2], value[3]]))
@@ -108,6 +110,7 @@ mod tests {
             ("804080", None),
             ("#80408", None),
             ("#80408g", None),
+            ("#+80408", None),
             ("#éé00", None),
         ] {
             let parsed = Rgb::try_from(text.to_owned());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Fault;
+
 /// An error of this crate. Messages are lower-case fragments that say what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -35,7 +37,17 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Io { source, .. } => Fault::of_io(source),
+            Self::Spec { .. } => Fault::Usage,
+            Self::Mask { .. } => Fault::Data,
+        }
+    }
+
+    /// What makes an error of the system's answer, for `map_err`; `action` is a verb such as "read".
+    pub fn io(
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {

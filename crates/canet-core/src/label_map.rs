@@ -78,6 +78,13 @@ impl LabelMap {
         BUILTIN.iter().map(|(name, _)| *name)
     }
 
+    /// Reads the map that people name: one that comes with the project, or the path of a `.toml`
+    /// file, relative to `folder`.
+    pub fn named(name: &str, folder: &Path) -> Result<Self, Error> {
+        let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
+        if is_file { Self::from_file(&folder.join(name)) } else { Self::builtin(name) }
+    }
+
     /// Reads a map of the user's own from a TOML file (`data-spec/README.md` has the form).
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
@@ -134,8 +141,7 @@ impl LabelMap {
         self.class_of_label("unlabeled").unwrap_or(ClassId::VOID)
     }
 
-    /// The known label that is spelt most like `label`'s lower-case form, if one is equal to it
-    /// but for case, spaces, dashes and underscores.
+    /// The known label that is equal to `label` but for case, spaces, dashes and underscores.
     pub fn lookalike(&self, label: &str) -> Option<&str> {
         let plain = |s: &str| s.replace(['_', '-', ' '], "").to_lowercase();
         self.by_label.keys().map(String::as_str).find(|known| plain(known) == plain(label))

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use crate::{ClassId, ClassSet, Error};
-
-/// The largest side of a mask that is read; a frame of a car's camera has under 4096.
-const MAX_SIDE: u32 = 16_384;
+use crate::{ClassId, ClassSet, Error, MAX_SIDE};
 
 /// A label mask, row by row from the top left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,21 +3,18 @@
 //! The file is parsed once, here. What is wrong with its form (cut or foreign JSON, missing keys,
 //! absurd sizes, a coordinate that is no number) refuses the whole file, for then nothing in it can
 //! be trusted. What the official IDD tool would leave out (a deleted object, fewer than three
-//! points, an unknown label) is left out too, and told as a [`Finding`].
+//! points, an unknown label) is left out too, and told as a [`Finding`](crate::findings::Finding).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use canet_core::{ClassId, LabelMap};
+use canet_core::{ClassId, LabelMap, MAX_SIDE};
 use geo::{Coord, LineString, Polygon};
+use serde::Deserialize;
 use serde::de::{Deserializer, Unexpected, Visitor};
-use serde::{Deserialize, Serialize};
 
 use crate::Error;
-
-/// The largest side of a frame; a frame of a car's camera has under 4096.
-pub const MAX_SIDE: u32 = 16_384;
+use crate::findings::{Finding, FindingCounts, FindingKind};
 
 /// A checked annotation: the size of its frame and the objects to paint, in painter's order.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,85 +53,6 @@ impl Object {
     pub fn points(&self) -> &[Coord<f64>] {
         let ring = &self.polygon.exterior().0;
         if self.closed { ring } else { &ring[..ring.len() - 1] }
-    }
-}
-
-/// An object that is not painted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The object's place in the file.
-    pub object: usize,
-    /// Why it is not painted.
-    pub kind: FindingKind,
-}
-
-/// Why an object is not painted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FindingKind {
-    /// The annotator deleted it.
-    Deleted,
-    /// It has this many points, fewer than three.
-    FewPoints(usize),
-    /// The label map does not know its label.
-    UnknownLabel {
-        /// The label as written.
-        label: String,
-        /// The known label that differs only in case, spaces, dashes or underscores.
-        lookalike: Option<String>,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "objects[{}] ", self.object)?;
-        match &self.kind {
-            FindingKind::Deleted => write!(f, "is deleted"),
-            FindingKind::FewPoints(points) => write!(f, "has {points} points, fewer than 3"),
-            FindingKind::UnknownLabel { label, lookalike: None } => {
-                write!(f, "has the unknown label {label:?}")
-            }
-            FindingKind::UnknownLabel { label, lookalike: Some(known) } => {
-                write!(f, "has the unknown label {label:?}; is {known:?} meant?")
-            }
-        }
-    }
-}
-
-/// How many objects were not painted, by reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingCounts {
-    /// Deleted objects.
-    pub deleted: u64,
-    /// Objects of fewer than three points.
-    pub few_points: u64,
-    /// Objects by unknown label.
-    pub unknown_labels: BTreeMap<String, u64>,
-}
-
-impl FindingCounts {
-    /// Counts one finding.
-    pub fn add(&mut self, finding: &Finding) {
-        match &finding.kind {
-            FindingKind::Deleted => self.deleted += 1,
-            FindingKind::FewPoints(_) => self.few_points += 1,
-            FindingKind::UnknownLabel { label, .. } => {
-                *self.unknown_labels.entry(label.clone()).or_default() += 1;
-            }
-        }
-    }
-
-    /// Adds the counts of another file.
-    pub fn merge(&mut self, other: &Self) {
-        self.deleted += other.deleted;
-        self.few_points += other.few_points;
-        for (label, count) in &other.unknown_labels {
-            *self.unknown_labels.entry(label.clone()).or_default() += count;
-        }
-    }
-
-    /// How many objects were not painted.
-    pub fn total(&self) -> u64 {
-        self.deleted + self.few_points + self.unknown_labels.values().sum::<u64>()
     }
 }
 
@@ -186,9 +104,7 @@ impl Annotation {
 
     /// How many objects were not painted, by reason.
     pub fn finding_counts(&self) -> FindingCounts {
-        let mut counts = FindingCounts::default();
-        self.findings.iter().for_each(|finding| counts.add(finding));
-        counts
+        FindingCounts::of(&self.findings)
     }
 }
 
@@ -201,8 +117,7 @@ fn check(index: usize, raw: RawObject, labels: &LabelMap) -> Result<Object, Find
         return Err(FindingKind::FewPoints(raw.polygon.len()));
     }
     let Some(class) = class_of(&raw.label, labels) else {
-        let lookalike = labels.lookalike(&raw.label).map(str::to_owned);
-        return Err(FindingKind::UnknownLabel { label: raw.label, lookalike });
+        return Err(FindingKind::unknown_label(raw.label, labels));
     };
     let ring: LineString<f64> = raw.polygon.into_iter().collect();
     let closed = ring.is_closed();
@@ -249,6 +164,7 @@ fn truthy<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::Hint;
 
     fn parse(text: &str) -> Result<Annotation, String> {
         let map = LabelMap::builtin("idd-level3").unwrap();
@@ -265,7 +181,7 @@ mod tests {
     fn objects_are_painted_or_found() {
         let unknown = |label: &str, lookalike: Option<&str>| FindingKind::UnknownLabel {
             label: label.into(),
-            lookalike: lookalike.map(Into::into),
+            hint: lookalike.map(|known| Hint::Lookalike(known.into())),
         };
         for (object, expected) in [
             (format!("\"label\": \"car\", {TRIANGLE}"), Ok(9)),
@@ -341,17 +257,5 @@ mod tests {
             let error = parse(&text).unwrap_err();
             assert!(error.contains(needle), "{text}\n{error}");
         }
-    }
-
-    #[test]
-    fn counts_add_up() {
-        let objects = ["deleted", "few", "Few"].map(|label| {
-            let deleted = u8::from(label == "deleted");
-            format!("{{\"label\": \"{label}\", \"deleted\": {deleted}, {TRIANGLE}}}")
-        });
-        let mut counts = parse(&with_objects(&objects.join(","))).unwrap().finding_counts();
-        counts.merge(&counts.clone());
-        assert_eq!((counts.deleted, counts.few_points, counts.total()), (2, 0, 6));
-        assert_eq!(counts.unknown_labels, BTreeMap::from([("Few".into(), 2), ("few".into(), 2)]));
     }
 }

@@ -5,7 +5,7 @@
 //! does not change the draws of the others. Pictures are antialiased, masks take the nearest pixel:
 //! no step makes up a class id; the only one that may appear is void, as padding.
 
-use canet_core::{ClassId, Mask};
+use canet_core::{ClassId, MAX_SIDE, Mask};
 use image::{Rgb, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
@@ -69,11 +69,7 @@ impl Augment {
                 return fail(key, format!("is {width}x{height}; sides of 1 to {MAX_SIDE} work"));
             }
         }
-        let (low, high) = self.scale;
-        if !(low >= 0.01 && low <= high && high <= 100.0) {
-            let reason = format!("is {low} to {high}; write [low, high] within 0.01 and 100");
-            return fail("scale", reason);
-        }
+        self.check_scale()?;
         let jitter = self.jitter;
         for (key, value, most) in [
             ("flip", self.flip, 1.0),
@@ -85,6 +81,27 @@ impl Augment {
             if !(0.0..=most).contains(&value) {
                 return fail(key, format!("is {value}; 0 to {most} is possible"));
             }
+        }
+        Ok(())
+    }
+
+    fn check_scale(&self) -> Result<(), Error> {
+        let (low, high) = self.scale;
+        let fail = |what: String| {
+            let reason = format!("is {low} to {high}; {what}");
+            Err(Error::Options { option: "scale", reason })
+        };
+        if !(low >= 0.01 && low <= high && high <= 100.0) {
+            return fail("write [low, high] within 0.01 and 100".into());
+        }
+        // The bounds are compared as they are written: equal ones draw nothing.
+        if low < high && self.crop.is_none() {
+            return fail("frames of many sizes make no batch, so set a crop".into());
+        }
+        if let Some((width, height)) = self.base
+            && f64::from(width.max(height)) * high > f64::from(MAX_SIDE)
+        {
+            return fail(format!("base times scale has a side over {MAX_SIDE}"));
         }
         Ok(())
     }
@@ -115,11 +132,8 @@ impl Augment {
     }
 }
 
-/// The longest side that is asked for; masks and pictures beyond it are not read either.
-const MAX_SIDE: u32 = 16_384;
-
 fn scaled(side: u32, factor: f64) -> u32 {
-    (f64::from(side) * factor).round().max(1.0) as u32
+    (f64::from(side) * factor).round().clamp(1.0, f64::from(MAX_SIDE)) as u32
 }
 
 /// Where along one side the frame and the crop overlap.

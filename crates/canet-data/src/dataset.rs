@@ -7,16 +7,11 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use canet_core::{ClassSet, Mask};
+use canet_core::{ClassSet, MAX_DECODED_BYTES, MAX_SIDE, Mask};
 use image::{ImageReader, Limits, RgbImage};
 
 use crate::Error;
 use crate::manifest::{Entry, Manifest};
-
-/// The longest side that is read; a frame of a car's camera has under 4096.
-const MAX_SIDE: u32 = 16_384;
-/// What one decoder may take: the largest frame as RGB, and some room.
-const MAX_ALLOC: u64 = 1 << 30;
 
 /// A picture and its mask, of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,16 +35,25 @@ impl Dataset {
     /// Opens a split, such as `train` or `val`, of the prepared folder `dir`.
     pub fn open(dir: &Path, split: &str) -> Result<Self, Error> {
         let manifest = Manifest::read(dir)?;
-        let fail = |reason| Error::Layout { path: dir.to_owned(), reason };
         let Some((_, entries)) = manifest.splits.iter().find(|(s, _)| s.as_str() == split) else {
             let known: Vec<&str> = manifest.splits.keys().map(|s| s.as_str()).collect();
-            return Err(fail(format!("has no split {split:?}; it has {}", known.join(", "))));
+            return Err(Error::Options {
+                option: "split",
+                reason: format!(
+                    "{} has no split {split:?}; it has {}",
+                    dir.display(),
+                    known.join(", ")
+                ),
+            });
         };
         let entries = entries.clone();
         if entries.is_empty() {
-            return Err(fail(format!(
-                "split {split:?} has no frames; prepare the folder again with another share for it"
-            )));
+            return Err(Error::Layout {
+                path: dir.to_owned(),
+                reason: format!(
+                    "split {split:?} has no frames; prepare the folder again with another share for it"
+                ),
+            });
         }
         Ok(Self { dir: dir.to_owned(), split: split.to_owned(), manifest, entries })
     }
@@ -120,7 +124,7 @@ pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
     let image =
         reader.decode().map_err(|e| fail(format!("is not a readable JPEG or PNG picture: {e}")))?;
@@ -131,10 +135,10 @@ pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use canet_core::{ClassId, LabelMap};
+    use canet_core::{ClassId, Fault, LabelMap};
 
     use super::*;
-    use crate::annotation::FindingCounts;
+    use crate::findings::FindingCounts;
     use crate::manifest;
     use crate::names::{DriveId, FrameId};
     use crate::split::Split;
@@ -175,6 +179,7 @@ pub(crate) mod tests {
             splits: BTreeMap::from([(Split::Train, train), (Split::Val, Vec::new())]),
             statistics: BTreeMap::new(),
             findings: FindingCounts::default(),
+            listed_findings: Vec::new(),
             skipped: Vec::new(),
             left_out: BTreeMap::new(),
         };
@@ -198,9 +203,14 @@ pub(crate) mod tests {
     fn splits_that_do_not_exist_or_are_empty_are_named() {
         let dir = tempfile::tempdir().unwrap();
         prepared(dir.path(), &[(6, 4)]);
-        let error = |split| Dataset::open(dir.path(), split).unwrap_err().to_string();
-        assert!(error("dev").contains("it has train, val"), "{}", error("dev"));
-        assert!(error("val").contains("has no frames"), "{}", error("val"));
+        for (split, needle, fault) in [
+            ("dev", "has no split \"dev\"; it has train, val", Fault::Usage),
+            ("val", "has no frames", Fault::Data),
+        ] {
+            let error = Dataset::open(dir.path(), split).unwrap_err();
+            assert!(error.to_string().contains(needle), "{error}");
+            assert_eq!(error.fault(), fault);
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! They are data (`data-spec/datasets/*.toml`), not code; the known ones are embedded here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use canet_core::LabelMap;
 use serde::Deserialize;
 
 use crate::Error;
@@ -35,12 +36,16 @@ pub struct DatasetSpec {
     pub homepage: Option<String>,
     /// The terms of use, in words.
     pub terms: String,
-    /// The label map that is used unless another is asked for.
+    /// The label map that is used unless another is asked for: the name of a built-in one, or the
+    /// path of a `.toml` file, relative to the data set file. [`Self::usual_labels`] reads it.
     pub label_map: String,
     /// How to get it.
     pub download: Download,
     /// How its folders are laid out.
     pub layout: LayoutSpec,
+    /// The folder of the data set file, empty for a built-in one.
+    #[serde(skip)]
+    folder: PathBuf,
 }
 
 /// How to get a data set.
@@ -116,7 +121,14 @@ impl DatasetSpec {
     /// Reads a data set file of the user's own (`data-spec/README.md` has the form).
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::from_toml(&text, &path.display().to_string())
+        let spec = Self::from_toml(&text, &path.display().to_string())?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { folder, ..spec })
+    }
+
+    /// Reads the label map that is used unless another is asked for.
+    pub fn usual_labels(&self) -> Result<LabelMap, Error> {
+        Ok(LabelMap::named(&self.label_map, &self.folder)?)
     }
 
     /// Parses and checks a data set file; `origin` names it in errors.
@@ -159,7 +171,7 @@ impl LayoutSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canet_core::LabelMap;
+    use canet_core::Fault;
 
     #[test]
     fn every_builtin_spec_reads_and_names_a_known_label_map() {
@@ -167,11 +179,29 @@ mod tests {
         for name in DatasetSpec::builtin_names() {
             let spec = DatasetSpec::builtin(name).unwrap();
             assert_eq!(spec.name, name);
-            let map = LabelMap::builtin(&spec.label_map).unwrap();
+            let map = spec.usual_labels().unwrap();
             let values = (0..=u8::MAX).filter(|&v| map.class_of_value(v).is_some()).count();
             assert!(spec.layout.kind == AnnotationKind::Polygons || values > 6, "{name}");
             assert!(!spec.terms.is_empty() && !spec.about.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_label_map_may_lie_beside_the_data_set_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = include_str!("../../../data-spec/datasets/camvid.toml")
+            .replace("label_map = \"camvid-11\"", "label_map = \"maps/own.toml\"");
+        let path = dir.path().join("own-data.toml");
+        std::fs::write(&path, own).unwrap();
+        let spec = DatasetSpec::from_file(&path).unwrap();
+        let error = spec.usual_labels().unwrap_err();
+        assert!(error.to_string().contains("own.toml"), "{error}");
+        assert_eq!(error.fault(), Fault::Usage);
+        std::fs::create_dir(dir.path().join("maps")).unwrap();
+        let map = include_str!("../../../data-spec/label-maps/camvid-11.toml")
+            .replace("name = \"camvid-11\"", "name = \"own\"");
+        std::fs::write(dir.path().join("maps/own.toml"), map).unwrap();
+        assert_eq!(spec.usual_labels().unwrap().classes().name, "own");
     }
 
     #[test]
@@ -187,7 +217,7 @@ mod tests {
             let text = good.replace(from, to);
             assert_ne!(text, good, "{from}");
             let error = DatasetSpec::from_toml(&text, "test").unwrap_err();
-            assert!(error.to_string().contains(needle) && error.is_usage(), "{error}");
+            assert!(error.to_string().contains(needle) && error.fault() == Fault::Usage, "{error}");
         }
         let error = DatasetSpec::builtin("iddd").unwrap_err().to_string();
         assert!(error.contains("known are assignment, camvid"), "{error}");

@@ -2,22 +2,15 @@
 //!
 //! A stream is keyed by these four and then counts; nothing else enters. So a sample is augmented
 //! the same way by any thread, in any order, before and after a resume, and adding a draw for one
-//! purpose does not move the draws of another. The mixer is the splitmix64 finaliser, which passes
-//! the usual statistical tests and needs no dependency; nothing here is for secrets.
+//! purpose does not move the draws of another. Nothing here is for secrets.
+
+use canet_core::{GOLDEN_GAMMA, mix};
 
 /// A stream of draws for one purpose.
 #[derive(Debug, Clone)]
 pub struct Draws {
     key: u64,
     count: u64,
-}
-
-const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-
-const fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 impl Draws {

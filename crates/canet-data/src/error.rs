@@ -1,10 +1,12 @@
 //! What can go wrong on the data side, by whose fault it is.
 //!
-//! A program turns [`Error::kind`] into its exit code; a long run turns [`Error::reason`] into a
+//! A program turns [`Error::fault`] into its exit code; a long run turns [`Error::reason`] into a
 //! line of its list of skipped frames, where the path stands in a column of its own.
 
 use std::io;
 use std::path::PathBuf;
+
+use canet_core::Fault;
 
 /// An error of this crate. Messages are lower-case fragments that say what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -57,37 +59,17 @@ pub enum Error {
     },
 }
 
-/// Whose fault an error is; programs have an exit code for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// Options, paths or specification files: exit code 2.
-    Usage,
-    /// Frames, annotations or prepared folders: exit code 3.
-    Data,
-    /// The machine: a full disk, no memory, a failing device: exit code 5.
-    Resources,
-}
-
 impl Error {
     /// Whose fault it is.
-    pub fn kind(&self) -> ErrorKind {
+    pub fn fault(&self) -> Fault {
         match self {
-            Self::Core(canet_core::Error::Io { source, .. }) => match source.kind() {
-                io::ErrorKind::NotFound
-                | io::ErrorKind::PermissionDenied
-                | io::ErrorKind::NotADirectory
-                | io::ErrorKind::IsADirectory
-                | io::ErrorKind::InvalidInput => ErrorKind::Usage,
-                _ => ErrorKind::Resources,
-            },
-            Self::Options { .. } | Self::Core(canet_core::Error::Spec { .. }) => ErrorKind::Usage,
-            _ => ErrorKind::Data,
+            Self::Core(error) => error.fault(),
+            Self::Options { .. } => Fault::Usage,
+            Self::Annotation { .. }
+            | Self::Frame { .. }
+            | Self::Layout { .. }
+            | Self::Manifest { .. } => Fault::Data,
         }
-    }
-
-    /// Whether the caller's options, paths or specification files are at fault.
-    pub fn is_usage(&self) -> bool {
-        self.kind() == ErrorKind::Usage
     }
 
     /// The message without the path, for lists in which the path stands beside it.
@@ -112,8 +94,8 @@ impl Error {
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Core(canet_core::Error::Io { action, path, source })
+        let of_core = canet_core::Error::io(action, path);
+        move |source| Self::Core(of_core(source))
     }
 }
 
@@ -122,16 +104,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_find_their_exit_code() {
+    fn faults_are_told_apart() {
         let io = |kind| Error::io("write", "x")(io::Error::from(kind));
-        for (error, kind) in [
-            (io(io::ErrorKind::StorageFull), ErrorKind::Resources),
-            (io(io::ErrorKind::QuotaExceeded), ErrorKind::Resources),
-            (io(io::ErrorKind::NotFound), ErrorKind::Usage),
-            (Error::Options { option: "seed", reason: "is odd".into() }, ErrorKind::Usage),
-            (Error::Frame { path: "a.png".into(), reason: "is cut".into() }, ErrorKind::Data),
+        for (error, fault) in [
+            (io(io::ErrorKind::StorageFull), Fault::Resources),
+            (io(io::ErrorKind::NotFound), Fault::Usage),
+            (Error::Options { option: "seed", reason: "is odd".into() }, Fault::Usage),
+            (Error::Frame { path: "a.png".into(), reason: "is cut".into() }, Fault::Data),
         ] {
-            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(error.fault(), fault, "{error}");
         }
     }
 

@@ -7,10 +7,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use canet_core::{MAX_DECODED_BYTES, MAX_SIDE};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::Error;
-use crate::annotation::MAX_SIDE;
 
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
@@ -31,6 +31,12 @@ pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
+    }
+    let bytes_decoded = decoder.total_bytes();
+    if bytes_decoded > MAX_DECODED_BYTES {
+        return Err(fail(format!(
+            "would take {bytes_decoded} bytes decoded; {MAX_DECODED_BYTES} are possible"
+        )));
     }
     if format == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
         return Err(fail("is cut short: its end-of-image marker is missing".into()));
@@ -113,5 +119,22 @@ mod tests {
         bytes[frame_header + 5..frame_header + 9].fill(0xFF);
         let error = check(&bytes, Path::new("bomb")).unwrap_err().to_string();
         assert!(error.contains("65535x65535; sides of 1 to 16384"), "{error}");
+        // 16 bits a channel, with alpha: twice the limit, with sides that are still allowed.
+        let mut bytes = encoded(ImageFormat::Png);
+        let side = MAX_SIDE.to_be_bytes();
+        bytes[16..26].copy_from_slice(&[&side[..], &side, &[16, 6]].concat());
+        let sum = crc32(&bytes[12..29]).to_be_bytes();
+        bytes[29..33].copy_from_slice(&sum);
+        let error = check(&bytes, Path::new("bomb")).unwrap_err().to_string();
+        assert!(error.contains("would take 2147483648 bytes"), "{error}");
+    }
+
+    /// The checksum of PNG chunks.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1))
+            })
+        })
     }
 }

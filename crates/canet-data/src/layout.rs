@@ -43,7 +43,8 @@ pub struct RawTree {
     pub frames: Vec<RawFrame>,
     /// Annotations without a frame, sorted.
     pub orphans: Vec<PathBuf>,
-    /// How many frames are left out on purpose, by the folder of their unlabelled split.
+    /// How many frames are left out, by the folder of their split: on purpose, because it has no
+    /// public labels, or because the data set file does not name it.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -59,25 +60,19 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
     let mut left_out = BTreeMap::new();
     for file in &files {
         let Some((is_image, says)) = classify(file, layout) else { continue };
-        if says.split.is_some_and(|s| layout.unlabelled.iter().any(|u| u == s)) {
+        let split = says.split.and_then(|folder| layout.splits.get(folder)).copied();
+        if let (Some(folder), None) = (says.split, split) {
             if is_image {
-                *left_out.entry(says.split.unwrap_or_default().to_owned()).or_default() += 1;
+                *left_out.entry(folder.to_owned()).or_default() += 1;
             }
             continue;
         }
-        let split = match says.split {
-            None => None,
-            Some(folder) => match layout.splits.get(folder) {
-                Some(&split) => Some(split),
-                None => continue,
-            },
-        };
         let key = (split, DriveId::new(says.drive), FrameId::new(says.frame));
         let path = file.iter().fold(root.to_owned(), |path, part| path.join(part));
         insert(if is_image { &mut images } else { &mut annotations }, key, path)?;
     }
     if images.is_empty() {
-        return Err(nothing_found(root, spec, &files));
+        return Err(nothing_found(root, spec, &files, &left_out));
     }
     let frames = images
         .into_iter()
@@ -153,9 +148,23 @@ fn walk(folder: &Path, at: &mut Vec<String>, files: &mut Vec<Vec<String>>) -> Re
     Ok(())
 }
 
-fn nothing_found(root: &Path, spec: &DatasetSpec, files: &[Vec<String>]) -> Error {
+fn nothing_found(
+    root: &Path,
+    spec: &DatasetSpec,
+    files: &[Vec<String>],
+    left_out: &BTreeMap<String, u64>,
+) -> Error {
     let patterns: Vec<_> = spec.layout.images.iter().map(|p| format!("`{}`", p.as_str())).collect();
     let found = match files {
+        _ if !left_out.is_empty() => {
+            let folder = |(name, frames): (&String, &u64)| format!("`{name}` ({frames} frames)");
+            let splits: Vec<_> = spec.layout.splits.keys().map(String::as_str).collect();
+            format!(
+                "found only {}, but its splits with labels are {}",
+                left_out.iter().map(folder).collect::<Vec<_>>().join(", "),
+                splits.join(", ")
+            )
+        }
         [] => "the folder is empty".to_owned(),
         [first, ..] => {
             let file = if files.len() == 1 { "file" } else { "files" };
@@ -180,6 +189,7 @@ fn nothing_found(root: &Path, spec: &DatasetSpec, files: &[Vec<String>]) -> Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use canet_core::Fault;
 
     fn tree(files: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -245,8 +255,10 @@ mod tests {
                     "IDD/gtFine/val/8/1_gtFine_polygons.json",
                     "IDD/gtFine/val/8/1_gtFine_labellevel3Ids.png",
                     "IDD/leftImg8bit/test/9/2_leftImg8bit.png",
+                    "IDD/leftImg8bit/Train/9/3_leftImg8bit.png",
+                    "IDD/gtFine/Train/9/3_gtFine_polygons.json",
                 ],
-                &["train 7 0 true", "val 8 1 true", "left out test 1"],
+                &["train 7 0 true", "val 8 1 true", "left out Train 1", "left out test 1"],
             ),
             (
                 "idd-lite",
@@ -290,9 +302,14 @@ mod tests {
         ] {
             let error = list("sample", files).unwrap_err();
             assert!(error.to_string().contains(needle), "{error}");
-            assert!(!error.is_usage());
+            assert_eq!(error.fault(), Fault::Data);
         }
+        let strange = ["leftImg8bit/training/7/0_leftImg8bit.jpg"];
+        let error = list("idd", &strange).unwrap_err().to_string();
+        let needle = "found only `training` (1 frames), but its splits with labels are train, val";
+        assert!(error.contains(needle), "{error}");
         let gone = tree(&[]).path().join("gone");
-        assert!(read(&gone, &DatasetSpec::builtin("sample").unwrap()).unwrap_err().is_usage());
+        let error = read(&gone, &DatasetSpec::builtin("sample").unwrap()).unwrap_err();
+        assert_eq!(error.fault(), Fault::Usage);
     }
 }

@@ -34,7 +34,9 @@ pub mod dataset;
 pub mod dataset_spec;
 pub mod draw;
 mod error;
+pub mod findings;
 pub mod frame_file;
+pub mod hash;
 pub mod label_image;
 pub mod layout;
 pub mod loader;
@@ -48,4 +50,5 @@ mod resize;
 pub mod sample;
 pub mod split;
 
-pub use error::{Error, ErrorKind};
+pub use canet_core::Fault;
+pub use error::Error;

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
-use crate::annotation::FindingCounts;
+use crate::findings::{FindingCounts, ListedFinding};
+use crate::hash::hex;
 use crate::names::{DriveId, FrameId};
 use crate::split::Split;
 
@@ -21,6 +22,9 @@ pub const FILE_NAME: &str = "manifest.json";
 
 /// The newest form of the manifest that this program writes and reads.
 pub const FORMAT: u32 = 1;
+
+/// How many findings a manifest lists.
+pub const LISTED_FINDINGS: usize = 100;
 
 /// What a prepared folder holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,9 +51,12 @@ pub struct Manifest {
     pub statistics: BTreeMap<Split, SplitStatistics>,
     /// Objects that were not painted, as the official tool would not.
     pub findings: FindingCounts,
+    /// The first of them by path, deleted ones aside; at most [`LISTED_FINDINGS`].
+    #[serde(default)]
+    pub listed_findings: Vec<ListedFinding>,
     /// Files that could not be used.
     pub skipped: Vec<Skipped>,
-    /// Frames left out on purpose, by their unlabelled split.
+    /// Frames left out, by the folder of their split: one without public labels, or an unknown one.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -240,23 +247,11 @@ impl Manifest {
     }
 }
 
-/// SHA-256 of some bytes, in hex.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canet_core::LabelMap;
+    use crate::hash::sha256;
+    use canet_core::{Fault, LabelMap};
 
     fn small() -> Manifest {
         let classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
@@ -284,6 +279,7 @@ mod tests {
             splits: BTreeMap::from([(Split::Train, vec![entry])]),
             statistics: BTreeMap::from([(Split::Train, statistics)]),
             findings: FindingCounts::default(),
+            listed_findings: Vec::new(),
             skipped: Vec::new(),
             left_out: BTreeMap::new(),
         };
@@ -325,6 +321,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = Manifest::read(dir.path()).unwrap_err();
         assert!(error.to_string().contains("cargo xtask download-and-prepare"), "{error}");
-        assert!(!error.is_usage());
+        assert_eq!(error.fault(), Fault::Data);
     }
 }

@@ -7,7 +7,8 @@
 //! change and written after the last: a folder with a manifest is a whole one.
 //!
 //! A frame that cannot be used (broken image, faulty annotation, no annotation, a size unlike its
-//! annotation's) is skipped, listed and counted; the rest goes on. A fault of the machine stops.
+//! annotation's) is skipped, listed and counted; the rest goes on. A fault of the machine stops, and
+//! so does a source that cannot be read at all.
 
 mod folder;
 mod frame;
@@ -22,15 +23,17 @@ use canet_core::LabelMap;
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::annotation::FindingCounts;
 use crate::dataset_spec::{AnnotationKind, DatasetSpec};
+use crate::findings::{FindingCounts, ListedFinding};
 use crate::layout::{self, RawFrame, RawTree};
 use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
 use crate::raster;
 use crate::split::{self, Split};
 
+pub use folder::check_out;
+
 use job::Job;
-use record::{Ledger, Made, Record};
+use record::{Ledger, Made, Ready, Record};
 
 /// What to make of a raw tree.
 #[derive(Debug, Clone)]
@@ -76,7 +79,7 @@ pub fn prepare(
     folder::check_place(raw_root, &options.out)?;
     let labels = match &options.label_map {
         Some(map) => map.clone(),
-        None => LabelMap::builtin(&spec.label_map)?,
+        None => spec.usual_labels()?,
     };
     let tree = layout::read(raw_root, spec)?;
     let jobs = jobs(&tree, spec, options)?;
@@ -146,7 +149,7 @@ fn gather(
     let mut skipped = without_partner(raw_root, tree);
     let mut splits: BTreeMap<Split, Vec<Entry>> = BTreeMap::new();
     let mut statistics: BTreeMap<Split, SplitStatistics> = BTreeMap::new();
-    let mut findings = FindingCounts::default();
+    let (mut findings, mut listed_findings) = (FindingCounts::default(), Vec::new());
     for job in jobs {
         match &records[&job.key()].made {
             Made::Ready(ready) => {
@@ -154,6 +157,7 @@ fn gather(
                 let none = || SplitStatistics::of(labels.classes());
                 statistics.entry(job.split).or_insert_with(none).add(&ready.pixels);
                 findings.merge(&ready.findings);
+                listed_findings.extend(list(ready, job, raw_root));
             }
             Made::Skipped { annotation_at_fault, reason } => {
                 let file = if *annotation_at_fault { job.annotation } else { &job.frame.image };
@@ -162,6 +166,7 @@ fn gather(
         }
     }
     skipped.sort();
+    listed_findings.truncate(manifest::LISTED_FINDINGS);
     if splits.is_empty() {
         return Err(no_frame_left(raw_root, &skipped));
     }
@@ -180,11 +185,21 @@ fn gather(
         splits,
         statistics,
         findings,
+        listed_findings,
         skipped,
         left_out: tree.left_out.clone(),
     };
     manifest.hash = manifest.compute_hash();
     Ok(manifest)
+}
+
+/// The findings of one annotation with its path.
+fn list(ready: &Ready, job: &Job, raw_root: &Path) -> impl Iterator<Item = ListedFinding> {
+    let path = relative(job.annotation, raw_root);
+    ready
+        .listed_findings
+        .iter()
+        .map(move |finding| ListedFinding { path: path.clone(), finding: finding.clone() })
 }
 
 /// Frames without an annotation and annotations without a frame.

@@ -94,6 +94,7 @@ pub(crate) fn check_share(val_share: f64) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use canet_core::Fault;
 
     fn drives(sizes: &[usize]) -> BTreeMap<DriveId, usize> {
         sizes.iter().enumerate().map(|(i, &n)| (DriveId::new(&format!("{i:03}")), n)).collect()
@@ -129,12 +130,10 @@ mod tests {
 
     #[test]
     fn one_drive_and_absurd_shares_are_usage_errors() {
-        assert!(choose_validation(&drives(&[9]), 0.2, 0).unwrap_err().is_usage());
+        let fault = |sizes, share| choose_validation(&drives(sizes), share, 0).unwrap_err().fault();
+        assert_eq!(fault(&[9], 0.2), Fault::Usage);
         for share in [0.0, 1.0, -0.5, 7.0, f64::NAN, f64::INFINITY] {
-            assert!(
-                choose_validation(&drives(&[1, 2]), share, 0).unwrap_err().is_usage(),
-                "{share}"
-            );
+            assert_eq!(fault(&[1, 2], share), Fault::Usage, "{share}");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use canet_core::{ClassId, LabelMap, Mask, atomic};
+use canet_core::{ClassId, Fault, LabelMap, Mask, atomic};
 use canet_data::Error;
 use canet_data::annotation::Annotation;
 use canet_data::dataset_spec::DatasetSpec;
@@ -161,6 +161,15 @@ fn bad_frames_are_skipped_listed_and_not_tried_again() {
     let findings = &first.manifest.findings;
     assert_eq!((findings.deleted, findings.few_points), (3, 3));
     assert_eq!(findings.unknown_labels, BTreeMap::from([("ground".to_owned(), 3)]));
+    let listed: Vec<_> = first
+        .manifest
+        .listed_findings
+        .iter()
+        .map(|l| format!("{} {}", l.path, l.finding))
+        .collect();
+    assert_eq!(listed.len(), 6, "{listed:?}");
+    assert_eq!(listed[0], "data/masks/3/0007.json objects[3] has the unknown label \"ground\"");
+    assert_eq!(listed[1], "data/masks/3/0007.json objects[4] has 2 points, fewer than 3");
     let again = prepare_assignment(raw.path(), &options(out.path())).unwrap();
     assert_eq!((again.work_done, again.reused), (0, 8));
     assert_eq!(again.manifest, first.manifest);
@@ -197,7 +206,7 @@ fn folders_without_a_usable_frame_are_data_errors() {
     }
     let error = prepare_assignment(raw.path(), &options(out.path())).unwrap_err();
     assert!(error.to_string().contains("none of its frames can be used; 5 files"), "{error}");
-    assert!(!error.is_usage());
+    assert_eq!(error.fault(), Fault::Data);
     assert!(!out.path().join("manifest.json").exists());
 }
 
@@ -208,9 +217,9 @@ fn folders_that_are_not_ours_are_left_alone() {
     picture(&foreign.path().join("images/holiday.jpg"), SIZE, 1);
     for out in [raw.path().join("out"), raw.path().to_owned(), foreign.path().to_owned()] {
         let error = prepare_assignment(raw.path(), &options(&out)).unwrap_err();
-        assert!(error.is_usage(), "{error}");
+        assert_eq!(error.fault(), Fault::Usage, "{error}");
     }
     assert_eq!(content(foreign.path()).len(), 1);
-    let error = prepare_assignment(&raw.path().join("data"), &options(raw.path()));
-    assert!(error.is_ok(), "a folder around the raw data is fine: {error:?}");
+    let error = prepare_assignment(&raw.path().join("data"), &options(raw.path())).unwrap_err();
+    assert!(error.to_string().contains("but holds data; choose an empty folder"), "{error}");
 }

@@ -18,18 +18,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use canet_core::{ClassSet, atomic};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use canet_core::{ClassSet, MAX_SIDE, atomic};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::container::Container;
-use crate::{Error, ModelConfig, Network, Params, Result};
+use crate::{Error, ModelConfig, Network, Normalisation, Params, Result};
 
 /// The version of the format that is written, and the newest that is read.
 const FORMAT: u32 = 1;
 /// The start of the names of tensors that only the training needs.
 pub const TRAINING_PREFIX: &str = "training.";
-/// The largest side of a network's input.
-const MAX_SIDE: u32 = 16_384;
 
 /// What a checkpoint says about its network.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,23 +42,6 @@ pub struct CheckpointMeta {
     pub input: Option<[u32; 2]>,
     /// A summary of the training, free in form.
     pub training: serde_json::Value,
-}
-
-/// `(value / 255 - mean) / std`, for each of red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalisation {
-    /// Of red, green and blue.
-    pub mean: [f32; 3],
-    /// Of red, green and blue.
-    pub std: [f32; 3],
-}
-
-impl Default for Normalisation {
-    /// That of ImageNet, which published backbones expect.
-    fn default() -> Self {
-        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
-    }
 }
 
 /// A checkpoint that has been read; its tensors are on the CPU.
@@ -209,11 +190,7 @@ impl Checkpoint {
 }
 
 pub(crate) fn read_container(path: &Path) -> Result<Container> {
-    let bytes = std::fs::read(path).map_err(|source| canet_core::Error::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(canet_core::Error::io("read", path))?;
     Container::from_bytes(&bytes, path)
 }
 

@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use canet_core::GOLDEN_GAMMA;
 use safetensors::{SafeTensors, tensor::TensorView};
 use serde_json::{Map, Value, json};
 
-use crate::init::mix;
+use crate::init::splitmix;
 use crate::{Error, Result};
 
 /// The metadata key of the checksum.
@@ -98,6 +99,11 @@ fn to_tensor(view: &TensorView) -> Result<Tensor, String> {
         safetensors::Dtype::F64 => DType::F64,
         other => return Err(format!("numbers of type {other} are not supported")),
     };
+    // Strides are products of the sides: one that is absurd overflows them even if another is 0.
+    let strides = view.shape().iter().try_fold(1_usize, |n, &side| n.checked_mul(side.max(1)));
+    if strides.is_none() {
+        return Err(format!("its shape {:?} is impossible", view.shape()));
+    }
     Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)
         .map_err(|e| e.to_string())
 }
@@ -139,18 +145,18 @@ fn checksum_digits(bytes: &[u8]) -> Option<usize> {
 /// no change within one word can go unseen.
 fn checksum(bytes: &[u8]) -> Option<String> {
     let digits = checksum_digits(bytes)?;
-    let mut state = mix(bytes.len() as u64);
+    let mut state = splitmix(bytes.len() as u64);
     let mut eat = |bytes: &[u8]| {
         for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
-            state = (state ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            state = (state ^ u64::from_le_bytes(word)).wrapping_mul(GOLDEN_GAMMA);
             state ^= state >> 32;
         }
     };
     eat(&bytes[..digits]);
     eat(&bytes[digits + DIGITS..]);
-    Some(format!("{:016x}", mix(state)))
+    Some(format!("{:016x}", splitmix(state)))
 }
 
 /// Tells a file that is cut short from one that never was a safetensors file.

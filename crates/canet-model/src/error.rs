@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use canet_core::Fault;
+
 use crate::LoadReport;
 
 /// The result of this crate's functions.
@@ -52,34 +54,14 @@ pub enum Error {
     Compute(#[from] candle_core::Error),
 }
 
-/// Whose fault an [`Error`] is; programs turn it into their exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The call or the configuration is wrong; change it.
-    Usage,
-    /// A file's content is wrong; replace it.
-    Data,
-    /// The machine has not what it takes: memory, disk, permission.
-    Resource,
-    /// A bug of this project; report it.
-    Bug,
-}
-
 impl Error {
     /// Whose fault this is.
     pub fn fault(&self) -> Fault {
         match self {
             Self::Config(_) | Self::Device { .. } | Self::Input(_) => Fault::Usage,
-            Self::File(canet_core::Error::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                Fault::Usage
-            }
-            Self::File(canet_core::Error::Io { .. }) => Fault::Resource,
-            Self::Checkpoint { .. } | Self::Mismatch { .. } | Self::NotFinite | Self::File(_) => {
-                Fault::Data
-            }
-            Self::Compute(error) if speaks_of_memory(&error.to_string()) => Fault::Resource,
+            Self::Checkpoint { .. } | Self::Mismatch { .. } | Self::NotFinite => Fault::Data,
+            Self::File(error) => error.fault(),
+            Self::Compute(error) if speaks_of_memory(&error.to_string()) => Fault::Resources,
             Self::Compute(_) => Fault::Bug,
         }
     }

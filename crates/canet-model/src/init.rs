@@ -4,6 +4,8 @@
 //! head starts from the same backbone as one without. Only integer arithmetic and one
 //! multiplication are used, so every machine draws the same bits.
 
+use canet_core::{GOLDEN_GAMMA, mix};
+
 /// The distribution that a parameter is drawn from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Init {
@@ -28,7 +30,7 @@ impl Init {
         let field: usize = shape.iter().skip(2).product();
         let fan_out = (shape.first().unwrap_or(&1) * field) as f64;
         let fan_in = (shape.get(1).unwrap_or(&1) * field) as f64;
-        let start = hash(name) ^ mix(seed);
+        let start = hash(name) ^ splitmix(seed);
         let normal =
             |deviation: f64| (0..count).map(|i| scaled(normal(start, i), deviation)).collect();
         match self {
@@ -54,17 +56,14 @@ fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// The finaliser of splitmix64: every input bit reaches every output bit.
-pub(crate) fn mix(value: u64) -> u64 {
-    let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// One step of splitmix64: a bijection in which every input bit reaches every output bit.
+pub(crate) fn splitmix(value: u64) -> u64 {
+    mix(value.wrapping_add(GOLDEN_GAMMA))
 }
 
 /// The `at`-th 64 bits of the stream that starts at `start`.
 fn bits(start: u64, at: usize) -> u64 {
-    mix(start.wrapping_add((at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    splitmix(start.wrapping_add((at as u64).wrapping_mul(GOLDEN_GAMMA)))
 }
 
 /// Uniform in [-1, 1).

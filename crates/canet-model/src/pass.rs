@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
-use crate::init::mix;
+use crate::init::splitmix;
 
 /// How a network is run. There is no hidden randomness: whatever a training pass draws is a
 /// function of its `draw`.
@@ -41,7 +41,7 @@ impl Pass {
     pub(crate) fn dropout(self, x: &Tensor, p: f64, site: Site) -> Result<Tensor> {
         match self {
             Self::Train { draw } if p > 0.0 => {
-                canet_ops::dropout(x, p, mix(mix(draw) ^ site as u64))
+                canet_ops::dropout(x, p, splitmix(splitmix(draw) ^ site as u64))
             }
             _ => Ok(x.clone()),
         }

@@ -8,7 +8,7 @@ use canet_ops::Corners;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
-use crate::{Checkpoint, CheckpointMeta, Error, Network, Normalisation, Pass, Result, picture};
+use crate::{Checkpoint, CheckpointMeta, Error, Network, Pass, Result, picture};
 
 /// Frames smaller than the network's output stride are enlarged to it first.
 const LEAST_SIDE: u32 = 8;
@@ -85,10 +85,11 @@ impl Segmenter {
         }
         let [w, h] = self.meta.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE));
         let resized = (w, h) != (width, height);
+        let normalisation = &self.meta.normalisation;
         let x = if resized {
-            normalised(&resize(frame, w, h, FilterType::Triangle), &self.meta.normalisation)
+            normalisation.planes(resize(frame, w, h, FilterType::Triangle).as_raw())
         } else {
-            normalised(frame, &self.meta.normalisation)
+            normalisation.planes(frame.as_raw())
         };
         let x = Tensor::from_vec(x, (1, 3, h as usize, w as usize), self.network.device())?;
         let logits = self.network.forward(&x, Pass::Eval)?.logits;
@@ -119,17 +120,6 @@ impl Segmentation {
     }
 }
 
-/// Red, green and blue as `(3, H, W)`.
-fn normalised(frame: &RgbImage, Normalisation { mean, std }: &Normalisation) -> Vec<f32> {
-    let plane = |channel: usize| {
-        let table: Vec<f32> = (0..=u8::MAX)
-            .map(|value| (f32::from(value) / 255.0 - mean[channel]) / std[channel])
-            .collect();
-        frame.as_raw()[channel..].iter().step_by(3).map(move |&value| table[usize::from(value)])
-    };
-    (0..3).flat_map(plane).collect()
-}
-
 /// The class with the highest of `scores[class][pixel]`, the first of equals; `None` if any score
 /// is not finite.
 fn best_classes(scores: &[Vec<f32>]) -> Option<Vec<u8>> {
@@ -158,13 +148,6 @@ mod tests {
             [vec![0.0, 1.0, 2.0, -1.0], vec![0.0, 3.0, 2.0, -3.0], vec![0.0, 3.0, 9.0, -2.0]];
         assert_eq!(best_classes(&scores), Some(vec![0, 1, 2, 0]));
         assert_eq!(best_classes(&[vec![0.0], vec![f32::NAN]]), None);
-    }
-
-    #[test]
-    fn pixels_are_normalised_by_channel() {
-        let frame = RgbImage::from_raw(2, 1, vec![255, 0, 51, 0, 255, 102]).unwrap();
-        let halves = Normalisation { mean: [0.5, 0.5, 0.0], std: [0.5, 0.25, 1.0] };
-        assert_eq!(normalised(&frame, &halves), [1.0, -1.0, -2.0, 2.0, 0.2, 0.4]);
     }
 
     #[test]

@@ -125,6 +125,24 @@ fn strange_checkpoints_are_refused_with_the_reason() {
     }
     let missing = Checkpoint::read(&scratch.file("none.safetensors")).unwrap_err();
     assert_eq!(missing.fault(), Fault::Usage, "{missing}");
+    let folder = Checkpoint::read(&scratch.file("")).unwrap_err();
+    assert_eq!(folder.fault(), Fault::Usage, "{folder}");
+}
+
+/// No value at all, and yet sides whose product is beyond every number.
+#[test]
+fn impossible_shapes_are_refused() {
+    let scratch = Scratch::new("shapes");
+    let path = scratch.file("s.safetensors");
+    for shape in [json!([0, 1_u64 << 63, 4]), json!([1_u64 << 63, 0, 4])] {
+        let tensor = json!({ "dtype": "F32", "shape": shape, "data_offsets": [0, 0] });
+        let header = json!({ "backbone.conv1.weight": tensor }).to_string().into_bytes();
+        let file = [&(header.len() as u64).to_le_bytes()[..], &header].concat();
+        std::fs::write(&path, file).unwrap();
+        let error = Checkpoint::read(&path).unwrap_err();
+        assert!(error.to_string().contains("is impossible"), "{error}");
+        assert_eq!(error.fault(), Fault::Data);
+    }
 }
 
 #[test]

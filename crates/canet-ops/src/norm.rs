@@ -23,8 +23,8 @@ pub struct BatchStats {
 /// Normalises `x` `(N, C, H, W)` by the statistics of the batch:
 /// `y = activation((x - mean) / sqrt(var + eps) * weight + bias)`.
 ///
-/// Over a single value a channel (batch 1 on a 1x1 map) the result is `activation(bias)`, with no
-/// gradient to `x`: finite, but without information, so networks avoid it.
+/// Over a single value a channel (batch 1 on a 1x1 map) the result is `activation(bias)`, and the
+/// gradient of `x` is nothing but rounding: finite, but without information, so networks avoid it.
 pub fn batch_norm_train(
     x: &Tensor,
     weight: &Tensor,

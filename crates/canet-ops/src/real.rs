@@ -22,7 +22,7 @@ pub(crate) trait Real:
     /// `self * a + b` with one rounding.
     fn fma(self, a: Self, b: Self) -> Self;
     fn exp(self) -> Self;
-    /// The larger of both; `other` if `self` is NaN.
+    /// The larger of both; NaN if `self` is, so that it is not hidden.
     fn larger(self, other: Self) -> Self;
     fn is_nan(self) -> bool;
     fn as_f64(self) -> f64;
@@ -45,7 +45,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn larger(self, other: Self) -> Self {
-                if self > other { self } else { other }
+                if self < other { other } else { self }
             }
             #[inline(always)]
             fn is_nan(self) -> bool {

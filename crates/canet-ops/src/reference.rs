@@ -1,10 +1,10 @@
 //! Each operation once more, in plain candle operations whose gradients are right.
 //!
-//! Only these of candle's operations are used: arithmetic, broadcasting, sums, `matmul`, `cat`,
-//! `narrow`, `reshape`, `transpose`, comparisons and `where_cond`. Slow, and short enough to be
+//! None of candle's convolutions, poolings, resizes, normalisations or activations is used, only
+//! arithmetic, reductions, `matmul`, choices and changes of shape. Slow, and short enough to be
 //! believed. Kernels are tested against this module, and devices without a kernel run it.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Shape, Tensor};
 
 use crate::geometry::ConvGeometry;
 use crate::grid::{Corners, bin, samples};
@@ -121,13 +121,8 @@ pub fn max_pool2d(x: &Tensor, kernel: usize, stride: usize, padding: usize) -> R
     let (oh, ow) =
         ((h + 2 * padding - kernel) / stride + 1, (w + 2 * padding - kernel) / stride + 1);
     // Padding must lose against every value.
-    let lowest = (x
-        .detach()
-        .flatten_all()?
-        .min(0)?
-        .to_dtype(candle_core::DType::F64)?
-        .to_scalar::<f64>()?)
-        - 1.0;
+    let least = x.detach().flatten_all()?.min(0)?.to_device(&Device::Cpu)?;
+    let lowest = least.to_dtype(DType::F64)?.to_scalar::<f64>()? - 1.0;
     let lifted =
         (x - lowest)?.pad_with_zeros(2, padding, padding)?.pad_with_zeros(3, padding, padding)?;
     let mut best: Option<Tensor> = None;
@@ -155,7 +150,7 @@ pub fn adaptive_avg_pool2d(x: &Tensor, out: [usize; 2]) -> Result<Tensor> {
             let share = 1.0 / bin.len() as f64;
             values[i * n..][bin].fill(share);
         }
-        Tensor::from_vec(values, (out, n), x.device())?.to_dtype(x.dtype())
+        constant(values, (out, n), x)
     };
     let (_, _, h, w) = x.dims4()?;
     apply_axes(x, &matrix(h, out[0])?, &matrix(w, out[1])?)
@@ -169,10 +164,16 @@ pub fn resize_bilinear(x: &Tensor, out: [usize; 2], corners: Corners) -> Result<
             row[s.low] += 1.0 - s.weight;
             row[s.high] += s.weight;
         }
-        Tensor::from_vec(values, (out, n), x.device())?.to_dtype(x.dtype())
+        constant(values, (out, n), x)
     };
     let (_, _, h, w) = x.dims4()?;
     apply_axes(x, &matrix(h, out[0])?, &matrix(w, out[1])?)
+}
+
+/// Numbers as a tensor of the type and device of `like`; not every device knows f64.
+fn constant(values: Vec<f64>, shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
+    let here = Tensor::from_vec(values, shape.into(), &Device::Cpu)?;
+    here.to_dtype(like.dtype())?.to_device(like.device())
 }
 
 /// `rows * x * columns^T`, plane by plane.
@@ -199,7 +200,7 @@ pub fn cross_entropy(logits: &Tensor, targets: &[u8], options: &CrossEntropy) ->
     let log_softmax = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
     let count = classes_of.len();
     let picked = log_softmax.gather(&Tensor::from_vec(classes_of, (count, 1), device)?, 1)?;
-    let weight = Tensor::from_vec(weight, (count, 1), device)?.to_dtype(logits.dtype())?;
+    let weight = constant(weight, (count, 1), logits)?;
     // Without a valid pixel all weights are 0, and so is the sum, whatever it is divided by.
     (picked * weight)?.sum_all()? / -(if total > 0.0 { total } else { 1.0 })
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use canet_core::Fault;
+
 /// An error of this crate. Messages are lower-case fragments that say what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -15,9 +17,6 @@ pub enum Error {
     /// A file.
     #[error(transparent)]
     File(#[from] canet_core::Error),
-    /// The arithmetic: out of memory, or a bug.
-    #[error("computing failed: {0}")]
-    Compute(#[from] candle_core::Error),
     /// The configuration: its author's fault.
     #[error("{origin}: {reason}")]
     Config {
@@ -34,9 +33,9 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
-    /// Loss or gradient is not finite. The weights of the last good epoch are on the disk.
+    /// Loss, gradient or scores are not finite. What was saved before stands.
     #[error(
-        "diverged at step {step}: {what} (frames {frames}); nothing was saved from this step. Lower optimizer.lr, or raise optimizer.warmup_steps"
+        "diverged at step {step}: {what} (frames {frames}); nothing was saved since the last checkpoint. Lower optimizer.lr, or raise optimizer.warmup_steps"
     )]
     Diverged {
         /// The optimiser step.
@@ -60,25 +59,19 @@ impl Error {
     /// The program's exit code: 1 a bug, 2 usage or configuration, 3 data, 4 diverged, 5 out of
     /// resources.
     pub fn exit_code(&self) -> u8 {
-        use canet_data::ErrorKind;
-        use canet_model::Fault;
         match self {
-            Self::Config { .. } | Self::Run { .. } => 2,
+            Self::Config { .. } | Self::Run { .. } => Fault::Usage.exit_code(),
             Self::Diverged { .. } => 4,
-            Self::Data(error) => match error.kind() {
-                ErrorKind::Usage => 2,
-                ErrorKind::Data => 3,
-                ErrorKind::Resources => 5,
-            },
-            Self::Model(error) => match error.fault() {
-                Fault::Usage => 2,
-                Fault::Data => 3,
-                Fault::Resource => 5,
-                Fault::Bug => 1,
-            },
-            Self::File(canet_core::Error::Io { .. }) => 5,
-            Self::File(_) => 3,
-            Self::Compute(_) => 1,
+            Self::Data(error) => error.fault().exit_code(),
+            Self::Model(error) => error.fault().exit_code(),
+            Self::File(error) => error.fault().exit_code(),
         }
+    }
+}
+
+/// The arithmetic's errors are classified in one place, by the model's crate.
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Model(canet_model::Error::Compute(error))
     }
 }

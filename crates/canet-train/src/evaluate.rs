@@ -8,6 +8,7 @@ use canet_data::loader::Frames;
 use canet_model::Segmenter;
 
 use crate::metrics::{Confusion, Scores};
+use crate::progress::Progress;
 use crate::{Error, Result};
 
 /// Predicts every frame of `dataset` and counts. `visit` sees each frame with its prediction, in
@@ -34,11 +35,13 @@ pub fn evaluate(
     }
     let mut confusion = Confusion::new(ours.len());
     let mut frames = 0;
+    let mut progress = Progress::new("scoring", 0, dataset.len() as u64);
     for item in Frames::new(Arc::clone(dataset), threads, 2 * threads) {
         let (index, frame) = item?;
         let segmentation = segmenter.segment(&frame.image)?;
         confusion.add(&frame.mask, &segmentation.mask);
         frames += 1;
+        progress.at(frames, |seconds| format!("{:.1} images/s", 1.0 / seconds.max(1e-9)));
         if !visit(index, &frame, &segmentation.mask) {
             return Ok(None);
         }

@@ -8,7 +8,7 @@
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
 //!
-//! Start reading at [`run::train`]. The same seed gives the same weights, bit for bit, for any number
+//! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
 
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ mod progress;
 pub mod run;
 mod run_folder;
 mod schedule;
+mod setup;
 mod state;
 mod step;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, backprop::GradStore};
-use canet_model::{Kind, Param, Params, Part, TRAINING_PREFIX};
+use canet_model::{Device, Kind, Param, Params, Part, TRAINING_PREFIX};
 
 use crate::Result;
 use crate::config::{OptimizerConfig, OptimizerKind};
@@ -20,11 +20,17 @@ impl Optimizer {
     }
 
     /// Goes on from the tensors of a checkpoint, as [`Self::tensors`] gave them.
-    pub(crate) fn restore(&mut self, tensors: &BTreeMap<String, Tensor>) {
-        self.slots = tensors
-            .iter()
-            .filter_map(|(name, t)| Some((name.strip_prefix(TRAINING_PREFIX)?.into(), t.clone())))
-            .collect();
+    pub(crate) fn restore(
+        &mut self,
+        tensors: &BTreeMap<String, Tensor>,
+        device: &Device,
+    ) -> Result<()> {
+        for (name, tensor) in tensors {
+            if let Some(slot) = name.strip_prefix(TRAINING_PREFIX) {
+                self.slots.insert(slot.to_owned(), tensor.to_device(device)?);
+            }
+        }
+        Ok(())
     }
 
     /// What a checkpoint has to keep, under names that inference ignores.
@@ -121,7 +127,15 @@ impl Gradients {
     pub(crate) fn norm(&self) -> Result<f64> {
         let mut squares = 0.0;
         for gradient in self.0.values() {
-            squares += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            // Relative to its largest element, whose square may be beyond f32.
+            let largest = gradient.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+            if !largest.is_finite() {
+                return Ok(f64::INFINITY);
+            }
+            if largest > 0.0 {
+                let relative = (gradient / f64::from(largest))?.sqr()?.sum_all()?;
+                squares += f64::from(relative.to_scalar::<f32>()?) * f64::from(largest).powi(2);
+            }
         }
         Ok(squares.sqrt())
     }
@@ -140,7 +154,7 @@ impl Gradients {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canet_model::{AssignmentConfig, Device, ModelConfig, Network};
+    use canet_model::{AssignmentConfig, ModelConfig, Network};
 
     /// Two steps with gradient 1 everywhere, by hand.
     #[test]
@@ -175,7 +189,7 @@ mod tests {
             optimizer.update(&params, &gradients, 1.0, 0).unwrap();
             let kept = optimizer.tensors().into_iter().collect();
             let mut resumed = Optimizer::new(&config);
-            resumed.restore(&kept);
+            resumed.restore(&kept, &Device::Cpu).unwrap();
             resumed.update(&params, &gradients, 1.0, 1).unwrap();
             assert!((f64::from(value()) - expected(before)).abs() < 1e-5, "{kind:?}");
         }

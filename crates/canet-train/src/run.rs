@@ -3,22 +3,24 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use canet_data::dataset::Dataset;
-use canet_data::loader::{Batch, Loader, LoaderOptions, batches_per_epoch};
-use canet_model::{CheckpointMeta, Device, Network, Params, Segmenter, load_backbone};
+use canet_data::loader::{Batch, Loader, LoaderOptions};
+use canet_model::{CheckpointMeta, Device, Segmenter};
 
-use crate::Result;
 use crate::config::Config;
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
 use crate::metrics::Scores;
-use crate::optim::Optimizer;
-use crate::progress::EpochProgress;
+use crate::progress::{Progress, duration};
 use crate::run_folder::RunFolder;
 use crate::state::{self, Cursor, TrainingState};
 use crate::step::Stepper;
+use crate::{Error, Result, setup};
+
+/// Within an epoch, a checkpoint is saved this often.
+const SAVE_EVERY: Duration = Duration::from_mins(10);
 
 /// What to train, on what, where.
 pub struct Job {
@@ -39,15 +41,20 @@ pub struct Job {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// After the last epoch, with the scores of the last validation.
-    Finished(Box<Scores>),
+    /// After the last epoch.
+    Finished {
+        /// The last validation.
+        scores: Box<Scores>,
+        /// The best mIoU, and its epoch (from 1): that of `best.safetensors`.
+        best: (f64, u32),
+    },
     /// The user stopped it; the last checkpoint holds every step that was done.
     Interrupted,
 }
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
-    let mut run = Run::open(job)?;
+    let mut run = setup::open(job)?;
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {
@@ -55,10 +62,8 @@ pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
             return Ok(Outcome::Interrupted);
         }
         let epoch = run.state.cursor.epoch + 1;
-        let mean_loss = run.state.cursor.loss_sum / run.steps_per_epoch as f64;
-        let last = epoch == job.config.epochs;
-        if last || epoch.is_multiple_of(job.config.validate_every) {
-            scores = run.validate(epoch, mean_loss, stop)?;
+        if epoch == job.config.epochs || epoch.is_multiple_of(job.config.validate_every) {
+            scores = run.validate(epoch, stop)?;
             if scores.is_none() {
                 // Stopped while validating: the epoch is resumed at its end, and validated again.
                 run.save_last()?;
@@ -70,93 +75,33 @@ pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
         run.save_last()?;
     }
     let scores = match scores {
-        Some(scores) => scores,
+        Some(scores) => Some(scores),
         // A finished run that is resumed has nothing left to train; its scores are taken anew.
-        None => match run.score(stop, |_, _, _| {})? {
-            Some(scores) => scores,
-            None => return Ok(Outcome::Interrupted),
-        },
+        None => run.score(stop, |_, _, _| {})?,
     };
-    Ok(Outcome::Finished(Box::new(scores)))
+    let Some(scores) = scores else { return Ok(Outcome::Interrupted) };
+    let best = run.state.best.unwrap_or((scores.miou, job.config.epochs));
+    Ok(Outcome::Finished { scores: Box::new(scores), best })
 }
 
-struct Run<'a> {
-    job: &'a Job,
-    folder: RunFolder,
-    train: Arc<Dataset>,
-    val: Arc<Dataset>,
-    meta: CheckpointMeta,
-    stepper: Stepper<'a>,
-    state: TrainingState,
-    steps_per_epoch: u64,
-    /// Seconds a step took, and the frames in it, since the last validation.
-    seconds_a_step: f64,
+/// A run under way; [`setup::open`] makes it.
+pub(crate) struct Run<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) folder: RunFolder,
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) val: Arc<Dataset>,
+    pub(crate) meta: CheckpointMeta,
+    pub(crate) stepper: Stepper<'a>,
+    pub(crate) state: TrainingState,
+    pub(crate) steps_per_epoch: u64,
+    /// Seconds a step took in the last epoch, if this process made any.
+    pub(crate) seconds_a_step: Option<f64>,
 }
 
-impl<'a> Run<'a> {
-    /// Reads all that is needed, so that mistakes show before the first step.
-    fn open(job: &'a Job) -> Result<Self> {
-        let config = &job.config;
-        let train = Arc::new(Dataset::open(&job.data, "train")?);
-        let val = Arc::new(Dataset::open(&job.data, "val")?);
-        let classes = train.classes().clone();
-        let model = config.model.clone().with_classes(classes.len());
-        let mut params = Params::new(config.seed, &job.device);
-        let network = Network::new(&model, &mut params)?;
-        let folder = RunFolder::open(&job.out, job.resume)?;
-        let mut meta = CheckpointMeta::new(model, classes);
-        meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
-        let data_hash = train.manifest().hash.clone();
-        let mut optimizer = Optimizer::new(&config.optimizer);
-        let state = if job.resume {
-            state::resume(&folder.last(), &params, &mut optimizer, config, &data_hash)?
-        } else {
-            if let Some(path) = &config.backbone {
-                load_backbone(&params, path)?;
-            }
-            TrainingState {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                config: config.clone(),
-                dataset: train.manifest().dataset.clone(),
-                data_hash,
-                cursor: Cursor::default(),
-                best: None,
-            }
-        };
-        let batches = batches_per_epoch(train.len(), config.data.batch);
-        let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
-        tracing::info!(
-            "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
-            params.trainable_count(),
-            train.len(),
-            val.len(),
-            state.dataset,
-            config.epochs,
-        );
-        let stepper = Stepper {
-            config,
-            network,
-            params,
-            normalisation: meta.normalisation,
-            optimizer,
-            total_steps: steps_per_epoch * u64::from(config.epochs),
-        };
-        Ok(Self {
-            job,
-            folder,
-            train,
-            val,
-            meta,
-            stepper,
-            state,
-            steps_per_epoch,
-            seconds_a_step: 0.0,
-        })
-    }
-
+impl Run<'_> {
     /// Trains the rest of the current epoch. False if the user stopped it.
     fn epoch(&mut self, stop: &AtomicBool) -> Result<bool> {
-        let (config, cursor) = (&self.job.config, self.state.cursor);
+        let (config, first) = (&self.job.config, self.state.cursor);
         let accumulate = config.optimizer.accumulate;
         let mut batches = Loader::new(
             Arc::clone(&self.train),
@@ -164,16 +109,15 @@ impl<'a> Run<'a> {
             LoaderOptions {
                 batch: config.data.batch,
                 seed: config.seed,
-                epoch: cursor.epoch,
-                first_batch: cursor.step_in_epoch as usize * accumulate,
+                epoch: first.epoch,
+                first_batch: first.step_in_epoch as usize * accumulate,
                 threads: self.job.threads,
                 prefetch: 2,
             },
         );
-        let title = format!("epoch {}/{}", cursor.epoch + 1, config.epochs);
-        let frames = config.data.batch * accumulate;
-        let mut progress =
-            EpochProgress::new(title, cursor.step_in_epoch, self.steps_per_epoch, frames);
+        let title = format!("epoch {}/{} step", first.epoch + 1, config.epochs);
+        let mut progress = Progress::new(&title, first.step_in_epoch, self.steps_per_epoch);
+        let mut saved = Instant::now();
         while self.state.cursor.step_in_epoch < self.steps_per_epoch {
             let group: Vec<Batch> =
                 batches.by_ref().take(accumulate).collect::<std::result::Result<_, _>>()?;
@@ -182,13 +126,24 @@ impl<'a> Run<'a> {
             cursor.step += 1;
             cursor.step_in_epoch += 1;
             cursor.loss_sum += report.loss;
-            progress.step(cursor.step_in_epoch, &report);
+            tracing::debug!("step {}: loss {:.4}", cursor.step, report.loss);
+            let left = self.stepper.total_steps - cursor.step;
+            progress.at(cursor.step_in_epoch, |seconds| {
+                let speed = (config.data.batch * accumulate) as f64 / seconds.max(1e-9);
+                let all = duration(seconds * left as f64);
+                let (loss, rate) = (report.loss, report.rate);
+                format!("loss {loss:.4} rate {rate:.2e} {speed:.1} images/s, all epochs {all},")
+            });
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
+            if saved.elapsed() >= SAVE_EVERY {
+                self.save_last()?;
+                saved = Instant::now();
+            }
         }
-        let steps = self.steps_per_epoch - cursor.step_in_epoch;
-        self.seconds_a_step = progress.seconds() / steps.max(1) as f64;
+        let steps = self.steps_per_epoch - first.step_in_epoch;
+        self.seconds_a_step = (steps > 0).then(|| progress.seconds() / steps as f64);
         Ok(true)
     }
 
@@ -199,19 +154,29 @@ impl<'a> Run<'a> {
         mut visit: impl FnMut(usize, &canet_data::dataset::Frame, &canet_core::Mask),
     ) -> Result<Option<Scores>> {
         let segmenter = Segmenter::from_parts(self.stepper.network.clone(), self.meta.clone())?;
-        evaluate(&segmenter, &self.val, self.job.threads, |index, frame, mask| {
+        let scores = evaluate(&segmenter, &self.val, self.job.threads, |index, frame, mask| {
             visit(index, frame, mask);
             !stop.load(Ordering::Relaxed)
-        })
+        });
+        match scores {
+            // It is this training that made them useless, not a file.
+            Err(Error::Model(canet_model::Error::NotFinite)) => Err(Error::Diverged {
+                step: self.state.cursor.step,
+                what: "the network's scores are not finite".into(),
+                frames: "of validation".into(),
+            }),
+            scores => scores,
+        }
     }
 
     /// Validates, and writes what there is to see: table, metrics, pictures, the best checkpoint.
-    fn validate(&mut self, epoch: u32, loss: f64, stop: &AtomicBool) -> Result<Option<Scores>> {
+    fn validate(&mut self, epoch: u32, stop: &AtomicBool) -> Result<Option<Scores>> {
         let start = Instant::now();
         let classes = self.meta.classes.clone();
         let mut gallery = Gallery::new(self.val.len());
         let visit = |index: usize, frame: &_, mask: &_| gallery.visit(index, frame, mask, &classes);
         let Some(scores) = self.score(stop, visit)? else { return Ok(None) };
+        let loss = self.state.cursor.loss_sum / self.steps_per_epoch as f64;
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation:\n{scores}");
         let line = serde_json::json!({
             "epoch": epoch,
@@ -224,7 +189,7 @@ impl<'a> Run<'a> {
             "validation_seconds": start.elapsed().as_secs_f64(),
             "peak_memory_mib": peak_memory_mib(),
         });
-        self.folder.add_metrics(epoch, &line)?;
+        self.folder.add_metrics(epoch, line)?;
         if let Some(sheet) = gallery.sheet(&classes) {
             self.folder.add_picture(epoch, &sheet)?;
         }
@@ -238,10 +203,7 @@ impl<'a> Run<'a> {
 
     fn save_last(&self) -> Result<()> {
         let optimizer = Some(&self.stepper.optimizer);
-        let path = self.folder.last();
-        state::save(&path, &self.stepper.params, &self.meta, &self.state, optimizer)?;
-        tracing::debug!("saved {}", self.folder.root().display());
-        Ok(())
+        state::save(&self.folder.last(), &self.stepper.params, &self.meta, &self.state, optimizer)
     }
 }
 

@@ -1,46 +1,60 @@
-//! The folder of a run: `runs/<name>/` with checkpoints, metrics and pictures.
+//! The folder of a run: `runs/<name>/` with configuration, checkpoints, metrics and pictures.
 
 use std::path::{Path, PathBuf};
 
 use canet_core::atomic;
 
+use crate::config::Config;
 use crate::{Error, Result};
 
 /// A run's folder.
 pub(crate) struct RunFolder {
     root: PathBuf,
     /// The lines of `metrics.jsonl`.
-    metrics: Vec<String>,
+    metrics: Vec<serde_json::Value>,
 }
 
 impl RunFolder {
-    /// Opens a folder for a new run, or to resume. A folder that holds a run is never written over.
-    pub(crate) fn open(root: &Path, resume: bool) -> Result<Self> {
-        let mut folder = Self { root: root.to_owned(), metrics: Vec::new() };
-        let last = folder.last();
-        match (resume, last.exists()) {
-            (false, true) => Err(Error::run(
-                root,
-                "holds a run already; go on with --resume, or choose another --out",
-            )),
-            (true, false) => {
-                Err(Error::run(root, "holds no checkpoints/last.safetensors to resume from"))
-            }
-            (false, false) => Ok(folder),
-            (true, true) => {
-                for part in
-                    [folder.root.clone(), folder.checkpoints(), folder.root.join("pictures")]
-                {
-                    if part.is_dir() {
-                        atomic::sweep(&part)?;
-                    }
-                }
-                if let Ok(text) = std::fs::read_to_string(folder.root.join("metrics.jsonl")) {
-                    folder.metrics = text.lines().map(str::to_owned).collect();
-                }
-                Ok(folder)
+    /// Makes the folder of a new run, with the whole configuration in it. A folder that holds a run,
+    /// or what a killed one left, is never written over.
+    pub(crate) fn create(root: &Path, config: &Config) -> Result<Self> {
+        let folder = Self { root: root.to_owned(), metrics: Vec::new() };
+        for old in [folder.last(), folder.best(), folder.metrics_path()] {
+            if old.exists() {
+                let advice = if folder.last().exists() { "go on with --resume, or " } else { "" };
+                let reason = format!("is of an earlier run; {advice}choose another --out");
+                return Err(Error::run(old, reason));
             }
         }
+        let text = toml::to_string(config)
+            .map_err(|e| Error::run(root, format!("cannot hold the configuration: {e}")))?;
+        // Written now: a folder that cannot be written to should show before the first step.
+        atomic::write(&root.join("config.toml"), text.as_bytes())?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run that goes on, and removes what a killed writer left there.
+    pub(crate) fn reopen(root: &Path) -> Result<Self> {
+        let mut folder = Self { root: root.to_owned(), metrics: Vec::new() };
+        if !folder.last().exists() {
+            return Err(Error::run(folder.last(), "is not there to resume from"));
+        }
+        for part in
+            [folder.root.clone(), folder.root.join("checkpoints"), folder.root.join("pictures")]
+        {
+            if part.is_dir() {
+                atomic::sweep(&part)?;
+            }
+        }
+        let path = folder.metrics_path();
+        if path.exists() {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|e| Error::run(&path, format!("cannot be read: {e}")))?;
+            let lines: Result<Vec<_>, _> = text.lines().map(serde_json::from_str).collect();
+            folder.metrics =
+                lines.map_err(|e| Error::run(&path, format!("is not a list of scores: {e}")))?;
+        }
+        Ok(folder)
     }
 
     /// The first of `base`, `base-2`, `base-3`, ... that holds no run.
@@ -54,31 +68,27 @@ impl RunFolder {
         path
     }
 
-    fn checkpoints(&self) -> PathBuf {
-        self.root.join("checkpoints")
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    fn metrics_path(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
     }
 
     /// The checkpoint to resume from.
     pub(crate) fn last(&self) -> PathBuf {
-        self.checkpoints().join("last.safetensors")
+        self.root.join("checkpoints/last.safetensors")
     }
 
     /// The checkpoint with the best validation score.
     pub(crate) fn best(&self) -> PathBuf {
-        self.checkpoints().join("best.safetensors")
+        self.root.join("checkpoints/best.safetensors")
     }
 
     /// Writes an epoch's line into `metrics.jsonl`. Lines of this and later epochs, which a killed
     /// run may have left behind its last checkpoint, are replaced.
-    pub(crate) fn add_metrics(&mut self, epoch: u32, line: &serde_json::Value) -> Result<()> {
-        self.metrics.truncate(epoch as usize - 1);
-        self.metrics.push(line.to_string());
-        let text = self.metrics.join("\n") + "\n";
-        Ok(atomic::write(&self.root.join("metrics.jsonl"), text.as_bytes())?)
+    pub(crate) fn add_metrics(&mut self, epoch: u32, line: serde_json::Value) -> Result<()> {
+        self.metrics.retain(|line| line["epoch"].as_u64().is_some_and(|e| e < u64::from(epoch)));
+        self.metrics.push(line);
+        let lines: Vec<String> = self.metrics.iter().map(ToString::to_string).collect();
+        Ok(atomic::write(&self.metrics_path(), (lines.join("\n") + "\n").as_bytes())?)
     }
 
     /// Writes an epoch's picture.

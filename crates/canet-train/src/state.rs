@@ -1,6 +1,6 @@
 //! What a checkpoint says of its training, and going on from it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use canet_model::{Checkpoint, CheckpointMeta, Params};
 use serde::{Deserialize, Serialize};
@@ -54,41 +54,59 @@ pub(crate) fn save(
     Ok(Checkpoint::save(path, params, &meta, &extra)?)
 }
 
-/// Sets weights and optimiser from a checkpoint of the same run, and returns its state. A changed
-/// configuration or data set is refused: it would be another run under this one's name.
-pub(crate) fn resume(
-    path: &Path,
-    params: &Params,
-    optimizer: &mut Optimizer,
-    config: &Config,
-    data_hash: &str,
-) -> Result<TrainingState> {
-    let checkpoint = Checkpoint::read(path)?;
-    let state: TrainingState = serde_json::from_value(checkpoint.meta.training.clone())
-        .map_err(|e| Error::run(path, format!("cannot be resumed from: {e}")))?;
-    let differences = config.differences(&state.config);
-    if !differences.is_empty() {
-        return Err(Error::run(
-            path,
-            format!(
-                "was made with another configuration; start a new run with another --out, or undo: {}",
-                differences.join("; ")
-            ),
-        ));
+/// A run's last checkpoint, and what it says of its training.
+pub(crate) struct Saved {
+    pub(crate) state: TrainingState,
+    checkpoint: Checkpoint,
+    path: PathBuf,
+}
+
+impl Saved {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::read(path)?;
+        let state = serde_json::from_value(checkpoint.meta.training.clone())
+            .map_err(|e| Error::run(path, format!("cannot be resumed from: {e}")))?;
+        Ok(Self { state, checkpoint, path: path.to_owned() })
     }
-    if state.data_hash != data_hash {
-        return Err(Error::run(
-            path,
-            format!(
-                "was made with other data ({} then, {data_hash} now); start a new run with another --out",
-                state.data_hash
-            ),
-        ));
+
+    /// Refuses a changed configuration or data set: it would be another run under this one's name.
+    pub(crate) fn check(&self, config: &Config, data_hash: &str) -> Result<()> {
+        let differences = config.differences(&self.state.config);
+        if !differences.is_empty() {
+            return Err(Error::run(
+                &self.path,
+                format!(
+                    "was made with another configuration; start a new run with another --out, or undo: {}",
+                    differences.join("; ")
+                ),
+            ));
+        }
+        if self.state.data_hash != data_hash {
+            return Err(Error::run(
+                &self.path,
+                format!(
+                    "was made with other data ({} then, {data_hash} now); start a new run with another --out",
+                    self.state.data_hash
+                ),
+            ));
+        }
+        if self.state.cursor.step > 0 && self.checkpoint.training_tensors.is_empty() {
+            return Err(Error::run(
+                &self.path,
+                "holds no optimiser state and cannot be gone on from",
+            ));
+        }
+        Ok(())
     }
-    if state.cursor.step > 0 && checkpoint.training_tensors.is_empty() {
-        return Err(Error::run(path, "holds no optimiser state; resume from last.safetensors"));
+
+    /// Sets weights and optimiser, and returns where to go on.
+    pub(crate) fn restore(
+        self,
+        params: &Params,
+        optimizer: &mut Optimizer,
+    ) -> Result<TrainingState> {
+        self.checkpoint.load_into(params)?;
+        optimizer.restore(&self.checkpoint.training_tensors, params.device())?;
+        Ok(self.state)
     }
-    checkpoint.load_into(params)?;
-    optimizer.restore(&checkpoint.training_tensors);
-    Ok(state)
 }

@@ -90,16 +90,8 @@ impl Stepper<'_> {
 /// The pictures of a batch as `(N, 3, H, W)`, normalised.
 fn pictures(batch: &Batch, normalisation: &Normalisation, device: &Device) -> Result<Tensor> {
     let (h, w) = (batch.height as usize, batch.width as usize);
-    let plane = h * w;
-    let mut values = vec![0f32; batch.images.len()];
-    values.par_chunks_mut(plane).enumerate().for_each(|(i, values)| {
-        let (image, channel) = (i / 3, i % 3);
-        let (mean, std) = (normalisation.mean[channel], normalisation.std[channel]);
-        let pixels = batch.images[image * plane * 3 + channel..].iter().step_by(3);
-        for (to, &from) in values.iter_mut().zip(pixels) {
-            *to = (f32::from(from) / 255.0 - mean) / std;
-        }
-    });
+    let planes = batch.images.par_chunks(h * w * 3).map(|pixels| normalisation.planes(pixels));
+    let values = planes.collect::<Vec<_>>().concat();
     Ok(Tensor::from_vec(values, (batch.indices.len(), 3, h, w), device)?)
 }
 

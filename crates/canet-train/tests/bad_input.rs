@@ -78,7 +78,7 @@ fn a_run_is_not_written_over_nor_resumed_as_another() {
     let last = "run/checkpoints/last.safetensors";
     let before = world.read(last);
     for (more, code, needle) in [
-        (&["--set", "epochs=1"][..], 2, "--resume"),
+        (&["--set", "epochs=1"][..], 2, "go on with --resume"),
         (&["--set", "epochs=2", "--resume"], 2, "epochs: 2, was 1"),
         (&["--set", "epochs=1", "--set", "seed=9", "--resume"], 2, "seed: 9, was 0"),
     ] {

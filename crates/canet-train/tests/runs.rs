@@ -107,8 +107,8 @@ fn a_killed_run_resumes_to_the_same_bits() {
         lines.iter().map(|line| line["miou"].as_f64().unwrap()).collect()
     };
     assert_eq!(scores("whole"), scores("killed"));
-    // Finished: a second resume trains nothing more.
-    run(world.training("killed", &["--resume"]), 0);
+    // Finished: a second resume, by the configuration in the checkpoint, trains nothing more.
+    run(world.command(&["--data", "data/sample", "--out", "killed", "--resume"]), 0);
     assert!(world.read(&format!("whole/{LAST}")) == world.read(&format!("killed/{LAST}")));
 }
 
@@ -143,6 +143,17 @@ fn without_arguments_the_data_at_hand_is_used() {
 fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Killed between its first scores and its first resumable checkpoint.
+#[test]
+fn what_a_killed_run_left_is_not_written_over() {
+    let world = World::new();
+    run(world.training("run", &["--set", "epochs=2", "--set", "validate_every=2"]), 0);
+    assert_eq!(lines(&world.path("run/metrics.jsonl")).len(), 1);
+    std::fs::remove_file(world.path(&format!("run/{LAST}"))).unwrap();
+    let text = run(world.training("run", &[]), 2);
+    assert!(text.contains("earlier run"), "{text}");
 }
 
 fn wait_for(condition: impl Fn() -> bool) {

@@ -109,7 +109,7 @@ fn assert_refused(what: &str, archive: &[u8], reason: &str) {
     let error = format!("{:#}", result.map(|_| what).expect_err(what));
     assert!(error.contains(reason), "{what}: {error}");
     assert_eq!(tree(dir.path()), ["archive", "cache"], "{what}");
-    let code = crate::fault::exit_code(&unpack_error(archive));
+    let code = crate::fault::of(&unpack_error(archive)).exit_code();
     assert_eq!(code, 3, "{what}: {error}");
 }
 
@@ -335,5 +335,6 @@ fn archives_have_fingerprints_of_their_own() {
     assert_eq!(fingerprint(&path).unwrap(), one);
     fs::write(&path, b"two").unwrap();
     assert_ne!(fingerprint(&path).unwrap(), one);
-    assert_eq!(crate::fault::exit_code(&fingerprint(dir.path()).unwrap_err()), 2);
+    let error = fingerprint(dir.path()).unwrap_err();
+    assert_eq!(crate::fault::of(&error).exit_code(), 2);
 }

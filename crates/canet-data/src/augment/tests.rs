@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use canet_core::Fault;
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -197,13 +198,15 @@ fn settings_without_a_meaning_are_refused() {
         ("scale = [2.0, 0.5]", "scale"),
         ("scale = [0.0, 0.5]", "scale"),
         ("scale = [nan, 1.0]", "scale"),
+        ("scale = [0.5, 2.0]", "scale"),
+        ("base = [9000, 10]\nscale = [2.0, 2.0]", "scale"),
         ("flip = 1.5", "flip"),
         ("jitter.hue = 0.6", "jitter.hue"),
         ("jitter.contrast = -0.1", "jitter.contrast"),
     ] {
         let error = toml::from_str::<Augment>(text).unwrap().check().unwrap_err();
         assert!(
-            error.is_usage() && error.to_string().starts_with(&format!("{key}: is ")),
+            error.fault() == Fault::Usage && error.to_string().starts_with(&format!("{key}: is ")),
             "{error}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use canet_core::atomic;
 
@@ -17,7 +17,6 @@ const OURS: [&str; 2] = ["images", "masks"];
 /// from `images/` and `masks/`, so these must be ours and must not hold the raw data.
 pub(super) fn check_place(raw_root: &Path, out: &Path) -> Result<(), Error> {
     let fail = |reason| Err(Error::Options { option: "out", reason });
-    let full = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let raw = full(raw_root);
     if full(out).starts_with(&raw) {
         return fail(format!(
@@ -29,14 +28,42 @@ pub(super) fn check_place(raw_root: &Path, out: &Path) -> Result<(), Error> {
     if OURS.iter().any(|name| raw.starts_with(full(&out.join(name)))) {
         return fail(format!("the raw data, {}, is inside it; choose another", raw_root.display()));
     }
-    let known = [record::FILE_NAME, manifest::FILE_NAME].iter().any(|n| out.join(n).exists());
-    if !known && OURS.iter().any(|name| out.join(name).exists()) {
-        return fail(format!(
-            "{} has images or masks that this program did not make; choose an empty folder",
-            out.display()
-        ));
+    check_out(out)
+}
+
+/// Refuses an output folder that is neither empty nor a prepared one. Programs ask this before
+/// anything takes long; [`prepare`](super::prepare) asks it again.
+pub fn check_out(out: &Path) -> Result<(), Error> {
+    let ours = [record::FILE_NAME, manifest::FILE_NAME].iter().any(|n| out.join(n).exists());
+    if ours || !out.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(out).map_err(Error::io("list", out))? {
+        let name = entry.map_err(Error::io("list", out))?.file_name();
+        // Systems leave hidden files about, and a run that was killed at once one of ours.
+        if !name.as_encoded_bytes().starts_with(b".") {
+            return Err(Error::Options {
+                option: "out",
+                reason: format!(
+                    "{} is not a prepared folder, but holds {}; choose an empty folder",
+                    out.display(),
+                    name.display()
+                ),
+            });
+        }
     }
     Ok(())
+}
+
+/// A path without links, relative parts and steps back, also of what does not exist yet.
+fn full(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let known = |at: &Path| Some((fs::canonicalize(at).ok()?, absolute.strip_prefix(at).ok()?));
+    let Some((real, rest)) = absolute.ancestors().find_map(known) else { return absolute };
+    rest.components().fold(real, |path, part| match part {
+        Component::ParentDir => path.parent().map_or_else(PathBuf::new, Path::to_owned),
+        part => path.join(part),
+    })
 }
 
 /// Takes the manifest away: from here on the folder is not whole.
@@ -82,4 +109,54 @@ fn remove_others(folder: &Path, belongs: &BTreeSet<PathBuf>) -> Result<(), Error
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use canet_core::Fault;
+
+    /// The same place as seen from the folder that the test runs in.
+    fn relative(path: &Path) -> PathBuf {
+        let here = std::env::current_dir().unwrap();
+        let up = here.components().skip(1).map(|_| Component::ParentDir);
+        up.collect::<PathBuf>().join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    #[test]
+    fn places_in_or_above_the_raw_data_are_refused_however_they_are_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(dir.path()).unwrap();
+        let raw = root.join("raw");
+        fs::create_dir(&raw).unwrap();
+        for out in ["raw", "raw/new/deep", "new/../raw/out"] {
+            for out in [root.join(out), relative(&root.join(out))] {
+                for raw in [&raw, &relative(&raw)] {
+                    let error = check_place(raw, &out).unwrap_err();
+                    assert!(error.to_string().contains("inside the raw data"), "{error}");
+                }
+            }
+        }
+        let deep = root.join("out/images/raw");
+        fs::create_dir_all(&deep).unwrap();
+        let error = check_place(&deep, &relative(&root.join("out"))).unwrap_err();
+        assert!(error.to_string().contains("is inside it"), "{error}");
+        for out in [root.join("new"), relative(&root.join("rawer/deep"))] {
+            check_place(&relative(&raw), &out).unwrap();
+        }
+    }
+
+    #[test]
+    fn folders_of_something_else_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        check_out(&dir.path().join("new")).unwrap();
+        fs::write(dir.path().join(".prepare.lock.json.part"), "{").unwrap();
+        check_out(dir.path()).unwrap();
+        fs::write(dir.path().join("thesis.txt"), "").unwrap();
+        let error = check_out(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("but holds thesis.txt"), "{error}");
+        assert_eq!(error.fault(), Fault::Usage);
+        fs::write(dir.path().join(record::FILE_NAME), "{}").unwrap();
+        check_out(dir.path()).unwrap();
+    }
 }

@@ -6,28 +6,33 @@ use canet_core::{LabelMap, Mask, atomic};
 
 use super::job::Job;
 use super::record::{Made, Ready, Record};
-use crate::annotation::{Annotation, FindingCounts};
+use crate::annotation::Annotation;
 use crate::dataset_spec::AnnotationKind;
-use crate::manifest::{Entry, sha256};
+use crate::findings::{Finding, FindingCounts, worth_listing};
+use crate::hash::sha256;
+use crate::manifest::Entry;
 use crate::{Error, frame_file, label_image, raster};
 
-/// A source that is at fault: the frame is skipped, the rest goes on.
-struct Fault {
+/// A source whose content is at fault: the frame is skipped, the rest goes on.
+struct Flaw {
     annotation: bool,
     error: Error,
 }
 
-/// Makes a frame's results. An error is the machine's fault, not the frame's.
+/// Makes a frame's results. An error is the machine's fault, not the frame's, and so is a source
+/// that cannot be read: remembered as a skip, it would still be missing once it can be read again.
 pub(super) fn make(
     job: &Job,
     kind: AnnotationKind,
     labels: &LabelMap,
     out: &Path,
 ) -> Result<Record, Error> {
-    let made = match read(job, kind, labels) {
+    let image = bytes_of(&job.frame.image)?;
+    let annotation = bytes_of(job.annotation)?;
+    let made = match check(job, image, &annotation, kind, labels) {
         Ok(sources) => Made::Ready(Box::new(write(job, &sources, labels, out)?)),
-        Err(fault) => {
-            Made::Skipped { annotation_at_fault: fault.annotation, reason: fault.error.reason() }
+        Err(flaw) => {
+            Made::Skipped { annotation_at_fault: flaw.annotation, reason: flaw.error.reason() }
         }
     };
     Ok(Record { image: job.image_stamp, annotation: job.annotation_stamp, made })
@@ -37,29 +42,37 @@ pub(super) fn make(
 struct Sources {
     image: Vec<u8>,
     mask: Mask,
-    findings: FindingCounts,
+    findings: Vec<Finding>,
 }
 
-fn read(job: &Job, kind: AnnotationKind, labels: &LabelMap) -> Result<Sources, Fault> {
-    let of_image = |error| Fault { annotation: false, error };
-    let of_annotation = |error| Fault { annotation: true, error };
-    let image_path = &job.frame.image;
-    let image =
-        std::fs::read(image_path).map_err(Error::io("read", image_path)).map_err(of_image)?;
-    let size = frame_file::check(&image, image_path).map_err(of_image)?;
-    let (mask, findings) = read_mask(job.annotation, size, kind, labels).map_err(of_annotation)?;
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(Error::io("read", path))
+}
+
+fn check(
+    job: &Job,
+    image: Vec<u8>,
+    annotation: &[u8],
+    kind: AnnotationKind,
+    labels: &LabelMap,
+) -> Result<Sources, Flaw> {
+    let of_image = |error| Flaw { annotation: false, error };
+    let of_annotation = |error| Flaw { annotation: true, error };
+    let size = frame_file::check(&image, &job.frame.image).map_err(of_image)?;
+    let (mask, findings) =
+        to_mask(annotation, job.annotation, size, kind, labels).map_err(of_annotation)?;
     Ok(Sources { image, mask, findings })
 }
 
-/// Reads an annotation of whatever kind as a mask of the frame's size. A mask of another size is
-/// never stretched: it would belong to another frame.
-fn read_mask(
+/// Makes an annotation of whatever kind a mask of the frame's size. A mask of another size is never
+/// stretched: it would belong to another frame.
+fn to_mask(
+    bytes: &[u8],
     path: &Path,
     size: (u32, u32),
     kind: AnnotationKind,
     labels: &LabelMap,
-) -> Result<(Mask, FindingCounts), Error> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+) -> Result<(Mask, Vec<Finding>), Error> {
     let unlike = |at: &str, (width, height): (u32, u32)| Error::Annotation {
         path: path.to_owned(),
         at: at.to_owned(),
@@ -67,19 +80,19 @@ fn read_mask(
     };
     match kind {
         AnnotationKind::Polygons => {
-            let annotation = Annotation::parse(&bytes, path, labels)?;
+            let annotation = Annotation::parse(bytes, path, labels)?;
             let claimed = (annotation.width, annotation.height);
             if claimed != size {
                 return Err(unlike("imgWidth, imgHeight", claimed));
             }
-            Ok((raster::rasterise(&annotation, labels), annotation.finding_counts()))
+            Ok((raster::rasterise(&annotation, labels), annotation.findings))
         }
         AnnotationKind::LabelImages => {
-            let mask = label_image::from_png(&bytes, path, labels)?;
+            let mask = label_image::from_png(bytes, path, labels)?;
             if (mask.width(), mask.height()) != size {
                 return Err(unlike("its size", (mask.width(), mask.height())));
             }
-            Ok((mask, FindingCounts::default()))
+            Ok((mask, Vec::new()))
         }
     }
 }
@@ -94,7 +107,8 @@ fn write(job: &Job, sources: &Sources, labels: &LabelMap, out: &Path) -> Result<
         image_bytes: sources.image.len() as u64,
         mask_bytes: png.len() as u64,
         pixels: (0..=u8::MAX).zip(counts).filter(|(_, count)| *count > 0).collect(),
-        findings: sources.findings.clone(),
+        findings: FindingCounts::of(&sources.findings),
+        listed_findings: worth_listing(&sources.findings),
         entry: Entry {
             drive: job.frame.drive.clone(),
             frame: job.frame.frame.clone(),
@@ -106,4 +120,36 @@ fn write(job: &Job, sources: &Sources, labels: &LabelMap, out: &Path) -> Result<
             mask,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::RawFrame;
+    use crate::names::{DriveId, FrameId};
+    use crate::split::Split;
+
+    /// A folder cannot be read as a file, whoever runs the test; a lock or a lost disk is the same.
+    #[test]
+    fn a_source_that_cannot_be_read_stops_the_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, unreadable) = (dir.path().join("a.json"), dir.path().join("folder"));
+        std::fs::write(&whole, "{}").unwrap();
+        std::fs::create_dir(&unreadable).unwrap();
+        let labels = LabelMap::builtin("idd-level3").unwrap();
+        for (image, annotation) in [(&unreadable, &whole), (&whole, &unreadable)] {
+            let frame = RawFrame {
+                split: None,
+                drive: DriveId::new("1"),
+                frame: FrameId::new("2"),
+                image: image.clone(),
+                annotation: Some(annotation.clone()),
+            };
+            let job = Job::new(&frame, annotation, Split::Train);
+            let out = dir.path().join("out");
+            let error = make(&job, AnnotationKind::Polygons, &labels, &out).unwrap_err();
+            assert!(error.to_string().contains("cannot read"), "{error}");
+            assert!(error.to_string().contains("folder"), "{error}");
+        }
+    }
 }

@@ -10,16 +10,17 @@ use canet_core::{LabelMap, atomic};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Job, Stamp};
-use crate::annotation::FindingCounts;
 use crate::dataset_spec::DatasetSpec;
-use crate::manifest::{Entry, sha256};
+use crate::findings::FindingCounts;
+use crate::hash::sha256;
+use crate::manifest::Entry;
 use crate::{Error, raster};
 
 /// The ledger's name in the prepared folder.
 pub(super) const FILE_NAME: &str = "prepare.lock.json";
 
 /// Raise it when the same sources and options begin to give other bytes.
-const WORK_VERSION: u32 = 1;
+const WORK_VERSION: u32 = 2;
 
 /// How much work a kill may cost, at least: for large data sets it is more, so that saving takes no
 /// more than a twentieth of the time.
@@ -48,6 +49,7 @@ pub(super) struct Ready {
     pub(super) mask_bytes: u64,
     pub(super) pixels: BTreeMap<u8, u64>,
     pub(super) findings: FindingCounts,
+    pub(super) listed_findings: Vec<String>,
     pub(super) entry: Entry,
 }
 

@@ -84,7 +84,7 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
     gw
 }
 
-/// `sum of source[pixel] * gy[pixel]`, in eight lanes that are added at the end of each row.
+/// `sum of source[pixel] * gy[pixel]`, in eight lanes that are added at the end of the plane.
 #[inline(always)]
 fn dot<T: Real>(pixels: &[usize], source: &[T], gy: &[T], width: usize) -> T {
     const LANES: usize = 8;

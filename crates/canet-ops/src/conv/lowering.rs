@@ -148,7 +148,10 @@ impl Lowering {
             *offset = self.pixels[(first + j).min(self.pixels.len() - 1)];
         }
         let rows = panel.as_chunks_mut::<WIDTH>().0.iter_mut().zip(&self.taps[taps]);
-        if offsets[WIDTH - 1] == offsets[0] + WIDTH - 1 {
+        // The repeats of a partial panel can make a gap between rows look closed; only a whole one
+        // may be taken for contiguous by its ends.
+        let whole = first + WIDTH <= self.pixels.len();
+        if whole && offsets[WIDTH - 1] == offsets[0] + WIDTH - 1 {
             for (row, &tap) in rows {
                 row.copy_from_slice(&source[tap + offsets[0]..][..WIDTH]);
             }

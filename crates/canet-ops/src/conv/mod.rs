@@ -1,4 +1,4 @@
-//! 2-D convolution: any stride, dilation, padding and grouping, on one code path.
+//! 2-D convolution: any stride, dilation, padding and grouping.
 //!
 //! * [`lowering`]: a convolution as a matrix product whose right-hand matrix is never stored, only
 //!   addressed: its element at (tap, pixel) is `source[tap + pixel]` of a zero-padded copy;

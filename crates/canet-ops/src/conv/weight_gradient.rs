@@ -26,13 +26,11 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
     let mut gw = vec![T::ZERO; groups * size];
     for image in 0..p.batch {
         for (group, gw) in gw.chunks_exact_mut(size).enumerate() {
-            let part = |all: &[T], channels: usize, pixels: usize| {
-                let start = (image * groups + group) * channels * pixels;
-                start..(start + channels * pixels).min(all.len())
-            };
-            let x = &x[part(x, p.group_inputs(), p.input_pixels())];
-            let gy = &gy[part(gy, p.group_outputs(), p.output_pixels())];
-            add_image(&lowering, p.group_outputs(), &lowering.source(x), gy, gw);
+            let (inputs, outputs) = (p.group_inputs(), p.group_outputs());
+            let part = image * groups + group;
+            let x = &x[part * inputs * p.input_pixels()..][..inputs * p.input_pixels()];
+            let gy = &gy[part * outputs * p.output_pixels()..][..outputs * p.output_pixels()];
+            add_image(&lowering, outputs, &lowering.source(x), gy, gw);
         }
     }
     gw

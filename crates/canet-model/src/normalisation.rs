@@ -1,0 +1,46 @@
+//! From bytes to what a network sees: the same for training and inference.
+
+use serde::{Deserialize, Serialize};
+
+/// `(value / 255 - mean) / std`, for each of red, green and blue.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalisation {
+    /// Of red, green and blue.
+    pub mean: [f32; 3],
+    /// Of red, green and blue.
+    pub std: [f32; 3],
+}
+
+impl Default for Normalisation {
+    /// That of ImageNet, which published backbones expect.
+    fn default() -> Self {
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+impl Normalisation {
+    /// The pixels of a picture, `(H, W, 3)` bytes, as planes `(3, H, W)`.
+    pub fn planes(&self, pixels: &[u8]) -> Vec<f32> {
+        let plane = |channel: usize| {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            // A byte has 256 values; looking them up is faster than dividing.
+            let table: Vec<f32> =
+                (0..=u8::MAX).map(|value| (f32::from(value) / 255.0 - mean) / std).collect();
+            let values = pixels.as_chunks::<3>().0.iter();
+            values.map(move |pixel| table[usize::from(pixel[channel])])
+        };
+        (0..3).flat_map(plane).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_normalised_by_channel() {
+        let halves = Normalisation { mean: [0.5, 0.5, 0.0], std: [0.5, 0.25, 1.0] };
+        assert_eq!(halves.planes(&[255, 0, 51, 0, 255, 102]), [1.0, -1.0, -2.0, 2.0, 0.2, 0.4]);
+    }
+}

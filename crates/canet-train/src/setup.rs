@@ -1,0 +1,127 @@
+//! Everything a run needs, read and checked before the first step, so that mistakes show at once.
+
+use std::sync::Arc;
+
+use canet_data::dataset::Dataset;
+use canet_data::loader::batches_per_epoch;
+use canet_model::{CheckpointMeta, Network, Params, load_backbone};
+
+use crate::config::Config;
+use crate::optim::Optimizer;
+use crate::run::{Job, Run};
+use crate::run_folder::RunFolder;
+use crate::state::{Cursor, Saved, TrainingState};
+use crate::step::Stepper;
+use crate::{Error, Result};
+
+/// Opens data, network and folder of a new run, or of one that goes on.
+pub(crate) fn open(job: &Job) -> Result<Run<'_>> {
+    let config = &job.config;
+    let train = Arc::new(Dataset::open(&job.data, "train")?);
+    let val = Arc::new(Dataset::open(&job.data, "val")?);
+    check_data(config, &train)?;
+    let classes = train.classes().clone();
+    let model = config.model.clone().with_classes(classes.len());
+    let mut params = Params::new(config.seed, &job.device);
+    let network = Network::new(&model, &mut params)?;
+    let mut meta = CheckpointMeta::new(model, classes);
+    meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
+    let mut optimizer = Optimizer::new(&config.optimizer);
+    let (folder, state) = if job.resume {
+        let folder = RunFolder::reopen(&job.out)?;
+        let saved = Saved::read(&folder.last())?;
+        saved.check(config, &train.manifest().hash)?;
+        (folder, saved.restore(&params, &mut optimizer)?)
+    } else {
+        load_start(config, &params)?;
+        (RunFolder::create(&job.out, config)?, first_state(config, &train))
+    };
+    let batches = batches_per_epoch(train.len(), config.data.batch);
+    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
+    let total_steps = steps_per_epoch * u64::from(config.epochs);
+    tracing::info!(
+        "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
+        params.trainable_count(),
+        train.len(),
+        val.len(),
+        state.dataset,
+        config.epochs,
+    );
+    warn_of(config, &train, total_steps);
+    let normalisation = meta.normalisation;
+    let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
+    let seconds_a_step = None;
+    Ok(Run { job, folder, train, val, meta, stepper, state, steps_per_epoch, seconds_a_step })
+}
+
+/// Sets the published backbone, if one is asked for.
+fn load_start(config: &Config, params: &Params) -> Result<()> {
+    if let Some(path) = &config.backbone {
+        let report = load_backbone(params, path)?;
+        tracing::info!("the backbone starts from {}: {report}", path.display());
+    }
+    Ok(())
+}
+
+fn first_state(config: &Config, train: &Dataset) -> TrainingState {
+    TrainingState {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config: config.clone(),
+        dataset: train.manifest().dataset.clone(),
+        data_hash: train.manifest().hash.clone(),
+        cursor: Cursor::default(),
+        best: None,
+    }
+}
+
+/// Refuses what cannot work on this data.
+fn check_data(config: &Config, train: &Dataset) -> Result<()> {
+    let classes = train.classes().len();
+    if let Some(weights) = &config.loss.class_weights
+        && (weights.len() != classes || weights.iter().all(|&w| w <= 0.0))
+    {
+        return Err(Error::config(
+            "loss.class_weights",
+            format!(
+                "has {} weights; the data has {classes} classes, and one weight must be above 0",
+                weights.len()
+            ),
+        ));
+    }
+    let augment = &config.data.augment;
+    let first = train.entry(0);
+    let other = (1..train.len())
+        .map(|i| train.entry(i))
+        .find(|entry| (entry.width, entry.height) != (first.width, first.height));
+    if let Some(other) = other
+        && config.data.batch > 1
+        && augment.base.is_none()
+        && augment.crop.is_none()
+    {
+        return Err(Error::config(
+            "data.augment",
+            format!(
+                "the frames of a batch must have one size, but {} is {}x{} and {} is {}x{}; set crop or base",
+                first.image, first.width, first.height, other.image, other.width, other.height
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Says what is allowed but hardly meant.
+fn warn_of(config: &Config, train: &Dataset, total_steps: u64) {
+    let warmup = config.optimizer.warmup_steps;
+    if warmup >= total_steps {
+        tracing::warn!(
+            "optimizer.warmup_steps is {warmup}, but the run has {total_steps} steps: the full rate is never reached"
+        );
+    }
+    if config.data.batch > train.len() {
+        tracing::warn!(
+            "data.batch is {}, but there are {} frames: they repeat within a batch",
+            config.data.batch,
+            train.len()
+        );
+    }
+}
