@@ -3,7 +3,7 @@
 //! The file is parsed once, here. What is wrong with its form (cut or foreign JSON, missing keys,
 //! absurd sizes, a coordinate that is no number) refuses the whole file, for then nothing in it can
 //! be trusted. What the official IDD tool would leave out (a deleted object, fewer than three
-//! points, an unknown label) is left out too, and told as a [`Finding`](crate::findings::Finding).
+//! points, an unknown label) is left out too, and told as a [`Finding`].
 
 use std::fmt;
 use std::path::Path;
