@@ -14,7 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::evaluate::evaluate;
-use crate::run::{Job, Outcome, train};
+use crate::job::Job;
+use crate::run::{Outcome, train};
 use crate::run_folder::RunFolder;
 use crate::state::Saved;
 use crate::{Error, Result, first_data};

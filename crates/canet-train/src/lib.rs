@@ -19,6 +19,7 @@ mod error;
 pub mod evaluate;
 pub mod first_data;
 mod gallery;
+pub mod job;
 pub mod metrics;
 mod optim;
 mod progress;

@@ -1,42 +1,26 @@
 //! The training loop.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{CheckpointMeta, Device, Segmenter};
+use canet_model::{CheckpointMeta, Segmenter};
 
-use crate::config::Config;
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
+use crate::job::Job;
 use crate::metrics::Scores;
 use crate::progress::{Progress, duration};
 use crate::run_folder::RunFolder;
+use crate::setup::{self, Setup};
 use crate::state::{self, Cursor, TrainingState};
 use crate::step::Stepper;
-use crate::{Error, Result, setup};
+use crate::{Error, Result};
 
 /// Within an epoch, a checkpoint is saved this often.
 const SAVE_EVERY: Duration = Duration::from_mins(10);
-
-/// What to train, on what, where.
-pub struct Job {
-    /// What the run computes.
-    pub config: Config,
-    /// The prepared folder.
-    pub data: PathBuf,
-    /// The run's folder.
-    pub out: PathBuf,
-    /// Whether to go on from the folder's last checkpoint.
-    pub resume: bool,
-    /// Where to compute.
-    pub device: Device,
-    /// Threads that load and augment.
-    pub threads: usize,
-}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -54,7 +38,7 @@ pub enum Outcome {
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
-    let mut run = setup::open(job)?;
+    let mut run = Run::new(job)?;
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {
@@ -84,21 +68,27 @@ pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
     Ok(Outcome::Finished { scores: Box::new(scores), best })
 }
 
-/// A run under way; [`setup::open`] makes it.
-pub(crate) struct Run<'a> {
-    pub(crate) job: &'a Job,
-    pub(crate) folder: RunFolder,
-    pub(crate) train: Arc<Dataset>,
-    pub(crate) val: Arc<Dataset>,
-    pub(crate) meta: CheckpointMeta,
-    pub(crate) stepper: Stepper<'a>,
-    pub(crate) state: TrainingState,
-    pub(crate) steps_per_epoch: u64,
+/// A run under way.
+struct Run<'a> {
+    job: &'a Job,
+    folder: RunFolder,
+    train: Arc<Dataset>,
+    val: Arc<Dataset>,
+    meta: CheckpointMeta,
+    stepper: Stepper<'a>,
+    state: TrainingState,
+    steps_per_epoch: u64,
     /// Seconds a step took in the last epoch, if this process made any.
-    pub(crate) seconds_a_step: Option<f64>,
+    seconds_a_step: Option<f64>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(job: &'a Job) -> Result<Self> {
+        let Setup { folder, train, val, meta, stepper, state, steps_per_epoch } = setup::open(job)?;
+        let seconds_a_step = None;
+        Ok(Self { job, folder, train, val, meta, stepper, state, steps_per_epoch, seconds_a_step })
+    }
+
     /// Trains the rest of the current epoch. False if the user stopped it.
     fn epoch(&mut self, stop: &AtomicBool) -> Result<bool> {
         let (config, first) = (&self.job.config, self.state.cursor);

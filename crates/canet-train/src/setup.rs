@@ -7,15 +7,26 @@ use canet_data::loader::batches_per_epoch;
 use canet_model::{CheckpointMeta, Network, Params, load_backbone};
 
 use crate::config::Config;
+use crate::job::Job;
 use crate::optim::Optimizer;
-use crate::run::{Job, Run};
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
 use crate::{Error, Result};
 
+/// Everything a run starts from.
+pub(crate) struct Setup<'a> {
+    pub(crate) folder: RunFolder,
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) val: Arc<Dataset>,
+    pub(crate) meta: CheckpointMeta,
+    pub(crate) stepper: Stepper<'a>,
+    pub(crate) state: TrainingState,
+    pub(crate) steps_per_epoch: u64,
+}
+
 /// Opens data, network and folder of a new run, or of one that goes on.
-pub(crate) fn open(job: &Job) -> Result<Run<'_>> {
+pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
     let train = Arc::new(Dataset::open(&job.data, "train")?);
     let val = Arc::new(Dataset::open(&job.data, "val")?);
@@ -50,8 +61,7 @@ pub(crate) fn open(job: &Job) -> Result<Run<'_>> {
     warn_of(config, &train, total_steps);
     let normalisation = meta.normalisation;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
-    let seconds_a_step = None;
-    Ok(Run { job, folder, train, val, meta, stepper, state, steps_per_epoch, seconds_a_step })
+    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch })
 }
 
 /// Sets the published backbone, if one is asked for.
