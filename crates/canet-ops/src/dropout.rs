@@ -1,6 +1,7 @@
 //! Dropout whose mask is a function of a key, not of a hidden generator.
 
 use candle_core::{Result, Tensor};
+use canet_core::{GOLDEN_GAMMA, mix};
 
 /// Inverted dropout: each element is zeroed with probability `p`, the others scaled by `1 / (1 - p)`.
 ///
@@ -14,19 +15,12 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
         return Ok(x.clone());
     }
     let keep = 1.0 / (1.0 - p);
+    let hash = |i: u64| mix(key.wrapping_add((i + 1).wrapping_mul(GOLDEN_GAMMA)));
     // The top 53 bits of the hash as a number in [0, 1).
     let mask: Vec<f32> = (0..x.elem_count() as u64)
-        .map(|i| if (hash(key, i) >> 11) as f64 * 2f64.powi(-53) < p { 0.0 } else { keep as f32 })
+        .map(|i| if (hash(i) >> 11) as f64 * 2f64.powi(-53) < p { 0.0 } else { keep as f32 })
         .collect();
     x * Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?
-}
-
-/// The splitmix64 finaliser over key and position.
-fn hash(key: u64, i: u64) -> u64 {
-    let mut z = key.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
