@@ -10,7 +10,7 @@
 
 mod depthwise;
 mod lowering;
-mod product;
+pub(crate) mod product;
 mod tile;
 mod weight_gradient;
 

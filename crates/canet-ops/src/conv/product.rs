@@ -15,7 +15,7 @@ const TAPS: usize = 256;
 const PANELS: usize = 16;
 
 /// `y = weight * x + bias`.
-pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+pub(crate) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
     let lowering = Lowering::forward(p, p.group_inputs());
     let taps = lowering.taps.len();
     let groups: Vec<Vec<T>> = weight

@@ -1,0 +1,250 @@
+//! Reverse-mode differentiation over candle tensors.
+//!
+//! candle keeps every intermediate result until the last gradient is done, and sums gradients into
+//! fresh tensors that it has filled with zeros first. Here a step of the backward pass takes what
+//! its operation has saved and drops it, and gradients are summed in place.
+//!
+//! A [`Value`] is a tensor and the operation it came from. An operation that no variable is behind
+//! records nothing, so a pass over constants keeps nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, TensorId, Var};
+use rayon::prelude::*;
+
+use crate::array::elements;
+use crate::real::Real;
+use crate::simd;
+
+/// A tensor that gradients can be taken through.
+#[derive(Debug, Clone)]
+pub struct Value {
+    tensor: Tensor,
+    node: Option<Arc<Node>>,
+}
+
+/// The operation that made a value, or the variable that it is.
+struct Node {
+    /// Later operations have larger numbers: the order of the backward pass.
+    number: u64,
+    /// Those of the inputs, as far as gradients flow there.
+    inputs: Vec<Option<Arc<Node>>>,
+    source: Source,
+}
+
+enum Source {
+    Variable(TensorId),
+    /// Empty once it has run.
+    Operation(Mutex<Option<Box<Backward>>>),
+}
+
+/// From the gradient of the output to those of the inputs.
+type Backward = dyn FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send;
+
+/// A gradient of an input, and whether it may be summed into.
+pub(crate) enum Gradient {
+    /// Nothing else refers to the tensor.
+    Own(Tensor),
+    /// The tensor is in use elsewhere, such as the output's own gradient handed on.
+    Shared(Tensor),
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl From<Tensor> for Value {
+    /// A constant.
+    fn from(tensor: Tensor) -> Self {
+        Self { tensor: tensor.detach(), node: None }
+    }
+}
+
+impl Value {
+    /// A variable: [`Value::backward`] finds its gradient, summed over all values of it.
+    pub fn variable(var: &Var) -> Self {
+        let node = Node::new(Vec::new(), Source::Variable(var.id()));
+        Self { tensor: var.as_detached_tensor(), node: Some(node) }
+    }
+
+    /// The numbers.
+    pub fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// The numbers, without the history.
+    pub fn into_tensor(self) -> Tensor {
+        self.tensor
+    }
+
+    /// Whether a variable is behind the value.
+    pub fn is_tracked(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The shape, which must have four axes.
+    pub fn dims4(&self) -> Result<(usize, usize, usize, usize)> {
+        self.tensor.dims4()
+    }
+
+    /// The result of an operation on `inputs`. `backward` gets the gradient of the result,
+    /// contiguous, and returns one for each input; it may leave out those that are not tracked.
+    /// What it owns is dropped as soon as it has run.
+    pub(crate) fn of(
+        tensor: Tensor,
+        inputs: &[&Value],
+        backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send + 'static,
+    ) -> Self {
+        let inputs: Vec<_> = inputs.iter().map(|input| input.node.clone()).collect();
+        let tracked = inputs.iter().any(Option::is_some);
+        let node = tracked.then(|| {
+            Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward)))))
+        });
+        Self { tensor, node }
+    }
+
+    /// The gradients of all variables behind this scalar, which is used up.
+    ///
+    /// ```
+    /// use candle_core::{Device, Var};
+    /// use canet_ops::Value;
+    ///
+    /// let var = Var::new(&[[[[2f32]]]], &Device::Cpu)?;
+    /// let x = Value::variable(&var);
+    /// let mut gradients = relu(&x)?.backward()?;
+    /// assert_eq!(gradients.take(&var).unwrap().flatten_all()?.to_vec1::<f32>()?, [1.0]);
+    /// # Ok::<(), candle_core::Error>(())
+    /// ```
+    pub fn backward(self) -> Result<Gradients> {
+        if self.tensor.elem_count() != 1 {
+            candle_core::bail!("gradients are taken of one number, not of {:?}", self.tensor.dims());
+        }
+        let seed = self.tensor.ones_like()?;
+        self.backward_from(seed)
+    }
+
+    /// The gradients of `sum(self * gradient)`.
+    pub fn backward_from(self, gradient: Tensor) -> Result<Gradients> {
+        let mut found = Gradients::default();
+        let mut waiting = BTreeMap::new();
+        if let Some(node) = self.node {
+            waiting.insert(node.number, (node, Gradient::Shared(gradient)));
+        }
+        drop(self.tensor);
+        // No operation is younger than its result, so the youngest has got all its shares.
+        while let Some((_, (node, gradient))) = waiting.pop_last() {
+            let backward = match &node.source {
+                Source::Variable(id) => {
+                    found.add(*id, gradient)?;
+                    continue;
+                }
+                Source::Operation(backward) => {
+                    backward.lock().unwrap_or_else(PoisonError::into_inner).take()
+                }
+            };
+            let Some(backward) = backward else {
+                candle_core::bail!("gradients were already taken through this value");
+            };
+            let gradient = gradient.into_tensor().contiguous()?;
+            for (input, share) in node.inputs.iter().zip(backward(&gradient)?) {
+                let (Some(input), Some(share)) = (input, share) else { continue };
+                let sum = match waiting.remove(&input.number) {
+                    Some((_, sum)) => sum.plus(share)?,
+                    None => share,
+                };
+                waiting.insert(input.number, (input.clone(), sum));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Node {
+    fn new(inputs: Vec<Option<Arc<Node>>>, source: Source) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { number, inputs, source })
+    }
+}
+
+impl Gradient {
+    fn into_tensor(self) -> Tensor {
+        match self {
+            Self::Own(tensor) | Self::Shared(tensor) => tensor,
+        }
+    }
+
+    /// The sum, in place where one of both may be changed.
+    fn plus(self, other: Self) -> Result<Self> {
+        let (sum, other) = match (self, other) {
+            (Self::Own(sum), other) => (sum, other.into_tensor()),
+            (other, Self::Own(sum)) => (sum, other.into_tensor()),
+            (Self::Shared(a), Self::Shared(b)) => return Ok(Self::Own((a + b)?)),
+        };
+        if !sum.device().is_cpu() {
+            return Ok(Self::Own((sum + other)?));
+        }
+        sum.inplace_op2(&other.contiguous()?, &AddInto)?;
+        Ok(Self::Own(sum))
+    }
+}
+
+/// What [`Value::backward`] found.
+#[derive(Default)]
+pub struct Gradients(HashMap<TensorId, Gradient>);
+
+impl Gradients {
+    /// The gradient of a variable; `None` if it did not take part.
+    pub fn take(&mut self, var: &Var) -> Option<Tensor> {
+        self.0.remove(&var.id()).map(Gradient::into_tensor)
+    }
+
+    fn add(&mut self, id: TensorId, gradient: Gradient) -> Result<()> {
+        let sum = match self.0.remove(&id) {
+            Some(sum) => sum.plus(gradient)?,
+            None => gradient,
+        };
+        self.0.insert(id, sum);
+        Ok(())
+    }
+}
+
+/// `a += b`.
+struct AddInto;
+
+impl InplaceOp2 for AddInto {
+    fn name(&self) -> &'static str {
+        "add in place"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &mut CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<()> {
+        fn add<T: Real>(a: &mut [T], b: &[T]) {
+            const BLOCK: usize = 1 << 15;
+            a.par_chunks_mut(BLOCK).zip(b.par_chunks(BLOCK)).for_each(|(a, b)| {
+                simd::vectorised(
+                    #[inline(always)]
+                    || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+                );
+            });
+        }
+        let Some((start, end)) = a_layout.contiguous_offsets() else {
+            candle_core::bail!("internal: a gradient is not contiguous");
+        };
+        match a {
+            CpuStorage::F32(a) => add(&mut a[start..end], elements(b, b_layout)?),
+            CpuStorage::F64(a) => add(&mut a[start..end], elements(b, b_layout)?),
+            _ => candle_core::bail!("canet-ops works on f32 and f64"),
+        }
+        Ok(())
+    }
+}
