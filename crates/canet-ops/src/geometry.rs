@@ -13,11 +13,30 @@ pub struct ConvGeometry {
     pub padding: [[usize; 2]; 2],
     /// Groups of channels that do not see each other.
     pub groups: usize,
+    /// How the result is computed.
+    pub algorithm: Algorithm,
+}
+
+/// How a convolution is computed. The results differ by rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithm {
+    /// Winograd's method for 3x3 kernels of stride 1 between enough channels, in `f32`; else
+    /// directly.
+    #[default]
+    Fastest,
+    /// By the definition: for comparisons, as Winograd's rounding flips a ReLU here and there.
+    Direct,
 }
 
 impl Default for ConvGeometry {
     fn default() -> Self {
-        Self { stride: [1; 2], dilation: [1; 2], padding: [[0; 2]; 2], groups: 1 }
+        Self {
+            stride: [1; 2],
+            dilation: [1; 2],
+            padding: [[0; 2]; 2],
+            groups: 1,
+            algorithm: Algorithm::Fastest,
+        }
     }
 }
 
@@ -44,6 +63,12 @@ impl ConvGeometry {
     #[must_use]
     pub fn with_groups(self, groups: usize) -> Self {
         Self { groups, ..self }
+    }
+
+    /// Computed by the definition.
+    #[must_use]
+    pub fn direct(self) -> Self {
+        Self { algorithm: Algorithm::Direct, ..self }
     }
 
     /// Keras' "same" padding: the output has `ceil(input / stride)` pixels, and where the padding is

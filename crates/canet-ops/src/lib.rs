@@ -23,7 +23,7 @@
 
 mod activation;
 mod array;
-mod conv;
+pub(crate) mod conv;
 mod dropout;
 pub mod frozen;
 mod geometry;
@@ -36,15 +36,17 @@ mod pool;
 mod real;
 pub mod reference;
 mod resize;
+mod scratch;
 mod simd;
 
 pub use activation::{Activation, relu, sigmoid};
 pub use conv::conv2d;
 pub use dropout::dropout;
-pub use geometry::ConvGeometry;
+pub use geometry::{Algorithm, ConvGeometry};
 pub use graph::{Gradients, Value};
 pub use grid::Corners;
 pub use loss::{CrossEntropy, cross_entropy};
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use pool::{adaptive_avg_pool2d, max_pool2d};
 pub use resize::resize_bilinear;
+pub use simd::instruction_set;

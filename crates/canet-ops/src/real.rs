@@ -1,9 +1,15 @@
 //! The two float types kernels are generic over.
 
+use std::cell::Cell;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub};
+use std::thread::LocalKey;
 
 use candle_core::WithDType;
+
+use crate::conv::dot::{self, Dots, MOST_VIEWS};
+use crate::conv::tile::{self, Sums, TileShape};
+use crate::simd::{Isa, Vector};
 
 /// `f32` for work, `f64` for finite differences.
 pub(crate) trait Real:
@@ -18,6 +24,8 @@ pub(crate) trait Real:
 {
     const ZERO: Self;
     const LOWEST: Self;
+    /// Whether Winograd's method may be used: `f64` is for exactness, not for speed.
+    const WINOGRAD: bool;
 
     /// `self * a + b` with one rounding.
     fn fma(self, a: Self, b: Self) -> Self;
@@ -27,13 +35,37 @@ pub(crate) trait Real:
     fn is_nan(self) -> bool;
     fn as_f64(self) -> f64;
     fn of_f64(value: f64) -> Self;
+    /// Its vectors with AVX-512.
+    type Avx512: Vector<Self>;
+    /// Its vectors with AVX2.
+    type Avx2: Vector<Self>;
+
+    /// The tile that suits this type and processor.
+    fn tile_shape(isa: Isa) -> TileShape;
+    /// See [`tile::add_product`].
+    fn add_product(band: &[Self], panel: &[Self], used: usize, sums: &mut Sums<Self>);
+    /// Rows and views of a tile of dot products.
+    fn dot_shape(isa: Isa) -> [usize; 2];
+    /// See [`dot::add_dots`].
+    fn add_dots(
+        rows: &[Self],
+        source: &[Self],
+        views: &[usize; MOST_VIEWS],
+        len: usize,
+        dots: &mut Dots<Self>,
+    );
+    /// A buffer of this thread, see [`crate::scratch`].
+    fn scratch() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
 
 macro_rules! real {
-    ($t:ty) => {
+    ($t:ty, $shape:expr, $product:expr, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
         impl Real for $t {
+            type Avx512 = $avx512;
+            type Avx2 = $avx2;
             const ZERO: Self = 0.0;
             const LOWEST: Self = <$t>::NEG_INFINITY;
+            const WINOGRAD: bool = size_of::<$t>() == size_of::<f32>();
 
             #[inline(always)]
             fn fma(self, a: Self, b: Self) -> Self {
@@ -59,8 +91,49 @@ macro_rules! real {
             fn of_f64(value: f64) -> Self {
                 value as $t
             }
+            fn tile_shape(isa: Isa) -> TileShape {
+                ($shape)(isa)
+            }
+            #[inline(always)]
+            fn add_product(band: &[Self], panel: &[Self], used: usize, sums: &mut Sums<Self>) {
+                ($product)(band, panel, used, sums);
+            }
+            fn dot_shape(isa: Isa) -> [usize; 2] {
+                ($dot_shape)(isa)
+            }
+            #[inline(always)]
+            fn add_dots(
+                rows: &[Self],
+                source: &[Self],
+                views: &[usize; MOST_VIEWS],
+                len: usize,
+                dots: &mut Dots<Self>,
+            ) {
+                ($dots)(rows, source, views, len, dots);
+            }
+            fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
+                thread_local!(static SCRATCH: Cell<Vec<$t>> = const { Cell::new(Vec::new()) });
+                &SCRATCH
+            }
         }
     };
 }
-real!(f32);
-real!(f64);
+#[cfg(target_arch = "x86_64")]
+type Wide = std::arch::x86_64::__m512;
+#[cfg(target_arch = "x86_64")]
+type Narrow = std::arch::x86_64::__m256;
+#[cfg(not(target_arch = "x86_64"))]
+type Wide = [f32; 8];
+#[cfg(not(target_arch = "x86_64"))]
+type Narrow = [f32; 8];
+
+real!(f32, tile::shape, tile::add_product, dot::shape, dot::add_dots, Wide, Narrow);
+real!(
+    f64,
+    |_| TileShape { rows: 4, columns: 16 },
+    |band, panel, _, sums| tile::add_product_portable::<f64, 4, 16>(band, panel, sums),
+    |_| dot::PORTABLE,
+    dot::add_dots_portable,
+    [f64; 8],
+    [f64; 8]
+);

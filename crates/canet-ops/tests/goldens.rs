@@ -135,6 +135,7 @@ impl Case {
             dilation: self.numbers("dilation").try_into().unwrap(),
             padding: [[pad[0], pad[1]], [pad[2], pad[3]]],
             groups: self.number("groups"),
+            ..ConvGeometry::default()
         };
         let op = if self.plain { reference::conv2d } else { conv2d };
         let y = op(&x, &w, b.as_ref().map(Var::as_tensor), &geometry)?;

@@ -2,77 +2,138 @@
 
 use rayon::prelude::*;
 
+use super::after::After;
 use super::lowering::Lowering;
 use crate::geometry::Problem;
 use crate::real::Real;
+use crate::scratch::Scratch;
 use crate::simd;
+
+/// Pixels of a row that are summed at a time, in registers.
+const LANES: usize = 32;
+
+/// Depthwise convolution at one size of picture.
+#[derive(Debug)]
+pub(crate) struct Depthwise {
+    lowering: Lowering,
+    /// Pixels of an input plane.
+    input: usize,
+    /// Width of the output.
+    width: usize,
+}
+
+impl Depthwise {
+    pub(crate) fn forward(p: &Problem) -> Self {
+        let lowering = Lowering::forward(p, 1);
+        Self { lowering, input: p.input_pixels(), width: p.output[1] }
+    }
+
+    fn input_gradient(p: &Problem) -> Self {
+        let lowering = Lowering::input_gradient(p, 1);
+        Self { lowering, input: p.output_pixels(), width: p.input[1] }
+    }
+
+    /// Planes `x` to planes `y`; `filters` and the bias of `after` repeat with every image.
+    pub(crate) fn run<T: Real>(&self, filters: &[T], x: &[T], after: After<T>, y: &mut [T]) {
+        let pixels = self.lowering.pixels.len();
+        let size = self.lowering.taps.len();
+        let channels = filters.len() / size;
+        let planes = y.par_chunks_mut(pixels).zip(x.par_chunks(self.input)).enumerate();
+        planes.for_each(|(i, (y, x))| {
+            let channel = i % channels;
+            let filter = &filters[channel * size..][..size];
+            let mut scratch = Scratch::new(self.scratch());
+            let source = self.source(x, scratch.values());
+            simd::vectorised(
+                #[inline(always)]
+                || {
+                    let bias = after.bias_of(channel);
+                    for (row, y) in y.chunks_exact_mut(self.width).enumerate() {
+                        let at = i * pixels + row * self.width;
+                        self.filter_row(source, filter, row, (after, bias, at), y);
+                    }
+                },
+            );
+        });
+    }
+
+    /// Values that [`Self::source`] needs.
+    fn scratch(&self) -> usize {
+        if self.lowering.copies() { self.lowering.source_len() } else { 0 }
+    }
+
+    /// A plane and the zeros around it.
+    fn source<'a, T: Real>(&self, plane: &'a [T], framed: &'a mut [T]) -> &'a [T] {
+        if !self.lowering.copies() {
+            return plane;
+        }
+        self.lowering.place(framed, plane);
+        framed
+    }
+
+    /// One row of the output; `at` is where it starts in the whole result.
+    #[inline(always)]
+    fn filter_row<T: Real>(
+        &self,
+        source: &[T],
+        filter: &[T],
+        row: usize,
+        (after, bias, at): (After<T>, T, usize),
+        y: &mut [T],
+    ) {
+        let first = self.lowering.pixels[row * self.width];
+        let (pieces, rest) = y.as_chunks_mut::<LANES>();
+        let whole = pieces.len() * LANES;
+        for (i, y) in pieces.iter_mut().enumerate() {
+            let mut sums = [T::ZERO; LANES];
+            for (&weight, &tap) in filter.iter().zip(&self.lowering.taps) {
+                let values = &source[tap + first + i * LANES..][..LANES];
+                for l in 0..LANES {
+                    sums[l] = weight.fma(values[l], sums[l]);
+                }
+            }
+            after.store(y, &sums, bias, at + i * LANES);
+        }
+        let mut sums = [T::ZERO; LANES];
+        for (&weight, &tap) in filter.iter().zip(&self.lowering.taps) {
+            let values = &source[tap + first + whole..][..rest.len()];
+            for (sum, &v) in sums.iter_mut().zip(values) {
+                *sum = weight.fma(v, *sum);
+            }
+        }
+        let count = rest.len();
+        after.store(rest, &sums[..count], bias, at + whole);
+    }
+}
 
 /// `y = weight * x + bias`, plane by plane.
 pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let lowering = Lowering::forward(p, 1);
     let mut y = vec![T::ZERO; p.batch * p.outputs * p.output_pixels()];
-    let planes = y.par_chunks_mut(p.output_pixels()).zip(x.par_chunks(p.input_pixels()));
-    planes.enumerate().for_each(|(i, (y, x))| {
-        let channel = i % p.outputs;
-        let weight = &weight[channel * p.kernel_size()..][..p.kernel_size()];
-        y.fill(bias.map_or(T::ZERO, |b| b[channel]));
-        let source = lowering.source(x);
-        simd::vectorised(
-            #[inline(always)]
-            || add_filtered(&lowering, &source, &weight.iter(), p.output[1], y),
-        );
-    });
+    Depthwise::forward(p).run(weight, x, After { bias, ..After::default() }, &mut y);
     y
 }
 
 /// The gradient of `x`: the turned filter over the lifted gradient.
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Vec<T> {
-    let lowering = Lowering::input_gradient(p, 1);
     let mut gx = vec![T::ZERO; p.batch * p.inputs * p.input_pixels()];
-    let planes = gx.par_chunks_mut(p.input_pixels()).zip(gy.par_chunks(p.output_pixels()));
-    planes.enumerate().for_each(|(i, (gx, gy))| {
-        let weight = &weight[(i % p.inputs) * p.kernel_size()..][..p.kernel_size()];
-        let source = lowering.source(gy);
-        simd::vectorised(
-            #[inline(always)]
-            || add_filtered(&lowering, &source, &weight.iter().rev(), p.input[1], gx),
-        );
-    });
+    let turned: Vec<T> =
+        weight.chunks_exact(p.kernel_size()).flat_map(|w| w.iter().rev().copied()).collect();
+    Depthwise::input_gradient(p).run(&turned, gy, After::default(), &mut gx);
     gx
-}
-
-/// `y[pixel] += sum over taps of weight[tap] * source[tap + pixel]`, row by row.
-#[inline(always)]
-fn add_filtered<'a, T: Real>(
-    lowering: &Lowering,
-    source: &[T],
-    weight: &(impl Iterator<Item = &'a T> + Clone),
-    width: usize,
-    y: &mut [T],
-) {
-    for (y, pixels) in y.chunks_exact_mut(width).zip(lowering.pixels.chunks_exact(width)) {
-        let contiguous = pixels[width - 1] - pixels[0] == width - 1;
-        for (&weight, &tap) in weight.clone().zip(&lowering.taps) {
-            if contiguous {
-                let row = &source[tap + pixels[0]..][..width];
-                y.iter_mut().zip(row).for_each(|(y, &x)| *y = weight.fma(x, *y));
-            } else {
-                let from = &source[tap..];
-                y.iter_mut().zip(pixels).for_each(|(y, &at)| *y = weight.fma(from[at], *y));
-            }
-        }
-    }
 }
 
 /// The gradient of the filters; images are added in order.
 pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
-    let lowering = Lowering::forward(p, 1);
+    let depthwise = Depthwise::forward(p);
+    let lowering = &depthwise.lowering;
     let mut gw = vec![T::ZERO; p.outputs * p.kernel_size()];
     gw.par_chunks_mut(p.kernel_size()).enumerate().for_each(|(channel, gw)| {
         for image in 0..p.batch {
             let plane = image * p.inputs + channel;
-            let source = lowering.source(&x[plane * p.input_pixels()..][..p.input_pixels()]);
             let gy = &gy[plane * p.output_pixels()..][..p.output_pixels()];
+            let x = &x[plane * p.input_pixels()..][..p.input_pixels()];
+            let mut scratch = Scratch::new(depthwise.scratch());
+            let source = depthwise.source(x, scratch.values());
             for (gw, &tap) in gw.iter_mut().zip(&lowering.taps) {
                 *gw += simd::vectorised(
                     #[inline(always)]
@@ -84,22 +145,21 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
     gw
 }
 
-/// `sum of source[pixel] * gy[pixel]`, in eight lanes that are added at the end of the plane.
+/// `sum of source[pixel] * gy[pixel]`, in lanes that are added at the end of the plane.
 #[inline(always)]
 fn dot<T: Real>(pixels: &[usize], source: &[T], gy: &[T], width: usize) -> T {
-    const LANES: usize = 8;
     let mut sums = [T::ZERO; LANES];
     for (pixels, gy) in pixels.chunks_exact(width).zip(gy.chunks_exact(width)) {
-        if pixels[width - 1] - pixels[0] == width - 1 {
-            let row = &source[pixels[0]..][..width];
-            let (row, row_rest) = row.as_chunks::<LANES>();
-            let (gy, gy_rest) = gy.as_chunks::<LANES>();
-            for (x, g) in row.iter().zip(gy) {
-                (0..LANES).for_each(|i| sums[i] = x[i].fma(g[i], sums[i]));
+        let row = &source[pixels[0]..][..width];
+        let (row, row_rest) = row.as_chunks::<LANES>();
+        let (gy, gy_rest) = gy.as_chunks::<LANES>();
+        for (x, g) in row.iter().zip(gy) {
+            for i in 0..LANES {
+                sums[i] = x[i].fma(g[i], sums[i]);
             }
-            row_rest.iter().zip(gy_rest).for_each(|(&x, &g)| sums[0] = x.fma(g, sums[0]));
-        } else {
-            pixels.iter().zip(gy).for_each(|(&at, &g)| sums[0] = source[at].fma(g, sums[0]));
+        }
+        for ((sum, &x), &g) in sums.iter_mut().zip(row_rest).zip(gy_rest) {
+            *sum = x.fma(g, *sum);
         }
     }
     sums.into_iter().sum()

@@ -3,26 +3,35 @@
 //! The matrix has a row for each tap (channel, ky, kx) and a column for each output pixel. Its
 //! element is `source[taps[row] + pixels[column]]`, where `source` is the input with its zeros
 //! around it. So padding costs one copy, and no element needs a bounds test of its own.
+//!
+//! Under a stride the source is sorted into phases: all even columns, then all odd ones, and so for
+//! rows. Each tap then sees one phase, in which the pixels of an output row are neighbours.
 
 use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::tile::WIDTH;
 use crate::geometry::Problem;
 use crate::real::Real;
 
 /// How source, taps and pixels are laid out; one for all images of a batch.
+#[derive(Debug)]
 pub(super) struct Lowering {
     /// Offset of each tap.
     pub(super) taps: Vec<usize>,
     /// Offset of each output pixel.
     pub(super) pixels: Vec<usize>,
+    /// Offset between neighbours in a column of the output.
+    pub(super) pitch: usize,
     channels: usize,
     input: [usize; 2],
-    padded: [usize; 2],
     before: [usize; 2],
     lift: [usize; 2],
+    stride: [usize; 2],
+    /// Rows and columns that are kept of each run of `stride`.
+    phases: [Vec<usize>; 2],
+    /// Rows and columns of a phase.
+    extent: [usize; 2],
 }
 
 /// What a lowering is made from.
@@ -79,115 +88,151 @@ impl Lowering {
         // Offsets that are cut away become a shift of all pixels.
         let before = plan.before.map(|b| usize::try_from(b).unwrap_or(0));
         let shift = plan.before.map(|b| usize::try_from(-b).unwrap_or(0));
-        let extent = |axis: usize| {
+        let phases = [0, 1].map(|axis| {
+            let of_taps = (0..plan.kernel[axis]).map(|k| k * plan.dilation[axis]);
+            let mut phases: Vec<_> = of_taps.map(|at| at % plan.stride[axis]).collect();
+            phases.sort_unstable();
+            phases.dedup();
+            phases
+        });
+        let extent = [0, 1].map(|axis| {
+            let reach = (plan.kernel[axis] - 1) * plan.dilation[axis] / plan.stride[axis];
+            let needed = shift[axis] + plan.output[axis] + reach;
+            // Without a stride the whole input is kept, so that it may serve as it is.
             let lifted = before[axis] + (plan.input[axis] - 1) * plan.lift[axis] + 1;
-            let reach = shift[axis]
-                + (plan.output[axis] - 1) * plan.stride[axis]
-                + (plan.kernel[axis] - 1) * plan.dilation[axis]
-                + 1;
-            lifted.max(reach)
+            if plan.stride[axis] == 1 { needed.max(lifted) } else { needed }
+        });
+        let mut lowering = Self {
+            taps: Vec::new(),
+            pixels: Vec::new(),
+            pitch: extent[1],
+            channels: plan.channels,
+            input: plan.input,
+            before,
+            lift: plan.lift,
+            stride: plan.stride,
+            phases,
+            extent,
         };
-        let padded = [extent(0), extent(1)];
-        let width = padded[1];
+        lowering.taps = lowering.taps_of(plan);
+        let rows = (0..plan.output[0]).map(|y| (shift[0] + y) * extent[1] + shift[1]);
+        lowering.pixels = rows.flat_map(|row| (0..plan.output[1]).map(move |x| row + x)).collect();
+        lowering
+    }
+
+    fn taps_of(&self, plan: &Plan) -> Vec<usize> {
+        // The phase a tap sees, and how far into it.
+        let place = |axis: usize, k: usize| {
+            let at = k * plan.dilation[axis];
+            let phase = self.phases[axis].binary_search(&(at % plan.stride[axis]));
+            (phase.unwrap_or_else(|next| next), at / plan.stride[axis])
+        };
         let mut taps = Vec::with_capacity(plan.channels * plan.kernel[0] * plan.kernel[1]);
         for c in 0..plan.channels {
-            for ky in 0..plan.kernel[0] {
-                for kx in 0..plan.kernel[1] {
-                    let row = c * padded[0] + ky * plan.dilation[0];
-                    taps.push(row * width + kx * plan.dilation[1]);
+            for (row_phase, y) in (0..plan.kernel[0]).map(|ky| place(0, ky)) {
+                for (column_phase, x) in (0..plan.kernel[1]).map(|kx| place(1, kx)) {
+                    let phase = row_phase * self.phases[1].len() + column_phase;
+                    let start = c * self.channel_len() + phase * self.extent[0] * self.extent[1];
+                    taps.push(start + y * self.pitch + x);
                 }
             }
         }
-        let mut pixels = Vec::with_capacity(plan.output[0] * plan.output[1]);
-        for y in 0..plan.output[0] {
-            let row = (shift[0] + y * plan.stride[0]) * width + shift[1];
-            pixels.extend((0..plan.output[1]).map(|x| row + x * plan.stride[1]));
-        }
-        let (channels, input, lift) = (plan.channels, plan.input, plan.lift);
-        Self { taps, pixels, channels, input, padded, before, lift }
+        taps
+    }
+
+    /// Values of a channel in the source.
+    fn channel_len(&self) -> usize {
+        self.phases[0].len() * self.phases[1].len() * self.extent[0] * self.extent[1]
+    }
+
+    /// Whether [`Self::fill`] has to make a copy, or the input itself is the source.
+    pub(super) fn copies(&self) -> bool {
+        self.stride != [1; 2] || self.extent != self.input
+    }
+
+    /// Values of a source.
+    pub(super) fn source_len(&self) -> usize {
+        self.channels * self.channel_len()
+    }
+
+    /// Writes one image with the zeros around it.
+    pub(super) fn fill<T: Real>(&self, image: &[T], source: &mut [T]) {
+        source
+            .par_chunks_mut(self.channel_len())
+            .zip(image.par_chunks(self.input[0] * self.input[1]))
+            .for_each(|(to, from)| self.place(to, from));
     }
 
     /// One image's source: the input itself where nothing surrounds it, else a copy with zeros.
     pub(super) fn source<'a, T: Real>(&self, image: &'a [T]) -> Cow<'a, [T]> {
-        if self.padded == self.input {
+        if !self.copies() {
             return Cow::Borrowed(image);
         }
-        let mut source = vec![T::ZERO; self.channels * self.padded[0] * self.padded[1]];
-        source
-            .par_chunks_mut(self.padded[0] * self.padded[1])
-            .zip(image.par_chunks(self.input[0] * self.input[1]))
-            .for_each(|(to, from)| self.place(to, from));
+        let mut source = vec![T::ZERO; self.source_len()];
+        self.fill(image, &mut source);
         Cow::Owned(source)
     }
 
-    /// Copies one channel into its frame of zeros.
-    fn place<T: Real>(&self, to: &mut [T], from: &[T]) {
-        for (y, row) in from.chunks_exact(self.input[1]).enumerate() {
-            let start = (self.before[0] + y * self.lift[0]) * self.padded[1] + self.before[1];
-            if self.lift[1] == 1 {
-                to[start..start + row.len()].copy_from_slice(row);
-            } else {
-                let spaced = to[start..].iter_mut().step_by(self.lift[1]);
-                spaced.zip(row).for_each(|(to, &from)| *to = from);
-            }
-        }
-    }
-
-    /// Writes rows `taps` of [`WIDTH`] columns from pixel `first` into `panel`, a row after another.
-    /// Columns past the last pixel repeat it; what comes of them is not stored.
-    #[inline(always)]
-    pub(super) fn pack_columns<T: Real>(
-        &self,
-        source: &[T],
-        taps: std::ops::Range<usize>,
-        first: usize,
-        panel: &mut [T],
-    ) {
-        let mut offsets = [0; WIDTH];
-        for (j, offset) in offsets.iter_mut().enumerate() {
-            *offset = self.pixels[(first + j).min(self.pixels.len() - 1)];
-        }
-        let rows = panel.as_chunks_mut::<WIDTH>().0.iter_mut().zip(&self.taps[taps]);
-        // The repeats of a partial panel can make a gap between rows look closed; only a whole one
-        // may be taken for contiguous by its ends.
-        let whole = first + WIDTH <= self.pixels.len();
-        if whole && offsets[WIDTH - 1] == offsets[0] + WIDTH - 1 {
-            for (row, &tap) in rows {
-                row.copy_from_slice(&source[tap + offsets[0]..][..WIDTH]);
-            }
-        } else {
-            for (row, &tap) in rows {
-                let from = &source[tap..];
-                for (to, &offset) in row.iter_mut().zip(&offsets) {
-                    *to = from[offset];
+    /// Copies one channel into its frame of zeros, phase by phase.
+    pub(super) fn place<T: Real>(&self, to: &mut [T], from: &[T]) {
+        let mut planes = to.chunks_exact_mut(self.extent[0] * self.extent[1]);
+        for &row_phase in &self.phases[0] {
+            for (&column_phase, plane) in self.phases[1].iter().zip(&mut planes) {
+                for (y, row) in plane.chunks_exact_mut(self.extent[1]).enumerate() {
+                    match self.input_at(0, y * self.stride[0] + row_phase) {
+                        Some(y) => self.place_row(
+                            row,
+                            &from[y * self.input[1]..][..self.input[1]],
+                            column_phase,
+                        ),
+                        None => row.fill(T::ZERO),
+                    }
                 }
             }
         }
     }
 
-    /// Writes [`WIDTH`] rows from tap `first` for each of `pixels` into `panel`, a pixel after
-    /// another; rows past the last tap are zero.
-    #[inline(always)]
-    pub(super) fn pack_rows<T: Real>(
-        &self,
-        source: &[T],
-        first: usize,
-        pixels: &[usize],
-        panel: &mut [T],
-    ) {
-        let taps = &self.taps[first..self.taps.len().min(first + WIDTH)];
-        for (column, &pixel) in panel.as_chunks_mut::<WIDTH>().0.iter_mut().zip(pixels) {
-            let from = &source[pixel..];
-            if let Ok(taps) = <&[usize; WIDTH]>::try_from(taps) {
-                for (to, &tap) in column.iter_mut().zip(taps) {
-                    *to = from[tap];
-                }
-            } else {
-                *column = [T::ZERO; WIDTH];
-                for (to, &tap) in column.iter_mut().zip(taps) {
-                    *to = from[tap];
-                }
+    /// The row or column of the input at a place of the framed and lifted one; none among zeros.
+    fn input_at(&self, axis: usize, at: usize) -> Option<usize> {
+        let at = at.checked_sub(self.before[axis])?;
+        let i = at / self.lift[axis];
+        (at % self.lift[axis] == 0 && i < self.input[axis]).then_some(i)
+    }
+
+    fn place_row<T: Real>(&self, to: &mut [T], from: &[T], phase: usize) {
+        let (before, stride, lift) = (self.before[1], self.stride[1], self.lift[1]);
+        // The first place whose value is not left of the input, and the input there.
+        let first = before.saturating_sub(phase).div_ceil(stride).min(to.len());
+        let (left, right) = to.split_at_mut(first);
+        left.fill(T::ZERO);
+        let start = (first * stride + phase).saturating_sub(before);
+        if lift > 1 {
+            right.fill(T::ZERO);
+            let spaced = right.iter_mut().step_by(lift);
+            spaced.zip(from).for_each(|(to, &from)| *to = from);
+            return;
+        }
+        let count = from.len().saturating_sub(start).div_ceil(stride).min(right.len());
+        let (inside, outside) = right.split_at_mut(count);
+        outside.fill(T::ZERO);
+        match stride {
+            1 => inside.copy_from_slice(&from[start..][..count]),
+            2 => copy_every_second(inside, &from[start.min(from.len())..]),
+            _ => {
+                let spaced = from[start.min(from.len())..].iter().step_by(stride);
+                inside.iter_mut().zip(spaced).for_each(|(to, &from)| *to = from);
             }
         }
+    }
+}
+
+/// In pairs, which the compiler makes shuffles of.
+fn copy_every_second<T: Real>(to: &mut [T], from: &[T]) {
+    let pairs = from.as_chunks::<2>().0;
+    to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+    if to.len() > pairs.len()
+        && let (Some(to), Some(&from)) = (to.get_mut(pairs.len()), from.last())
+    {
+        *to = from;
     }
 }

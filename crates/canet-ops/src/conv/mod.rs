@@ -8,11 +8,17 @@
 //! * [`weight_gradient`]: the product over all pixels;
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
 
-mod depthwise;
+mod after;
+pub(crate) mod depthwise;
+pub(crate) mod dot;
 mod lowering;
+mod panel;
 pub(crate) mod product;
-mod tile;
+pub(crate) mod tile;
 mod weight_gradient;
+pub(crate) mod winograd;
+
+pub(crate) use after::After;
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
@@ -64,10 +70,18 @@ impl Conv2d {
         let p = &self.0;
         let y = if p.is_depthwise() {
             depthwise::forward(p, x, weight, bias)
+        } else if T::WINOGRAD && self.suits_winograd() {
+            winograd::forward(p, x, weight, bias)
         } else {
             product::forward(p, x, weight, bias)
         };
         (storage(y), Shape::from((p.batch, p.outputs, p.output[0], p.output[1])))
+    }
+
+    fn suits_winograd(&self) -> bool {
+        let p = &self.0;
+        let weight = [p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]];
+        winograd::suits(weight, &p.geometry)
     }
 
     /// Gradients of input and weight, each only if the tensor is part of what is differentiated.
@@ -90,6 +104,8 @@ impl Conv2d {
             with_elements::<T, _>(gy, |gy| {
                 Ok(if self.0.is_depthwise() {
                     depthwise::input_gradient(&self.0, weight, gy)
+                } else if T::WINOGRAD && self.suits_winograd() {
+                    winograd::input_gradient(&self.0, weight, gy)
                 } else {
                     product::input_gradient(&self.0, weight, gy)
                 })

@@ -1,155 +1,252 @@
 //! Forward convolution and the gradient of its input, as blocked matrix products.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
+use super::after::After;
 use super::lowering::Lowering;
-use super::tile::{self, HEIGHT, WIDTH};
+use super::panel::{self, Columns};
+use super::tile::{Sums, TileShape, pack_bands};
 use crate::array::DisjointWriter;
 use crate::geometry::Problem;
 use crate::real::Real;
+use crate::scratch::Scratch;
 use crate::simd;
 
-/// Taps a block takes at a time: a packed panel of them stays in the first-level cache.
-const TAPS: usize = 256;
-/// Panels a task packs at a time: with [`TAPS`] they fill a quarter of a second-level cache.
-const PANELS: usize = 16;
+/// Taps a block takes at a time.
+const TAPS: usize = 512;
+/// Pixels a task packs at a time: with [`TAPS`] they fill half of a second-level cache (1 MiB).
+const PIXELS: usize = 256;
+/// Tasks that are aimed at, so that two or more threads end at about the same time.
+const TASKS: usize = 16;
+/// Fewest bands that pay for packing the panels.
+const LEAST_BANDS: usize = 8;
+
+/// One product at one size of picture.
+#[derive(Debug)]
+pub(crate) struct Product {
+    lowering: Lowering,
+    panels: Vec<Columns>,
+    groups: usize,
+    /// Rows of a group's result: its channels.
+    height: usize,
+    /// Values of a group's input.
+    part: usize,
+}
+
+/// The weights of a convolution for [`Product`], one packed matrix a group.
+#[derive(Debug)]
+pub(crate) struct Weights<T>(Vec<Vec<T>>);
+
+impl<T: Real> Weights<T> {
+    /// For the convolution itself; `weight` is `(O, I / groups, kh, kw)`.
+    pub(crate) fn forward(weight: &[T], groups: usize, taps: usize) -> Self {
+        let height = weight.len() / (groups * taps);
+        let pack = |w: &[T]| pack_bands(height, taps, |o, k| w[o * taps + k]);
+        Self(weight.chunks_exact(height * taps).map(pack).collect())
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// For the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
+    fn turned(p: &Problem, weight: &[T]) -> Self {
+        let (inputs, outputs, size) = (p.group_inputs(), p.group_outputs(), p.kernel_size());
+        let pack = |w: &[T]| {
+            pack_bands(inputs, outputs * size, |i, tap| {
+                let (o, k) = (tap / size, tap % size);
+                w[(o * inputs + i) * size + (size - 1 - k)]
+            })
+        };
+        Self(weight.chunks_exact(outputs * inputs * size).map(pack).collect())
+    }
+}
 
 /// `y = weight * x + bias`.
-pub(crate) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let lowering = Lowering::forward(p, p.group_inputs());
-    let taps = lowering.taps.len();
-    let groups: Vec<Vec<T>> = weight
-        .chunks_exact(p.group_outputs() * taps)
-        .map(|w| tile::pack_bands(p.group_outputs(), taps, |o, k| w[o * taps + k]))
-        .collect();
-    let mut y = vec![T::ZERO; p.batch * p.outputs * p.output_pixels()];
-    let shape = Shape { height: p.group_outputs(), pixels: p.output_pixels() };
-    for_each_group(p, x, p.group_inputs() * p.input_pixels(), &mut y, shape, |group, x, y| {
-        let bias = bias.map(|b| &b[group * shape.height..][..shape.height]);
-        multiply(&lowering, &groups[group], &lowering.source(x), bias, y, shape);
-    });
-    y
+pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+    let product = Product::forward::<T>(p);
+    let weights = Weights::forward(weight, p.geometry.groups, product.lowering.taps.len());
+    product.run_batch(&weights, x, After { bias, ..After::default() })
 }
 
 /// The gradient of `x`, by the weights turned by 180 degrees (see [`Lowering::input_gradient`]).
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Vec<T> {
-    let lowering = Lowering::input_gradient(p, p.group_outputs());
-    let (inputs, size) = (p.group_inputs(), p.kernel_size());
-    let taps = lowering.taps.len();
-    let groups: Vec<Vec<T>> = weight
-        .chunks_exact(p.group_outputs() * inputs * size)
-        .map(|w| {
-            tile::pack_bands(inputs, taps, |i, tap| {
-                let (o, k) = (tap / size, tap % size);
-                w[(o * inputs + i) * size + (size - 1 - k)]
-            })
-        })
-        .collect();
-    let mut gx = vec![T::ZERO; p.batch * p.inputs * p.input_pixels()];
-    let shape = Shape { height: inputs, pixels: p.input_pixels() };
-    for_each_group(
-        p,
-        gy,
-        p.group_outputs() * p.output_pixels(),
-        &mut gx,
-        shape,
-        |group, gy, gx| {
-            multiply(&lowering, &groups[group], &lowering.source(gy), None, gx, shape);
-        },
-    );
-    gx
+    Product::input_gradient::<T>(p).run_batch(&Weights::turned(p, weight), gy, After::default())
 }
 
-/// The shape of a product's result: one group of one image.
-#[derive(Clone, Copy)]
-struct Shape {
-    height: usize,
-    pixels: usize,
-}
+impl Product {
+    /// For products of `T`.
+    pub(crate) fn forward<T: Real>(p: &Problem) -> Self {
+        let part = p.group_inputs() * p.input_pixels();
+        let lowering = Lowering::forward(p, p.group_inputs());
+        Self::new::<T>(lowering, p.geometry.groups, p.group_outputs(), part)
+    }
 
-/// Runs `work(group, its part of one image, its part of the result)`; `part` is the size of the
-/// former. Images and groups run side by side where there are several; each splits further.
-fn for_each_group<T: Real>(
-    p: &Problem,
-    from: &[T],
-    part: usize,
-    to: &mut [T],
-    shape: Shape,
-    work: impl Fn(usize, &[T], &mut [T]) + Sync,
-) {
-    to.par_chunks_mut(shape.height * shape.pixels)
-        .zip(from.par_chunks(part))
-        .enumerate()
-        .for_each(|(i, (to, from))| work(i % p.geometry.groups, from, to));
-}
+    fn input_gradient<T: Real>(p: &Problem) -> Self {
+        let part = p.group_outputs() * p.output_pixels();
+        let lowering = Lowering::input_gradient(p, p.group_outputs());
+        Self::new::<T>(lowering, p.geometry.groups, p.group_inputs(), part)
+    }
 
-/// `y = bands * lowered(source) + bias`, for all pixels.
-fn multiply<T: Real>(
-    lowering: &Lowering,
-    bands: &[T],
-    source: &[T],
-    bias: Option<&[T]>,
-    y: &mut [T],
-    shape: Shape,
-) {
-    let writer = DisjointWriter::new(y);
-    (0..shape.pixels.div_ceil(PANELS * WIDTH)).into_par_iter().for_each(|task| {
-        simd::vectorised(
-            #[inline(always)]
-            || {
-                let first = task * PANELS * WIDTH;
-                let end = shape.pixels.min(first + PANELS * WIDTH);
-                multiply_block(lowering, bands, source, bias, &writer, shape, first..end);
-            },
-        );
-    });
-}
+    fn new<T: Real>(lowering: Lowering, groups: usize, height: usize, part: usize) -> Self {
+        let panels = Columns::all(&lowering, TileShape::of::<T>().columns);
+        Self { lowering, panels, groups, height, part }
+    }
 
-/// The part of [`multiply`] that belongs to the pixels of one task.
-#[inline(always)]
-fn multiply_block<T: Real>(
-    lowering: &Lowering,
-    bands: &[T],
-    source: &[T],
-    bias: Option<&[T]>,
-    y: &DisjointWriter<'_, T>,
-    shape: Shape,
-    pixels: std::ops::Range<usize>,
-) {
-    let all = lowering.taps.len();
-    let panels = pixels.len().div_ceil(WIDTH);
-    let mut packed = vec![T::ZERO; panels * WIDTH * all.min(TAPS)];
-    for start in (0..all).step_by(TAPS) {
-        let taps = start..all.min(start + TAPS);
-        let size = taps.len() * WIDTH;
-        for (j, panel) in packed.chunks_exact_mut(size).take(panels).enumerate() {
-            lowering.pack_columns(source, taps.clone(), pixels.start + j * WIDTH, panel);
+    fn run_batch<T: Real>(&self, weights: &Weights<T>, x: &[T], after: After<T>) -> Vec<T> {
+        let image = self.groups * self.part;
+        let result = self.groups * self.height * self.lowering.pixels.len();
+        let mut y = vec![T::ZERO; x.len() / image * result];
+        let mut workspace = vec![T::ZERO; self.workspace()];
+        for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(result)) {
+            self.run(weights, x, after, y, &mut workspace);
         }
-        for (j, panel) in packed.chunks_exact(size).take(panels).enumerate() {
-            let pixel = pixels.start + j * WIDTH;
-            let width = WIDTH.min(pixels.end - pixel);
-            for (b, band) in bands.chunks_exact(all * HEIGHT).enumerate() {
-                let sums = tile::product(&band[taps.start * HEIGHT..taps.end * HEIGHT], panel);
-                let rows = b * HEIGHT..shape.height.min((b + 1) * HEIGHT);
-                for (row, sums) in rows.zip(&sums) {
-                    #[expect(unsafe_code, reason = "tasks share the result")]
-                    // SAFETY: this task alone owns these pixels, in every row, and the slice ends
-                    // with this turn of the loop.
-                    let to = unsafe { y.slice_mut(row * shape.pixels + pixel, width) };
-                    store(to, sums, (start == 0).then(|| bias.map_or(T::ZERO, |b| b[row])));
+        y
+    }
+
+    /// Values that [`Self::run`] needs to work in.
+    pub(crate) fn workspace(&self) -> usize {
+        if self.lowering.copies() { self.lowering.source_len() } else { 0 }
+    }
+
+    /// One image, group by group.
+    pub(crate) fn run<T: Real>(
+        &self,
+        weights: &Weights<T>,
+        x: &[T],
+        after: After<T>,
+        y: &mut [T],
+        workspace: &mut [T],
+    ) {
+        let pixels = self.lowering.pixels.len();
+        let groups = x.chunks_exact(self.part).zip(y.chunks_exact_mut(self.height * pixels));
+        for (group, (x, y)) in groups.enumerate() {
+            let after = after.of(group * self.height..(group + 1) * self.height, pixels);
+            let source = if self.lowering.copies() {
+                let source = &mut workspace[..self.lowering.source_len()];
+                self.lowering.fill(x, source);
+                &*source
+            } else {
+                x
+            };
+            match TileShape::of::<T>().columns {
+                16 => self.multiply::<T, 16>(&weights.0[group], source, after, y),
+                _ => self.multiply::<T, 32>(&weights.0[group], source, after, y),
+            }
+        }
+    }
+
+    /// Cuts one group of one image into tasks: some pixels, for some bands.
+    fn multiply<T: Real, const W: usize>(
+        &self,
+        bands: &[T],
+        source: &[T],
+        after: After<T>,
+        y: &mut [T],
+    ) {
+        let rows = TileShape::of::<T>().rows;
+        let (pixels, count) = (self.lowering.pixels.len(), self.height.div_ceil(rows));
+        let blocks = pixels.div_ceil(PIXELS);
+        // Few pixels: the bands are shared out, and each task packs the panels for itself.
+        let least = if blocks < TASKS / 4 { 1 } else { LEAST_BANDS };
+        let shares = (TASKS / blocks).clamp(1, count.div_ceil(least));
+        let bands_a_share = count.div_ceil(shares);
+        let shares = count.div_ceil(bands_a_share);
+        let writer = DisjointWriter::new(y);
+        (0..blocks * shares).into_par_iter().for_each(|task| {
+            let (block, share) = (task / shares, task % shares);
+            let block = block * PIXELS..pixels.min((block + 1) * PIXELS);
+            let share = share * bands_a_share..count.min((share + 1) * bands_a_share);
+            let work = Task { product: self, bands, source, after, y: &writer };
+            simd::vectorised(
+                #[inline(always)]
+                || work.run::<W>(block, share),
+            );
+        });
+    }
+}
+
+/// What all tasks of a product share.
+struct Task<'a, T> {
+    product: &'a Product,
+    bands: &'a [T],
+    source: &'a [T],
+    after: After<'a, T>,
+    y: &'a DisjointWriter<'a, T>,
+}
+
+impl<T: Real> Task<'_, T> {
+    /// The result of `bands` for `pixels`.
+    #[inline(always)]
+    fn run<const W: usize>(&self, pixels: Range<usize>, bands: Range<usize>) {
+        let taps = &self.product.lowering.taps;
+        let rows = TileShape::of::<T>().rows;
+        let panels = &self.product.panels[pixels.start / W..pixels.end.div_ceil(W)];
+        let size = taps.len().min(TAPS) * W;
+        let mut scratch = Scratch::new(panels.len() * size);
+        let packed = scratch.values();
+        for start in (0..taps.len()).step_by(TAPS) {
+            let block = start..taps.len().min(start + TAPS);
+            let size = block.len() * W;
+            panel::pack::<T, W>(self.source, &taps[block.clone()], panels, packed);
+            for b in bands.clone() {
+                let band = &self.bands[b * taps.len() * rows..][..taps.len() * rows];
+                let band = &band[block.start * rows..block.end * rows];
+                for (panel, pixel) in packed.chunks_exact(size).zip(pixels.clone().step_by(W)) {
+                    let place = Place { row: b * rows, pixel, width: W.min(pixels.end - pixel) };
+                    self.tile::<W>(band, panel, place, start == 0, block.end == taps.len());
                 }
             }
         }
     }
+
+    /// One tile: the sums of earlier taps are taken up, and what follows is done after the last.
+    #[inline(always)]
+    fn tile<const W: usize>(&self, band: &[T], panel: &[T], at: Place, first: bool, last: bool) {
+        let pixels = self.product.lowering.pixels.len();
+        let used = TileShape::of::<T>().rows.min(self.product.height - at.row);
+        let mut sums: Sums<T> = [T::ZERO; _];
+        if !first {
+            for (i, row) in sums.as_chunks_mut::<W>().0.iter_mut().take(used).enumerate() {
+                row[..at.width]
+                    .copy_from_slice(self.slice((at.row + i) * pixels + at.pixel, at.width));
+            }
+        }
+        T::add_product(band, panel, used, &mut sums);
+        for (i, row) in sums.as_chunks::<W>().0.iter().take(used).enumerate() {
+            let start = (at.row + i) * pixels + at.pixel;
+            let to = self.slice(start, at.width);
+            if !last {
+                to.copy_from_slice(&row[..at.width]);
+            } else if let Ok(to) = <&mut [T; W]>::try_from(&mut *to) {
+                // The length is known: the loop becomes a few vector operations.
+                self.after.store(to, row, self.after.bias_of(at.row + i), start);
+            } else {
+                self.after.store(to, &row[..at.width], self.after.bias_of(at.row + i), start);
+            }
+        }
+    }
+
+    /// A part of the result that this task owns.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "tasks own disjoint parts of the result")]
+    fn slice(&self, at: usize, len: usize) -> &mut [T] {
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns these pixels in these rows, and its slices do not outlive
+        // the row they are used for.
+        unsafe {
+            self.y.slice_mut(at, len)
+        }
+    }
 }
 
-/// Writes the first sums of a row, on top of the bias, or adds later ones.
-#[inline(always)]
-fn store<T: Real>(to: &mut [T], sums: &[T; WIDTH], first: Option<T>) {
-    match (first, <&mut [T; WIDTH]>::try_from(&mut *to)) {
-        (Some(bias), Ok(to)) => (0..WIDTH).for_each(|j| to[j] = sums[j] + bias),
-        (None, Ok(to)) => (0..WIDTH).for_each(|j| to[j] += sums[j]),
-        (Some(bias), Err(_)) => to.iter_mut().zip(sums).for_each(|(to, &sum)| *to = sum + bias),
-        (None, Err(_)) => to.iter_mut().zip(sums).for_each(|(to, &sum)| *to += sum),
-    }
+/// Where a tile lies in the result.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    pixel: usize,
+    width: usize,
 }

@@ -2,22 +2,39 @@
 
 use candle_core::Result;
 
-use crate::conv::product;
+use crate::conv::depthwise::Depthwise;
+use crate::conv::product::{Product, Weights};
+use crate::conv::winograd::{self, Frequencies, Winograd};
 use crate::geometry::{ConvGeometry, Problem};
 
 /// The weights of a convolution, ready for any size of picture.
 #[derive(Debug)]
 pub struct FrozenConv {
-    weight: Vec<f32>,
+    packed: Packed,
     bias: Vec<f32>,
     shape: [usize; 4],
     geometry: ConvGeometry,
+}
+
+#[derive(Debug)]
+enum Packed {
+    Depthwise(Vec<f32>),
+    Winograd(Frequencies<f32>),
+    Product(Weights<f32>),
 }
 
 /// One convolution at one size of picture.
 #[derive(Debug)]
 pub struct ConvPlan {
     problem: Problem,
+    method: Method,
+}
+
+#[derive(Debug)]
+enum Method {
+    Depthwise(Depthwise),
+    Winograd(Winograd),
+    Product(Product),
 }
 
 /// What follows a convolution: `y = activation(conv(x) + bias + residual)`.
@@ -38,15 +55,37 @@ impl FrozenConv {
         bias: Vec<f32>,
         geometry: ConvGeometry,
     ) -> Result<Self> {
-        if weight.len() != shape.iter().product::<usize>() || bias.len() != shape[0] {
+        let [o, i, kh, kw] = shape;
+        if weight.len() != shape.iter().product::<usize>() || bias.len() != o {
             candle_core::bail!("weights of {shape:?} were given {} values", weight.len());
         }
-        Ok(Self { weight, bias, shape, geometry })
+        // The least picture that the kernel fits: weights do not depend on the size.
+        let side = [(kh - 1) * geometry.dilation[0] + 1, (kw - 1) * geometry.dilation[1] + 1];
+        let unpadded = ConvGeometry { padding: [[0; 2]; 2], ..geometry };
+        let least = (1, i * geometry.groups, side[0], side[1]);
+        let problem = Problem::new(least, (o, i, kh, kw), &unpadded)?;
+        let packed = if problem.is_depthwise() {
+            Packed::Depthwise(weight)
+        } else if winograd::suits(shape, &geometry) {
+            Packed::Winograd(Frequencies::forward(&problem, &weight))
+        } else {
+            Packed::Product(Weights::forward(&weight, geometry.groups, i * kh * kw))
+        };
+        Ok(Self { packed, bias, shape, geometry })
     }
 
     /// Channels of the result.
     pub fn outputs(&self) -> usize {
         self.shape[0]
+    }
+
+    /// Values that the packed weights take.
+    pub fn packed_len(&self) -> usize {
+        match &self.packed {
+            Packed::Depthwise(filters) => filters.len(),
+            Packed::Winograd(frequencies) => frequencies.len(),
+            Packed::Product(weights) => weights.len(),
+        }
     }
 
     /// Prepares for pictures of `input` = `[height, width]`, with `padding` zeros around them (see
@@ -55,7 +94,13 @@ impl FrozenConv {
         let geometry = ConvGeometry { padding, ..self.geometry };
         let [o, i, kh, kw] = self.shape;
         let x = (1, i * geometry.groups, input[0], input[1]);
-        Ok(ConvPlan { problem: Problem::new(x, (o, i, kh, kw), &geometry)? })
+        let problem = Problem::new(x, (o, i, kh, kw), &geometry)?;
+        let method = match &self.packed {
+            Packed::Depthwise(_) => Method::Depthwise(Depthwise::forward(&problem)),
+            Packed::Winograd(_) => Method::Winograd(Winograd::forward(&problem)),
+            Packed::Product(_) => Method::Product(Product::forward::<f32>(&problem)),
+        };
+        Ok(ConvPlan { problem, method })
     }
 }
 
@@ -67,23 +112,43 @@ impl ConvPlan {
 
     /// Values that [`ConvPlan::run`] needs to work in.
     pub fn workspace(&self) -> usize {
-        0
+        match &self.method {
+            Method::Depthwise(_) => 0,
+            Method::Winograd(winograd) => winograd.workspace::<f32>(1),
+            Method::Product(product) => product.workspace(),
+        }
+    }
+
+    /// Products of numbers that the definition asks for.
+    pub fn macs(&self) -> usize {
+        let p = &self.problem;
+        p.outputs * p.group_inputs() * p.kernel_size() * p.output_pixels()
     }
 
     /// Convolves `x` `(I, H, W)` into `y` `(O, h, w)`. What `workspace` and `y` hold before does
     /// not matter.
+    ///
+    /// # Panics
+    /// If the plan is of another convolution, or `x`, `y` or `workspace` are too short.
     pub fn run(
         &self,
         conv: &FrozenConv,
         x: &[f32],
         after: After,
         y: &mut [f32],
-        _workspace: &mut [f32],
+        workspace: &mut [f32],
     ) {
-        let sums = product::forward(&self.problem, x, &conv.weight, Some(&conv.bias));
-        for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
-            let v = sum + after.residual.map_or(0.0, |r| r[i]);
-            *y = if after.relu { v.max(0.0) } else { v };
+        let After { residual, relu } = after;
+        let after = crate::conv::After { bias: Some(&conv.bias), residual, relu };
+        match (&self.method, &conv.packed) {
+            (Method::Depthwise(plan), Packed::Depthwise(filters)) => plan.run(filters, x, after, y),
+            (Method::Winograd(plan), Packed::Winograd(frequencies)) => {
+                plan.run(1, frequencies, x, after, y, workspace);
+            }
+            (Method::Product(plan), Packed::Product(weights)) => {
+                plan.run(weights, x, after, y, workspace);
+            }
+            _ => panic!("internal: the plan is of another convolution"),
         }
     }
 }

@@ -1,0 +1,147 @@
+//! The dot products in registers, for x86-64.
+
+#![expect(unsafe_code, reason = "vector loads take pointers")]
+
+use std::arch::x86_64::{
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps,
+};
+
+use super::{Dots, MOST_VIEWS};
+
+/// Rows and views with 32 registers: 24 sums, 6 views and a row.
+pub(super) const AVX512: [usize; 2] = [4, 6];
+/// Rows and views with 16 registers: 12 sums, a view and 3 rows.
+pub(super) const AVX2: [usize; 2] = [3, 4];
+
+/// See [`super::add_dots`]. The processor must have AVX-512, as [`crate::simd::Isa`] found.
+#[inline(always)]
+pub(super) fn add_dots_avx512(
+    rows: &[f32],
+    source: &[f32],
+    views: &[usize; MOST_VIEWS],
+    len: usize,
+    dots: &mut Dots<f32>,
+) {
+    check(rows, source, views, len, AVX512);
+    // SAFETY: the rows have `len` values each and every view stays in the source (checked); the
+    // caller found the processor to have AVX-512.
+    unsafe { avx512(rows.as_ptr(), source.as_ptr(), views, len, dots) }
+}
+
+/// See [`super::add_dots`]. The processor must have AVX2 and FMA, as [`crate::simd::Isa`] found.
+#[inline(always)]
+pub(super) fn add_dots_avx2(
+    rows: &[f32],
+    source: &[f32],
+    views: &[usize; MOST_VIEWS],
+    len: usize,
+    dots: &mut Dots<f32>,
+) {
+    check(rows, source, views, len, AVX2);
+    // SAFETY: as above, with AVX2 and FMA.
+    unsafe { avx2(rows.as_ptr(), source.as_ptr(), views, len, dots) }
+}
+
+#[inline(always)]
+fn check(rows: &[f32], source: &[f32], views: &[usize; 6], len: usize, shape: [usize; 2]) {
+    assert_eq!(rows.len(), shape[0] * len, "internal: rows of another length");
+    let farthest = views[..shape[1]].iter().max().copied().unwrap_or(0);
+    let inside = farthest.checked_add(len).is_some_and(|end| end <= source.len());
+    assert!(inside, "internal: a view leaves the source");
+}
+
+/// # Safety
+/// `rows` has 4 * `len` values, and `source` `len` from each of `views` on.
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(
+    rows: *const f32,
+    source: *const f32,
+    views: &[usize; MOST_VIEWS],
+    len: usize,
+    dots: &mut Dots<f32>,
+) {
+    const ROWS: usize = AVX512[0];
+    let mut sums = [[_mm512_setzero_ps(); MOST_VIEWS]; ROWS];
+    let whole = len / 16 * 16;
+    for k in (0..whole).step_by(16) {
+        // SAFETY: k + 16 <= len.
+        unsafe {
+            let mut view = [_mm512_setzero_ps(); MOST_VIEWS];
+            for (view, at) in view.iter_mut().zip(views) {
+                *view = _mm512_loadu_ps(source.add(at + k));
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let row = _mm512_loadu_ps(rows.add(i * len + k));
+                for (sum, view) in sums.iter_mut().zip(view) {
+                    *sum = _mm512_fmadd_ps(row, view, *sum);
+                }
+            }
+        }
+    }
+    if whole < len {
+        let mask = (1u16 << (len - whole)) - 1;
+        // SAFETY: the mask lets through the values before `len` alone; others are not read.
+        unsafe {
+            let mut view = [_mm512_setzero_ps(); MOST_VIEWS];
+            for (view, at) in view.iter_mut().zip(views) {
+                *view = _mm512_maskz_loadu_ps(mask, source.add(at + whole));
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let row = _mm512_maskz_loadu_ps(mask, rows.add(i * len + whole));
+                for (sum, view) in sums.iter_mut().zip(view) {
+                    *sum = _mm512_fmadd_ps(row, view, *sum);
+                }
+            }
+        }
+    }
+    for (dots, sums) in dots.iter_mut().zip(&sums) {
+        for (dot, &sum) in dots.iter_mut().zip(sums) {
+            *dot += _mm512_reduce_add_ps(sum);
+        }
+    }
+}
+
+/// # Safety
+/// `rows` has 3 * `len` values, and `source` `len` from each of the first 4 `views` on.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(
+    rows: *const f32,
+    source: *const f32,
+    views: &[usize; MOST_VIEWS],
+    len: usize,
+    dots: &mut Dots<f32>,
+) {
+    const ROWS: usize = AVX2[0];
+    const VIEWS: usize = AVX2[1];
+    let mut sums = [[_mm256_setzero_ps(); VIEWS]; ROWS];
+    let whole = len / 8 * 8;
+    for k in (0..whole).step_by(8) {
+        // SAFETY: k + 8 <= len.
+        unsafe {
+            let mut row = [_mm256_setzero_ps(); ROWS];
+            for (i, row) in row.iter_mut().enumerate() {
+                *row = _mm256_loadu_ps(rows.add(i * len + k));
+            }
+            for j in 0..VIEWS {
+                let view = _mm256_loadu_ps(source.add(views[j] + k));
+                for (sums, row) in sums.iter_mut().zip(row) {
+                    sums[j] = _mm256_fmadd_ps(row, view, sums[j]);
+                }
+            }
+        }
+    }
+    for i in 0..ROWS {
+        for j in 0..VIEWS {
+            let mut lanes = [0.0; 8];
+            // SAFETY: eight lanes.
+            unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sums[i][j]) };
+            let mut dot: f32 = lanes.iter().sum();
+            for k in whole..len {
+                // SAFETY: k < len.
+                dot += unsafe { *rows.add(i * len + k) * *source.add(views[j] + k) };
+            }
+            dots[i][j] += dot;
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From the planes of a picture to the frequencies of its tiles.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Winograd;
+use super::transform::{self, FREQUENCIES, SIDE, STEP};
+use crate::array::DisjointWriter;
+use crate::real::Real;
+use crate::scratch::Scratch;
+use crate::simd::{self, Vector};
+
+/// Fills `to` = `[frequency][panel][input][column]` for some tiles of a batch; a frequency has
+/// `len` values.
+pub(super) fn transform<T: Real, V: Vector<T>, const W: usize>(
+    winograd: &Winograd,
+    x: &[T],
+    tiles: Range<usize>,
+    len: usize,
+    to: &mut [T],
+) {
+    let (count, inputs) = (winograd.count(), winograd.inputs);
+    let plane = winograd.input[0] * winograd.input[1];
+    let writer = DisjointWriter::new(to);
+    let images = tiles.start / count..tiles.end.div_ceil(count);
+    (0..images.len() * inputs).into_par_iter().for_each(|task| {
+        let (image, channel) = (images.start + task / inputs, task % inputs);
+        let first = image * count;
+        let part = Part {
+            winograd,
+            x: &x[(image * inputs + channel) * plane..][..plane],
+            tiles: tiles.start.max(first) - first..tiles.end.min(first + count) - first,
+            column: first as isize - tiles.start as isize,
+            channel,
+            len,
+            to: &writer,
+        };
+        simd::vectorised(
+            #[inline(always)]
+            || part.run::<V, W>(),
+        );
+    });
+}
+
+/// One plane's share.
+struct Part<'a, T> {
+    winograd: &'a Winograd,
+    x: &'a [T],
+    /// Counted within the image.
+    tiles: Range<usize>,
+    /// Where the image's first tile lies among all columns; negative if it is not among them.
+    column: isize,
+    channel: usize,
+    len: usize,
+    to: &'a DisjointWriter<'a, T>,
+}
+
+impl<T: Real> Part<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>, const W: usize>(&self) {
+        let w = self.winograd;
+        // Side by side lie the pictures that dilation makes, each with a gap of one tile after it.
+        let vectors = (w.dilation * (w.tiles[1] + 1) - 1).div_ceil(V::LANES);
+        let pitch = vectors * V::LANES * STEP + STEP;
+        let width = vectors * V::LANES;
+        let mut scratch = Scratch::new(SIDE * pitch + FREQUENCIES * width);
+        let (staged, lines) = scratch.values().split_at_mut(FREQUENCIES * width);
+        let rows = self.tiles.start / w.row()..self.tiles.end.div_ceil(w.row());
+        for row in rows.clone() {
+            let (phase, tile) = (row / w.tiles[0], row % w.tiles[0]);
+            // The last two lines of a tile are the first two of the tile below.
+            let known = if row > rows.start && tile > 0 { SIDE - STEP } else { 0 };
+            lines.copy_within(STEP * pitch..(STEP + known) * pitch, 0);
+            for (i, line) in lines.chunks_exact_mut(pitch).enumerate().skip(known) {
+                self.line(phase, tile * STEP + i, line);
+            }
+            for vector in 0..vectors {
+                transform_vector::<T, V>(lines, pitch, vector, staged, width);
+            }
+            self.put_row::<W>(row, staged, width);
+        }
+    }
+
+    /// Line `i` of the pictures made of every `dilation`-th row from `phase` on.
+    #[inline(always)]
+    fn line(&self, phase: usize, i: usize, line: &mut [T]) {
+        let w = self.winograd;
+        let d = w.dilation;
+        let y = (phase + d * i) as isize - w.before[0];
+        let Some(y) = usize::try_from(y).ok().filter(|&y| y < w.input[0]) else {
+            line.fill(T::ZERO);
+            return;
+        };
+        let x = &self.x[y * w.input[1]..][..w.input[1]];
+        let segment = STEP * (w.tiles[1] + 1);
+        line[d * segment..].fill(T::ZERO);
+        for (phase, to) in line[..d * segment].chunks_exact_mut(segment).enumerate() {
+            // Element `m` is `x[phase + d m - before]`.
+            let before = w.before[1] - phase as isize;
+            let first = usize::try_from(before).unwrap_or(0).div_ceil(d).min(segment);
+            let start = ((d * first) as isize - before) as usize;
+            let count = w.input[1].saturating_sub(start).div_ceil(d).min(segment - first);
+            to[..first].fill(T::ZERO);
+            to[first + count..].fill(T::ZERO);
+            let inside = &mut to[first..first + count];
+            if d == 1 {
+                inside.copy_from_slice(&x[start..start + count]);
+            } else {
+                let from = x.get(start..).unwrap_or_default().iter().step_by(d);
+                inside.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+
+    /// Copies the frequencies of a row of tiles to their columns.
+    #[inline(always)]
+    fn put_row<const W: usize>(&self, row: usize, staged: &[T], width: usize) {
+        let w = self.winograd;
+        for picture in 0..w.dilation {
+            let first = row * w.row() + picture * w.tiles[1];
+            let tiles = first.max(self.tiles.start)..(first + w.tiles[1]).min(self.tiles.end);
+            let mut tile = tiles.start;
+            while tile < tiles.end {
+                let column = (self.column + tile as isize) as usize;
+                let count = (W - column % W).min(tiles.end - tile);
+                let from = picture * (w.tiles[1] + 1) + tile - first;
+                let to = (column / W * w.inputs + self.channel) * W + column % W;
+                match count {
+                    32 => self.put::<32>(staged, width, from, to, count),
+                    16 => self.put::<16>(staged, width, from, to, count),
+                    8 => self.put::<8>(staged, width, from, to, count),
+                    4 => self.put::<4>(staged, width, from, to, count),
+                    _ => self.put::<0>(staged, width, from, to, count),
+                }
+                tile += count;
+            }
+        }
+    }
+
+    /// `count` values of each frequency; a usual count is known to the compiler as `N`.
+    #[inline(always)]
+    fn put<const N: usize>(
+        &self,
+        staged: &[T],
+        width: usize,
+        from: usize,
+        to: usize,
+        count: usize,
+    ) {
+        let count = if N > 0 { N } else { count };
+        for (f, staged) in staged.chunks_exact(width).enumerate() {
+            #[expect(unsafe_code, reason = "tasks share the result")]
+            // SAFETY: this task alone owns these columns of its channel, in every frequency.
+            let to = unsafe { self.to.slice_mut(f * self.len + to, count) };
+            to.copy_from_slice(&staged[from..][..count]);
+        }
+    }
+}
+
+/// The frequencies of a vector of tiles: tile `l` has columns `4 l .. 4 l + 6` of the lines.
+#[inline(always)]
+fn transform_vector<T: Real, V: Vector<T>>(
+    lines: &[T],
+    pitch: usize,
+    vector: usize,
+    staged: &mut [T],
+    width: usize,
+) {
+    let mut x = [[V::splat(T::ZERO); SIDE]; SIDE];
+    for (x, line) in x.iter_mut().zip(lines.chunks_exact(pitch)) {
+        let line = &line[vector * V::LANES * STEP..];
+        let ([a, b, c, d], [e, f, _, _]) = (V::load_by_four(line), V::load_by_four(&line[STEP..]));
+        *x = [a, b, c, d, e, f];
+    }
+    let staged = &mut staged[vector * V::LANES..];
+    transform::input_tiles::<T, V>(
+        &x,
+        #[inline(always)]
+        |f, value| value.store(&mut staged[f * width..]),
+    );
+}

@@ -1,0 +1,193 @@
+//! The products of frequencies, and from them to the pixels of the output.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::transform::{self, FREQUENCIES, STEP};
+use super::{BANDS, Frequencies, PANELS, Winograd};
+use crate::array::DisjointWriter;
+use crate::conv::after::After;
+use crate::conv::tile::{Sums, TileShape};
+use crate::real::Real;
+use crate::scratch::Scratch;
+use crate::simd::{self, Vector};
+
+/// Multiplies weights and `inputs`, `[frequency][panel][input][column]` of some tiles, and writes
+/// the outputs of these tiles.
+pub(super) fn multiply<T: Real, V: Vector<T>, const W: usize>(
+    winograd: &Winograd,
+    weights: &Frequencies<T>,
+    inputs: &[T],
+    tiles: Range<usize>,
+    after: After<T>,
+    y: &DisjointWriter<'_, T>,
+) {
+    let bands = winograd.outputs.div_ceil(TileShape::of::<T>().rows);
+    let panels = tiles.len().div_ceil(W);
+    let shares = [panels.div_ceil(PANELS), bands.div_ceil(BANDS)];
+    (0..shares[0] * shares[1]).into_par_iter().for_each(|task| {
+        let [panel, band] = [task / shares[1] * PANELS, task % shares[1] * BANDS];
+        let task = Task {
+            winograd,
+            weights,
+            inputs,
+            tiles: tiles.clone(),
+            after,
+            y,
+            panels: panel..panels.min(panel + PANELS),
+            bands: band..bands.min(band + BANDS),
+        };
+        simd::vectorised(
+            #[inline(always)]
+            || task.run::<V, W>(),
+        );
+    });
+}
+
+/// Some panels by some bands.
+struct Task<'a, T> {
+    winograd: &'a Winograd,
+    weights: &'a Frequencies<T>,
+    inputs: &'a [T],
+    /// Of all panels, counted over the batch.
+    tiles: Range<usize>,
+    after: After<'a, T>,
+    y: &'a DisjointWriter<'a, T>,
+    panels: Range<usize>,
+    bands: Range<usize>,
+}
+
+/// Neighbouring tiles in a row, some columns of a panel.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    image: usize,
+    /// First row and column of the output, and how many columns there are.
+    place: [usize; 2],
+    columns: usize,
+    /// First of these columns in a panel's rows.
+    from: usize,
+}
+
+impl<T: Real> Task<'_, T> {
+    #[inline(always)]
+    fn run<V: Vector<T>, const W: usize>(&self) {
+        let rows = TileShape::of::<T>().rows;
+        let size = size_of::<Sums<T>>() / size_of::<T>();
+        let blocks = self.panels.len() * self.bands.len();
+        let mut scratch = Scratch::new(blocks * FREQUENCIES * size);
+        let products = scratch.values();
+        self.products::<W>(products.as_chunks_mut().0);
+        for (i, block) in products.chunks_exact(FREQUENCIES * size).enumerate() {
+            let panel = self.panels.start + i / self.bands.len();
+            let first = (self.bands.start + i % self.bands.len()) * rows;
+            let (pieces, count) = self.pieces::<W>(panel);
+            for channel in first..self.winograd.outputs.min(first + rows) {
+                let from = (channel - first) * W;
+                self.channel::<V, W>(&block[from..], size, channel, &pieces[..count]);
+            }
+        }
+    }
+
+    /// The tiles `[panel][band][frequency]`.
+    #[inline(always)]
+    fn products<const W: usize>(&self, products: &mut [Sums<T>]) {
+        let rows = TileShape::of::<T>().rows;
+        let steps = self.winograd.inputs;
+        let inputs_len = self.tiles.len().next_multiple_of(W) * steps + super::SKEW;
+        for f in 0..FREQUENCIES {
+            let weights = &self.weights.values[f * self.weights.len..][..self.weights.len];
+            let inputs = &self.inputs[f * inputs_len..][..inputs_len];
+            for (i, panel) in self.panels.clone().enumerate() {
+                let panel = &inputs[panel * steps * W..][..steps * W];
+                for (j, band) in self.bands.clone().enumerate() {
+                    let used = rows.min(self.winograd.outputs - band * rows);
+                    let band = &weights[band * steps * rows..][..steps * rows];
+                    let sums = &mut products[(i * self.bands.len() + j) * FREQUENCIES + f];
+                    *sums = [T::ZERO; _];
+                    T::add_product(band, panel, used, sums);
+                }
+            }
+        }
+    }
+
+    /// The pieces of a panel.
+    #[inline(always)]
+    fn pieces<const W: usize>(&self, panel: usize) -> ([Piece; W], usize) {
+        let w = self.winograd;
+        let mut pieces = [Piece::default(); W];
+        let (mut count, first) = (0, self.tiles.start + panel * W);
+        let (mut tile, end) = (first, self.tiles.end.min(first + W));
+        while tile < end {
+            let (image, within) = (tile / w.count(), tile % w.count());
+            let (row, column) = (within / w.row(), within % w.row());
+            let (picture, column) = (column / w.tiles[1], column % w.tiles[1]);
+            let len = (w.tiles[1] - column).min(end - tile);
+            let y = row / w.tiles[0] + w.dilation * STEP * (row % w.tiles[0]);
+            let x = picture + w.dilation * STEP * column;
+            let columns = w.output[1].saturating_sub(x).div_ceil(w.dilation).min(STEP * len);
+            pieces[count] = Piece { image, place: [y, x], columns, from: STEP * (tile - first) };
+            count += 1;
+            tile += len;
+        }
+        (pieces, count)
+    }
+
+    /// One channel of one panel: `products[frequency * size + column]`.
+    #[inline(always)]
+    fn channel<V: Vector<T>, const W: usize>(
+        &self,
+        products: &[T],
+        size: usize,
+        channel: usize,
+        pieces: &[Piece],
+    ) {
+        // Four lines of the output, each `STEP` columns a tile.
+        let mut lines = [[[T::ZERO; STEP]; W]; STEP];
+        for from in (0..W).step_by(V::LANES) {
+            let tiles = transform::output_tiles::<T, V>(
+                #[inline(always)]
+                |f| V::load(&products[f * size + from..]),
+            );
+            for (line, tiles) in lines.iter_mut().zip(tiles) {
+                V::store_by_four(tiles, line[from..].as_flattened_mut());
+            }
+        }
+        let bias = self.after.bias_of(channel);
+        for piece in pieces {
+            for (i, line) in lines.iter().enumerate() {
+                let y = piece.place[0] + i * self.winograd.dilation;
+                if y < self.winograd.output[0] {
+                    let line = &line.as_flattened()[piece.from..][..piece.columns];
+                    self.store(line, channel, piece, y, bias);
+                }
+            }
+        }
+    }
+
+    /// Writes a line of a piece.
+    #[inline(always)]
+    fn store(&self, line: &[T], channel: usize, piece: &Piece, y: usize, bias: T) {
+        let w = self.winograd;
+        let plane = piece.image * w.outputs + channel;
+        let at = (plane * w.output[0] + y) * w.output[1] + piece.place[1];
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns the pixels of these tiles in these channels. Under dilation
+        // they lie between those of others, so they are taken one by one.
+        unsafe {
+            if w.dilation == 1 {
+                self.after.store(self.y.slice_mut(at, line.len()), line, bias, at);
+            } else {
+                for (i, value) in line.iter().enumerate() {
+                    let at = at + i * w.dilation;
+                    self.after.store(
+                        self.y.slice_mut(at, 1),
+                        std::slice::from_ref(value),
+                        bias,
+                        at,
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The three transforms of F(4x4, 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural
+//! Networks" (arXiv 1509.09308), with the points 0, 1, -1, 2, -2 and infinity.
+//!
+//! Each is a small matrix, applied along one axis and then along the other, to a vector of
+//! tiles at a time.
+
+use crate::real::Real;
+use crate::simd::Vector;
+
+/// Side of an input tile; there are as many frequencies, squared.
+pub(super) const SIDE: usize = 6;
+/// Side of an output tile.
+pub(super) const STEP: usize = 4;
+/// Products that stand for one output tile.
+pub(super) const FREQUENCIES: usize = SIDE * SIDE;
+
+#[inline(always)]
+fn constant<T: Real, V: Vector<T>>(value: f64) -> V {
+    V::splat(T::of_f64(value))
+}
+
+/// `B^T x`: six input values to six frequencies.
+#[inline(always)]
+fn input<T: Real, V: Vector<T>>([x0, x1, x2, x3, x4, x5]: [V; SIDE]) -> [V; SIDE] {
+    let (two, four, minus_four, minus_five) = (
+        constant::<T, V>(2.0),
+        constant::<T, V>(4.0),
+        constant::<T, V>(-4.0),
+        constant::<T, V>(-5.0),
+    );
+    let zero = constant::<T, V>(0.0);
+    let (even, odd) = (minus_four.fma(x2, x4), minus_four.fma(x1, x3));
+    let (even_half, odd_double) = (x4.sub(x2), two.fma(x3.sub(x1), zero));
+    [
+        four.fma(x0, minus_five.fma(x2, x4)),
+        even.add(odd),
+        even.sub(odd),
+        even_half.add(odd_double),
+        even_half.sub(odd_double),
+        four.fma(x1, minus_five.fma(x3, x5)),
+    ]
+}
+
+/// `A^T m`: six frequencies to four output values.
+#[inline(always)]
+fn output<T: Real, V: Vector<T>>([m0, m1, m2, m3, m4, m5]: [V; SIDE]) -> [V; STEP] {
+    let (two, four, eight) = (constant::<T, V>(2.0), constant::<T, V>(4.0), constant::<T, V>(8.0));
+    let (near, near_odd) = (m1.add(m2), m1.sub(m2));
+    let (far, far_odd) = (m3.add(m4), m3.sub(m4));
+    [
+        m0.add(near).add(far),
+        two.fma(far_odd, near_odd),
+        four.fma(far, near),
+        eight.fma(far_odd, near_odd).add(m5),
+    ]
+}
+
+/// `G w`: three weights to six frequencies.
+#[inline(always)]
+pub(super) fn weight<T: Real>(w: [T; 3]) -> [T; SIDE] {
+    let of = |v: f64| T::of_f64(v);
+    let (sixth, middle) = (of(-1.0 / 6.0), of(-1.0 / 6.0) * w[1]);
+    let near = sixth * (w[0] + w[2]);
+    let far = (of(1.0 / 24.0) * w[0]) + (of(1.0 / 6.0) * w[2]);
+    let far_middle = of(1.0 / 12.0) * w[1];
+    [of(0.25) * w[0], near + middle, near - middle, far + far_middle, far - far_middle, w[2]]
+}
+
+/// Two-dimensional input tiles, a vector of them: rows first, then columns. `x[i][j]` is row `i`,
+/// column `j`; the frequency of row `a` and column `b` goes to `put(a * SIDE + b, _)`.
+#[inline(always)]
+pub(super) fn input_tiles<T: Real, V: Vector<T>>(
+    x: &[[V; SIDE]; SIDE],
+    mut put: impl FnMut(usize, V),
+) {
+    let mut rows = *x;
+    for j in 0..SIDE {
+        let column = input([x[0][j], x[1][j], x[2][j], x[3][j], x[4][j], x[5][j]]);
+        for a in 0..SIDE {
+            rows[a][j] = column[a];
+        }
+    }
+    for (a, row) in rows.into_iter().enumerate() {
+        for (b, value) in input(row).into_iter().enumerate() {
+            put(a * SIDE + b, value);
+        }
+    }
+}
+
+/// Two-dimensional output tiles, a vector of them; frequencies as in [`input_tiles`].
+#[inline(always)]
+pub(super) fn output_tiles<T: Real, V: Vector<T>>(at: impl Fn(usize) -> V) -> [[V; STEP]; STEP] {
+    let mut rows = [[V::splat(T::ZERO); SIDE]; STEP];
+    for b in 0..SIDE {
+        let column = output([at(b), at(b + 6), at(b + 12), at(b + 18), at(b + 24), at(b + 30)]);
+        for i in 0..STEP {
+            rows[i][b] = column[i];
+        }
+    }
+    let [row0, row1, row2, row3] = rows;
+    [output(row0), output(row1), output(row2), output(row3)]
+}
+
+/// The frequencies of a 3x3 filter.
+#[inline(always)]
+pub(super) fn weight_tile<T: Real>(w: [T; 9]) -> [T; FREQUENCIES] {
+    let mut rows = [[T::ZERO; 3]; SIDE];
+    for k in 0..3 {
+        let column = weight([w[k], w[3 + k], w[6 + k]]);
+        for a in 0..SIDE {
+            rows[a][k] = column[a];
+        }
+    }
+    let mut to = [T::ZERO; FREQUENCIES];
+    for a in 0..SIDE {
+        to[a * SIDE..(a + 1) * SIDE].copy_from_slice(&weight(rows[a]));
+    }
+    to
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tiles against the convolution's definition, in f64.
+    #[test]
+    fn a_tile_is_a_convolution() {
+        type V = [f64; 8];
+        let wave = |i: usize| ((i * 29 % 17) as f64 - 8.0) / 4.0;
+        let x: [[V; SIDE]; SIDE] = std::array::from_fn(|i| {
+            std::array::from_fn(|j| std::array::from_fn(|l| wave(i * 7 + j * 3 + l)))
+        });
+        let w: [f64; 9] = std::array::from_fn(|k| wave(k + 4));
+        let mut products = [[0.0; 8]; FREQUENCIES];
+        input_tiles::<f64, V>(&x, |f, v| products[f] = v);
+        for (products, u) in products.iter_mut().zip(weight_tile(w)) {
+            products.iter_mut().for_each(|m| *m *= u);
+        }
+        let y = output_tiles::<f64, V>(|f| products[f]);
+        for (i, j, l) in (0..STEP * STEP * 8).map(|n| (n / 8 / STEP, n / 8 % STEP, n % 8)) {
+            let terms = (0..9).map(|k| w[k] * x[i + k / 3][j + k % 3][l]);
+            assert!((y[i][j][l] - terms.sum::<f64>()).abs() < 1e-12, "({i}, {j}) {l}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Run-time choice of the instruction set. The binary needs no `target-cpu`.
+
+pub(crate) mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use std::sync::LazyLock;
+
+pub(crate) use vector::Vector;
+
+/// What the processor can do, as far as kernels differ by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isa {
+    /// 512-bit vectors (`f`, `vl`, `bw` and `dq`), 32 registers.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// 256-bit vectors and fused multiply-add, 16 registers.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// Whatever the compiler makes of plain loops (NEON on AArch64).
+    Portable,
+}
+
+impl Isa {
+    /// The best of this processor, or what `CANET_SIMD` = `avx512`, `avx2` or `portable` asks for,
+    /// if the processor has it: to compare, and to test every path on one machine.
+    #[inline(always)]
+    pub(crate) fn detect() -> Self {
+        static CHOICE: LazyLock<Isa> = LazyLock::new(|| {
+            let wanted = std::env::var("CANET_SIMD").unwrap_or_default().to_lowercase();
+            let supported = Isa::supported();
+            let best = supported.first().copied().unwrap_or(Isa::Portable);
+            supported.into_iter().find(|isa| isa.name() == wanted).unwrap_or(best)
+        });
+        *CHOICE
+    }
+
+    /// Those of this processor, the best first.
+    pub(crate) fn supported() -> Vec<Self> {
+        let mut supported = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+            {
+                supported.push(Self::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                supported.push(Self::Avx2);
+            }
+        }
+        supported.push(Self::Portable);
+        supported
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+}
+
+/// The instruction set that kernels use here, for reports: `avx512`, `avx2` or `portable`.
+pub fn instruction_set() -> &'static str {
+    Isa::detect().name()
+}
+
+/// Runs `work` compiled for the best instruction set of the processor.
+///
+/// Kernels are plain loops over arrays; inlined into the right function they become vector code.
+/// Everything `work` calls must be `#[inline(always)]` or a closure, and a thread pool's task has
+/// to enter here itself: the choice does not cross into other tasks.
+#[inline(always)]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calling functions compiled for detected features")
+)]
+pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    match Isa::detect() {
+        // SAFETY: the processor was just found to have the features.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { with_avx512(work) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { with_avx2(work) },
+        Isa::Portable => work(),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}

@@ -1,0 +1,136 @@
+//! Vectors for the few kernels whose data has to be shuffled, which the compiler does badly alone.
+//!
+//! The methods are inlined into code that was compiled for the instruction set, see
+//! [`super::vectorised`]; a vector of an instruction set is used nowhere else.
+
+use crate::real::Real;
+
+/// Some values that are worked on at once.
+pub(crate) trait Vector<T: Real>: Copy {
+    /// How many.
+    const LANES: usize;
+
+    fn splat(value: T) -> Self;
+    /// The first of `from`.
+    ///
+    /// # Panics
+    /// If there are too few.
+    fn load(from: &[T]) -> Self;
+    /// To the first of `to`.
+    ///
+    /// # Panics
+    /// If there is too little room.
+    fn store(self, to: &mut [T]);
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    /// `self * a + b`.
+    fn fma(self, a: Self, b: Self) -> Self;
+    /// Sorts the first `4 * LANES` of `from` by their place modulo 4.
+    fn load_by_four(from: &[T]) -> [Self; 4];
+    /// The reverse of [`Self::load_by_four`].
+    fn store_by_four(values: [Self; 4], to: &mut [T]);
+}
+
+/// Lanes of the plain vector.
+const PLAIN: usize = 8;
+
+/// What the compiler makes of it.
+impl<T: Real> Vector<T> for [T; PLAIN] {
+    const LANES: usize = PLAIN;
+
+    #[inline(always)]
+    fn splat(value: T) -> Self {
+        [value; PLAIN]
+    }
+    #[inline(always)]
+    fn load(from: &[T]) -> Self {
+        let mut lanes = [T::ZERO; PLAIN];
+        lanes.copy_from_slice(&from[..PLAIN]);
+        lanes
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [T]) {
+        to[..PLAIN].copy_from_slice(&self);
+    }
+    #[inline(always)]
+    fn add(mut self, other: Self) -> Self {
+        for l in 0..PLAIN {
+            self[l] += other[l];
+        }
+        self
+    }
+    #[inline(always)]
+    fn sub(mut self, other: Self) -> Self {
+        for l in 0..PLAIN {
+            self[l] = self[l] - other[l];
+        }
+        self
+    }
+    #[inline(always)]
+    fn fma(mut self, a: Self, b: Self) -> Self {
+        for l in 0..PLAIN {
+            self[l] = self[l].fma(a[l], b[l]);
+        }
+        self
+    }
+    #[inline(always)]
+    fn load_by_four(from: &[T]) -> [Self; 4] {
+        let quads = &from[..4 * PLAIN].as_chunks::<4>().0;
+        let mut values = [[T::ZERO; PLAIN]; 4];
+        for l in 0..PLAIN {
+            for j in 0..4 {
+                values[j][l] = quads[l][j];
+            }
+        }
+        values
+    }
+    #[inline(always)]
+    fn store_by_four(values: [Self; 4], to: &mut [T]) {
+        let quads = to[..4 * PLAIN].as_chunks_mut::<4>().0;
+        for l in 0..PLAIN {
+            for j in 0..4 {
+                quads[l][j] = values[j][l];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Isa;
+
+    fn check<V: Vector<f32>>() {
+        let lanes = V::LANES;
+        let from: Vec<f32> = (0..4 * lanes as u16).map(f32::from).collect();
+        let values = V::load_by_four(&from);
+        for (j, value) in values.into_iter().enumerate() {
+            let mut to = vec![0.0; lanes];
+            value.store(&mut to);
+            let expected: Vec<f32> = (0..lanes).map(|l| (4 * l + j) as f32).collect();
+            assert_eq!(to, expected, "place {j}");
+        }
+        let mut back = vec![0.0; 4 * lanes];
+        V::store_by_four(values, &mut back);
+        assert_eq!(back, from);
+        let three = V::splat(3.0);
+        let mut to = vec![0.0; lanes];
+        V::load(&from).fma(three, three.add(three)).sub(three).store(&mut to);
+        let expected: Vec<f32> = (0..lanes).map(|l| 3.0 * l as f32 + 3.0).collect();
+        assert_eq!(to, expected);
+    }
+
+    #[test]
+    fn vectors_agree_with_plain_arrays() {
+        check::<[f32; PLAIN]>();
+        for isa in Isa::supported() {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512 => check::<<f32 as Real>::Avx512>(),
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx2 => check::<<f32 as Real>::Avx2>(),
+                Isa::Portable => {}
+            }
+        }
+    }
+}

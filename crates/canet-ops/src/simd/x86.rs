@@ -1,0 +1,192 @@
+//! Vectors of x86-64. They are only used after [`super::Isa::detect`] found the instruction set.
+
+#![expect(unsafe_code, reason = "intrinsics are unsafe outside code compiled for them")]
+
+use std::arch::x86_64::{
+    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_permute2f128_ps,
+    _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps,
+    _mm512_unpacklo_ps,
+};
+
+use super::vector::Vector;
+
+/// Selectors of shuffles: the lower or the upper two of each operand.
+const LOWER: i32 = 0b01_00_01_00;
+const UPPER: i32 = 0b11_10_11_10;
+/// The first and third, or the second and fourth quarter of each operand.
+const EVEN: i32 = 0b10_00_10_00;
+const ODD: i32 = 0b11_01_11_01;
+
+macro_rules! arithmetic {
+    ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident) => {
+        const LANES: usize = $lanes;
+
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            // SAFETY: the processor has the instruction set (see the module).
+            unsafe { $splat(value) }
+        }
+        #[inline(always)]
+        fn load(from: &[f32]) -> Self {
+            // SAFETY: the slice has enough values (checked); the instruction set as above.
+            unsafe { $load(from[..$lanes].as_ptr()) }
+        }
+        #[inline(always)]
+        fn store(self, to: &mut [f32]) {
+            // SAFETY: the slice has enough room (checked); the instruction set as above.
+            unsafe { $store(to[..$lanes].as_mut_ptr(), self) }
+        }
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            // SAFETY: the processor has the instruction set (see the module).
+            unsafe { $add(self, other) }
+        }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            // SAFETY: the processor has the instruction set (see the module).
+            unsafe { $sub(self, other) }
+        }
+        #[inline(always)]
+        fn fma(self, a: Self, b: Self) -> Self {
+            // SAFETY: the processor has the instruction set (see the module).
+            unsafe { $fma(self, a, b) }
+        }
+        #[inline(always)]
+        fn load_by_four(from: &[f32]) -> [Self; 4] {
+            let from = &from[..4 * $lanes];
+            let load = [
+                Self::load(from),
+                Self::load(&from[$lanes..]),
+                Self::load(&from[2 * $lanes..]),
+                Self::load(&from[3 * $lanes..]),
+            ];
+            transpose(gather_quads(load))
+        }
+        #[inline(always)]
+        fn store_by_four(values: [Self; 4], to: &mut [f32]) {
+            let to = &mut to[..4 * $lanes];
+            let rows = scatter_quads(transpose(values));
+            for (row, to) in rows.into_iter().zip(to.chunks_exact_mut($lanes)) {
+                row.store(to);
+            }
+        }
+    };
+}
+
+mod wide {
+    use super::*;
+
+    impl Vector<f32> for __m512 {
+        arithmetic!(
+            16,
+            _mm512_set1_ps,
+            _mm512_loadu_ps,
+            _mm512_storeu_ps,
+            _mm512_add_ps,
+            _mm512_sub_ps,
+            _mm512_fmadd_ps
+        );
+    }
+
+    /// Transposes the 4x4 blocks that the quarters of four vectors make.
+    #[inline(always)]
+    fn transpose([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            [
+                _mm512_shuffle_ps::<LOWER>(ab_low, cd_low),
+                _mm512_shuffle_ps::<UPPER>(ab_low, cd_low),
+                _mm512_shuffle_ps::<LOWER>(ab_high, cd_high),
+                _mm512_shuffle_ps::<UPPER>(ab_high, cd_high),
+            ]
+        }
+    }
+
+    /// Transposes the 4x4 matrix of quarters.
+    #[inline(always)]
+    fn gather_quads([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let (ab_even, ab_odd) =
+                (_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<ODD>(a, b));
+            let (cd_even, cd_odd) =
+                (_mm512_shuffle_f32x4::<EVEN>(c, d), _mm512_shuffle_f32x4::<ODD>(c, d));
+            [
+                _mm512_shuffle_f32x4::<EVEN>(ab_even, cd_even),
+                _mm512_shuffle_f32x4::<EVEN>(ab_odd, cd_odd),
+                _mm512_shuffle_f32x4::<ODD>(ab_even, cd_even),
+                _mm512_shuffle_f32x4::<ODD>(ab_odd, cd_odd),
+            ]
+        }
+    }
+
+    /// A transposition is its own reverse.
+    #[inline(always)]
+    fn scatter_quads(quads: [__m512; 4]) -> [__m512; 4] {
+        gather_quads(quads)
+    }
+}
+
+mod narrow {
+    use super::*;
+
+    impl Vector<f32> for __m256 {
+        arithmetic!(
+            8,
+            _mm256_set1_ps,
+            _mm256_loadu_ps,
+            _mm256_storeu_ps,
+            _mm256_add_ps,
+            _mm256_sub_ps,
+            _mm256_fmadd_ps
+        );
+    }
+
+    /// Transposes the 4x4 blocks that the halves of four vectors make.
+    #[inline(always)]
+    fn transpose([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+            [
+                _mm256_shuffle_ps::<LOWER>(ab_low, cd_low),
+                _mm256_shuffle_ps::<UPPER>(ab_low, cd_low),
+                _mm256_shuffle_ps::<LOWER>(ab_high, cd_high),
+                _mm256_shuffle_ps::<UPPER>(ab_high, cd_high),
+            ]
+        }
+    }
+
+    /// Quads 0 to 7 in order to 0 4, 1 5, 2 6, 3 7.
+    #[inline(always)]
+    fn gather_quads([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            [
+                _mm256_permute2f128_ps::<0x20>(a, c),
+                _mm256_permute2f128_ps::<0x31>(a, c),
+                _mm256_permute2f128_ps::<0x20>(b, d),
+                _mm256_permute2f128_ps::<0x31>(b, d),
+            ]
+        }
+    }
+
+    /// The reverse of [`gather_quads`].
+    #[inline(always)]
+    fn scatter_quads([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            [
+                _mm256_permute2f128_ps::<0x20>(a, b),
+                _mm256_permute2f128_ps::<0x20>(c, d),
+                _mm256_permute2f128_ps::<0x31>(a, b),
+                _mm256_permute2f128_ps::<0x31>(c, d),
+            ]
+        }
+    }
+}
