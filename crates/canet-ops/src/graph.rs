@@ -101,9 +101,8 @@ impl Value {
     ) -> Self {
         let inputs: Vec<_> = inputs.iter().map(|input| input.node.clone()).collect();
         let tracked = inputs.iter().any(Option::is_some);
-        let node = tracked.then(|| {
-            Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward)))))
-        });
+        let node = tracked
+            .then(|| Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward))))));
         Self { tensor, node }
     }
 
@@ -121,7 +120,10 @@ impl Value {
     /// ```
     pub fn backward(self) -> Result<Gradients> {
         if self.tensor.elem_count() != 1 {
-            candle_core::bail!("gradients are taken of one number, not of {:?}", self.tensor.dims());
+            candle_core::bail!(
+                "gradients are taken of one number, not of {:?}",
+                self.tensor.dims()
+            );
         }
         let seed = self.tensor.ones_like()?;
         self.backward_from(seed)
