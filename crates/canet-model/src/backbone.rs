@@ -16,7 +16,9 @@
 
 use candle_core::{Result, Tensor};
 use canet_ops::Activation;
+use canet_ops::frozen::MaxPool;
 
+use crate::frozen::{Folding, GraphBuilder, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, Conv, ConvSpec, NormSpec};
 use crate::params::Scope;
@@ -217,4 +219,42 @@ impl Block {
         };
         canet_ops::relu(&(y + shortcut)?)
     }
+}
+
+impl Backbone {
+    /// C1 in a frozen graph.
+    pub(crate) fn freeze_fine(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.stem.freeze(g, x)?;
+        self.layers[0].iter().try_fold(x, |x, block| block.freeze(g, x))
+    }
+
+    /// C4 in a frozen graph, from C1.
+    pub(crate) fn freeze_rich(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
+        self.layers[1..].iter().flatten().try_fold(c1, |x, block| block.freeze(g, x))
+    }
+}
+
+impl StemLayers {
+    fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.convs.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
+        Ok(g.max_pool(x, MaxPool { kernel: 3, stride: 2, padding: 1 }))
+    }
+}
+
+impl Block {
+    /// The last convolution takes the shortcut in.
+    fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        // First, so that the block's input can be forgotten early.
+        let shortcut = match &self.downsample {
+            Some(pair) => g.conv(x, folded(pair)?, false)?,
+            None => x,
+        };
+        let Some((last, others)) = self.convs.split_last() else { return Ok(shortcut) };
+        let y = others.iter().try_fold(x, |y, pair| g.conv(y, folded(pair)?, true))?;
+        g.conv_onto(shortcut, y, folded(last)?, true)
+    }
+}
+
+fn folded((conv, bn): &(Conv, BatchNorm)) -> Result<Folding> {
+    Ok(conv.folding()?.then(&bn.affine()?))
 }

@@ -5,10 +5,12 @@
 //! authors' code divides by 4 and by 8 and needs sides that are multiples of 8.
 
 use candle_core::{Result, Tensor};
+use canet_ops::Corners;
 
 use crate::backbone::Backbone;
 use crate::decoder::{self, Decoder, Head, HeadSpec};
 use crate::flow::{ContextFlow, GlobalFlow};
+use crate::frozen::{Flow, Graph, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, size_of};
 use crate::params::{Part, Scope};
 use crate::pass::Site;
@@ -80,5 +82,31 @@ impl Canet {
             sum = (sum + &flow)?;
         }
         pass.dropout(&self.fsm.forward(&sum, pass)?, self.dropout, Site::FeatureSelection)
+    }
+}
+
+impl Canet {
+    /// The network without its auxiliary head.
+    pub(crate) fn freeze(&self) -> Result<Graph> {
+        let mut g = GraphBuilder::new();
+        let c1 = self.backbone.freeze_fine(&mut g, ValueId::PICTURE)?;
+        // Before all else that C1 is for, so that it need not be kept to the end.
+        let low = self.decoder.freeze_low(&mut g, c1)?;
+        let c4 = self.backbone.freeze_rich(&mut g, c1)?;
+        let context = self.freeze_aggregate(&mut g, c4)?;
+        let fused = self.decoder.freeze(&mut g, low, context)?;
+        let logits = self.head.freeze(&mut g, fused)?;
+        Ok(g.finish(logits, Corners::Aligned))
+    }
+
+    fn freeze_aggregate(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+        let global = self.global_flow.freeze(g, c4)?;
+        let (mut flow, mut sum) = (Flow::Pixel(global), g.spread(global, c4));
+        for context_flow in &self.context_flows {
+            let map = context_flow.freeze(g, c4, flow)?;
+            sum = g.add(sum, map);
+            flow = Flow::Map(map);
+        }
+        self.fsm.freeze(g, sum)
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor, Var};
 use canet_ops::{ConvGeometry, Corners};
 
 use crate::Pass;
+use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{Cbr, ConvSpec, NormSpec, size_of};
 use crate::params::Scope;
@@ -82,5 +83,34 @@ impl Head {
         let one_by_one = ConvGeometry::default();
         let logits = canet_ops::conv2d(&x, &weight, Some(&bias), &one_by_one)?;
         canet_ops::resize_bilinear(&logits, size, Corners::Aligned)
+    }
+}
+
+impl Decoder {
+    /// In a frozen graph, what is left of C1.
+    pub(crate) fn freeze_low(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
+        self.low.freeze(g, c1)
+    }
+
+    /// In a frozen graph, the context and what [`Decoder::freeze_low`] made, joined.
+    pub(crate) fn freeze(
+        &self,
+        g: &mut GraphBuilder,
+        low: ValueId,
+        context: ValueId,
+    ) -> Result<ValueId> {
+        let context = g.resize(context, low, Corners::Aligned);
+        let joined = g.concat(&[context, low])?;
+        self.fuse.freeze(g, joined)
+    }
+}
+
+impl Head {
+    /// In a frozen graph, logits at the size of the features: `(classes, h, w)`.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.freeze(g, x)?;
+        let padding = Padding::Fixed([[0; 2]; 2]);
+        let geometry = ConvGeometry::default();
+        g.conv(x, Folding::new(&self.weight, Some(&self.bias), geometry, padding)?, false)
     }
 }

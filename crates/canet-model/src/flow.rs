@@ -13,6 +13,7 @@ use candle_core::{Result, Tensor};
 use canet_ops::Corners;
 
 use crate::Pass;
+use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
 use crate::layers::{Cbr, ConvSpec, NormSpec, global_average, pool_by, size_of, spread};
 use crate::params::Scope;
 
@@ -71,5 +72,27 @@ impl ContextFlow {
             x = cbr.forward(&x, pass)?;
         }
         canet_ops::resize_bilinear(&x, size_of(c4)?, Corners::Aligned)
+    }
+}
+
+impl GlobalFlow {
+    /// In a frozen graph, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+        let mean = g.average_pool(c4, Bins::Global);
+        self.cbr.freeze(g, mean)
+    }
+}
+
+impl ContextFlow {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(
+        &self,
+        g: &mut GraphBuilder,
+        c4: ValueId,
+        previous: Flow,
+    ) -> Result<ValueId> {
+        let x = g.pool_joined(c4, previous, self.rate)?;
+        let x = self.cbrs.iter().try_fold(x, |x, cbr| cbr.freeze(g, x))?;
+        Ok(g.resize(x, c4, Corners::Aligned))
     }
 }

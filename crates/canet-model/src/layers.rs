@@ -1,9 +1,10 @@
 //! The layers that both networks are made of: convolution, batch norm, and the two in a row.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use canet_ops::{Activation, ConvGeometry};
 
 use crate::Pass;
+use crate::frozen::{Affine, Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::params::Scope;
 
@@ -171,4 +172,33 @@ pub(crate) fn spread(x: &Tensor, [h, w]: [usize; 2]) -> Result<Tensor> {
 pub(crate) fn size_of(x: &Tensor) -> Result<[usize; 2]> {
     let (_, _, h, w) = x.dims4()?;
     Ok([h, w])
+}
+
+impl Conv {
+    /// For a frozen graph, with nothing folded in yet.
+    pub(crate) fn folding(&self) -> Result<Folding> {
+        let padding = Padding::Fixed(self.geometry.padding);
+        Folding::new(&self.weight, None, self.geometry, padding)
+    }
+}
+
+impl BatchNorm {
+    /// What it does to each channel in [`Pass::Eval`].
+    pub(crate) fn affine(&self) -> Result<Affine> {
+        let [weight, bias, mean, var] =
+            [&self.weight, &self.bias, &self.running_mean, &self.running_var]
+                .map(|var| var.to_dtype(DType::F64)?.to_vec1::<f64>());
+        let scale: Vec<f64> =
+            weight?.iter().zip(var?).map(|(w, v)| w / (v + self.spec.eps).sqrt()).collect();
+        let shift = mean?.into_iter().zip(&scale);
+        let offset = bias?.into_iter().zip(shift).map(|(b, (m, s))| b - m * s).collect();
+        Ok(Affine { scale, offset })
+    }
+}
+
+impl Cbr {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        g.conv(x, self.conv.folding()?.then(&self.bn.affine()?), true)
+    }
 }

@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor};
 
 use crate::assignment::Assignment;
 use crate::canet::Canet;
+use crate::frozen::Graph;
 use crate::{Error, ModelConfig, Params, Pass, Result};
 
 /// A network. Clones share their parameters.
@@ -90,6 +91,16 @@ impl Network {
         Ok(match &self.layers {
             Layers::Canet(layers) => layers.forward(x, pass)?,
             Layers::Assignment(layers) => layers.forward(x, pass)?,
+        })
+    }
+}
+
+impl Network {
+    /// What [`Network::forward`] computes in [`Pass::Eval`], but for the auxiliary head.
+    pub(crate) fn freeze(&self) -> Result<Graph> {
+        Ok(match &self.layers {
+            Layers::Canet(layers) => layers.freeze()?,
+            Layers::Assignment(layers) => layers.freeze()?,
         })
     }
 }

@@ -22,15 +22,22 @@ impl Default for Normalisation {
 impl Normalisation {
     /// The pixels of a picture, `(H, W, 3)` bytes, as planes `(3, H, W)`.
     pub fn planes(&self, pixels: &[u8]) -> Vec<f32> {
-        let plane = |channel: usize| {
+        let mut planes = vec![0.0; pixels.len()];
+        self.write_planes(pixels, &mut planes);
+        planes
+    }
+
+    /// The same, into a place at hand.
+    ///
+    /// # Panics
+    /// If `planes` has not one value a byte.
+    pub fn write_planes(&self, pixels: &[u8], planes: &mut [f32]) {
+        // A byte has 256 values; looking them up is faster than dividing.
+        let table = |channel: usize| {
             let (mean, std) = (self.mean[channel], self.std[channel]);
-            // A byte has 256 values; looking them up is faster than dividing.
-            let table: Vec<f32> =
-                (0..=u8::MAX).map(|value| (f32::from(value) / 255.0 - mean) / std).collect();
-            let values = pixels.as_chunks::<3>().0.iter();
-            values.map(move |pixel| table[usize::from(pixel[channel])])
+            std::array::from_fn(|value| (value as f32 / 255.0 - mean) / std)
         };
-        (0..3).flat_map(plane).collect()
+        canet_ops::frozen::look_up(pixels, &[table(0), table(1), table(2)], planes);
     }
 }
 

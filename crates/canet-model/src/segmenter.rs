@@ -1,6 +1,8 @@
 //! From a frame to its mask: resize, normalise, run, resize back, take the best class.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use canet_core::{ClassSet, Mask};
@@ -8,14 +10,14 @@ use canet_ops::Corners;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
-use crate::{Checkpoint, CheckpointMeta, Error, Network, Pass, Result, picture};
+use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Pass, Result, Sizes, picture};
 
 /// Frames smaller than the network's output stride are enlarged to it first.
 const LEAST_SIDE: u32 = 8;
 
 /// A network that is ready for frames.
 ///
-/// It can be shared between threads; segmenting does not change it.
+/// It can be shared between threads; segmenting does not change it. Clones share its weights.
 ///
 /// ```no_run
 /// use canet_model::{Device, Segmenter};
@@ -28,8 +30,17 @@ const LEAST_SIDE: u32 = 8;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Segmenter {
-    network: Network,
+    engine: Engine,
     meta: CheckpointMeta,
+}
+
+/// What computes.
+#[derive(Debug, Clone)]
+enum Engine {
+    /// On the CPU.
+    Frozen(Arc<Frozen>),
+    /// On other devices.
+    Network(Network),
 }
 
 /// The classes of a frame's pixels.
@@ -49,13 +60,19 @@ impl Segmenter {
         Self::from_parts(network, checkpoint.meta)
     }
 
-    /// Uses a network at hand, such as one in training; later changes of its parameters count.
+    /// Uses a network at hand, such as one in training, as it is now. (On devices other than the CPU
+    /// it is not copied, and later changes of its parameters would show.)
     pub fn from_parts(network: Network, meta: CheckpointMeta) -> Result<Self> {
         meta.check()?;
         if *network.config() != meta.model {
             return Err(Error::Config("the network is not the one of the description".into()));
         }
-        Ok(Self { network, meta })
+        let engine = if network.device().is_cpu() {
+            Engine::Frozen(Arc::new(Frozen::new(&network)?))
+        } else {
+            Engine::Network(network)
+        };
+        Ok(Self { engine, meta })
     }
 
     /// What the checkpoint says about the network.
@@ -70,8 +87,18 @@ impl Segmenter {
 
     /// The class of every pixel of a frame.
     pub fn segment(&self, frame: &RgbImage) -> Result<Segmentation> {
-        let logits = self.logits(frame)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
-        let ids = best_classes(&logits).ok_or(Error::NotFinite)?;
+        let ids = match &self.engine {
+            Engine::Frozen(frozen) => {
+                let (picture, sizes) = self.picture(frame)?;
+                let mut ids = vec![0; sizes.frame[0] * sizes.frame[1]];
+                frozen.mask(sizes, |planes| self.normalise(&picture, planes), &mut ids)?;
+                ids
+            }
+            Engine::Network(_) => {
+                let logits = self.logits(frame)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
+                best_classes(&logits).ok_or(Error::NotFinite)?
+            }
+        };
         let mask = Mask::from_ids(frame.width(), frame.height(), ids);
         Ok(Segmentation { mask, classes: self.meta.classes.clone() })
     }
@@ -79,25 +106,47 @@ impl Segmenter {
     /// The scores behind [`Segmenter::segment`]: `(1, classes, H, W)` at the frame's size, on the
     /// network's device.
     pub fn logits(&self, frame: &RgbImage) -> Result<Tensor> {
+        let (picture, sizes) = self.picture(frame)?;
+        let [height, width] = sizes.frame;
+        match &self.engine {
+            Engine::Frozen(frozen) => {
+                let classes = frozen.classes();
+                let mut logits = vec![0.0; classes * height * width];
+                frozen.logits(sizes, |planes| self.normalise(&picture, planes), &mut logits)?;
+                Ok(Tensor::from_vec(logits, (1, classes, height, width), &Device::Cpu)?)
+            }
+            Engine::Network(network) => {
+                let [h, w] = sizes.network;
+                let planes = self.meta.normalisation.planes(picture.as_raw());
+                let x = Tensor::from_vec(planes, (1, 3, h, w), network.device())?;
+                let logits = network.forward(&x, Pass::Eval)?.logits;
+                if sizes.network == sizes.frame {
+                    return Ok(logits);
+                }
+                Ok(canet_ops::resize_bilinear(&logits, sizes.frame, Corners::HalfPixel)?)
+            }
+        }
+    }
+
+    /// The frame as the network wants it.
+    fn picture<'a>(&self, frame: &'a RgbImage) -> Result<(Cow<'a, RgbImage>, Sizes)> {
         let (width, height) = frame.dimensions();
         if width == 0 || height == 0 {
             return Err(Error::Input(format!("the frame has no pixels ({width}x{height})")));
         }
         let [w, h] = self.meta.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE));
-        let resized = (w, h) != (width, height);
-        let normalisation = &self.meta.normalisation;
-        let x = if resized {
-            normalisation.planes(resize(frame, w, h, FilterType::Triangle).as_raw())
+        let size = |h: u32, w: u32| [h as usize, w as usize];
+        let sizes = Sizes { network: size(h, w), frame: size(height, width) };
+        let picture = if sizes.network == sizes.frame {
+            Cow::Borrowed(frame)
         } else {
-            normalisation.planes(frame.as_raw())
+            Cow::Owned(resize(frame, w, h, FilterType::Triangle))
         };
-        let x = Tensor::from_vec(x, (1, 3, h as usize, w as usize), self.network.device())?;
-        let logits = self.network.forward(&x, Pass::Eval)?.logits;
-        if !resized {
-            return Ok(logits);
-        }
-        let size = [height as usize, width as usize];
-        Ok(canet_ops::resize_bilinear(&logits, size, Corners::HalfPixel)?)
+        Ok((picture, sizes))
+    }
+
+    fn normalise(&self, picture: &RgbImage, planes: &mut [f32]) {
+        self.meta.normalisation.write_planes(picture.as_raw(), planes);
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use canet_ops::Activation;
 
 use crate::Pass;
+use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{BatchNorm, Cbr, Conv, ConvSpec, NormSpec, global_average};
 use crate::params::Scope;
 
@@ -57,5 +58,16 @@ impl Gate {
     fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let x = self.conv.forward(&global_average(x)?, pass)?;
         canet_ops::sigmoid(&self.bn.forward(&x, pass, Activation::None)?)
+    }
+}
+
+impl FeatureSelection {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.freeze(g, x)?;
+        let Some(Gate { conv, bn }) = &self.gate else { return Ok(x) };
+        let mean = g.average_pool(x, Bins::Global);
+        let factors = g.conv(mean, conv.folding()?.then(&bn.affine()?), false)?;
+        Ok(g.gate(x, factors, true))
     }
 }

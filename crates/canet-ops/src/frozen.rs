@@ -1,6 +1,24 @@
 //! Operations of networks that only predict: one picture at a time, `f32` planes `(C, H, W)` in
 //! plain slices, weights packed once, tables made once a size, nothing allocated in a run.
+//!
+//! NaN stays NaN in all of them: whether a network's scores are finite tells whether all that led
+//! to them was.
 
+mod average_pool;
+mod best_class;
 mod conv;
+mod elementwise;
+mod max_pool;
+mod pixels;
+mod resize;
+mod sigmoid;
+mod tasks;
 
+pub use average_pool::AveragePool;
+pub use best_class::best_class;
 pub use conv::{After, ConvPlan, FrozenConv};
+pub use elementwise::{add, affine, gate, spread};
+pub use max_pool::MaxPool;
+pub use pixels::look_up;
+pub use resize::Resize;
+pub use tasks::in_pool;

@@ -7,6 +7,7 @@ use canet_ops::Activation;
 use super::FLOW;
 use super::keras::{ConvBn, KerasConv};
 use crate::Pass;
+use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, global_average};
 use crate::params::Scope;
 
@@ -58,5 +59,28 @@ impl AdaptedGlobalConvolution {
         let path = |convs: &[KerasConv; 2]| convs[1].forward(&convs[0].forward(x, pass)?, pass);
         let sum = (path(&self.left)? + path(&self.right)?)?;
         &sum + self.refine.forward(&sum, pass)?
+    }
+}
+
+impl FeatureSelection {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.conv.freeze(g, x, false)?;
+        let mean = g.average_pool(x, Bins::Global);
+        let factors = self.gate.freeze(g, mean, false)?;
+        Ok(g.gate(x, factors, false))
+    }
+}
+
+impl AdaptedGlobalConvolution {
+    /// The same in a frozen graph; both sums are made by the convolutions that end them.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let [first, second] = &self.left;
+        let left = first.freeze(g, x, false)?;
+        let left = second.freeze(g, left, false)?;
+        let [first, second] = &self.right;
+        let right = first.freeze(g, x, false)?;
+        let sum = g.conv_onto(left, right, second.folding()?, false)?;
+        g.conv_onto(sum, sum, self.refine.folding()?, false)
     }
 }

@@ -2,9 +2,11 @@
 
 use candle_core::{Result, Tensor};
 use canet_ops::Activation;
+use canet_ops::frozen::MaxPool;
 
 use super::keras::ConvBn;
 use crate::Pass;
+use crate::frozen::{GraphBuilder, ValueId};
 use crate::layers::NormSpec;
 use crate::params::Scope;
 
@@ -131,5 +133,45 @@ impl Trunk {
         let x = first.forward(x, pass, Activation::Relu)?;
         let x = second.forward(&x, pass, Activation::Relu)?;
         third.forward(&x, pass, Activation::None)
+    }
+}
+
+impl Stem {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.conv.freeze(g, x, true)?;
+        Ok(g.max_pool(x, MaxPool { kernel: 2, stride: 2, padding: 0 }))
+    }
+}
+
+impl Stage {
+    /// The first block in a frozen graph.
+    pub(crate) fn freeze_convolutional_block(
+        &self,
+        g: &mut GraphBuilder,
+        x: ValueId,
+    ) -> Result<ValueId> {
+        let ConvolutionalBlock { trunk, shortcut } = &self.convolutional_block;
+        let shortcut = shortcut.freeze(g, x, true)?;
+        trunk.freeze(g, x, shortcut)
+    }
+
+    /// The blocks after it in a frozen graph.
+    pub(crate) fn freeze_identity_blocks(
+        &self,
+        g: &mut GraphBuilder,
+        x: ValueId,
+    ) -> Result<ValueId> {
+        self.identity_blocks.iter().try_fold(x, |x, block| block.trunk.freeze(g, x, x))
+    }
+}
+
+impl Trunk {
+    /// The same in a frozen graph, with the shortcut added, and the ReLU after that.
+    fn freeze(&self, g: &mut GraphBuilder, x: ValueId, shortcut: ValueId) -> Result<ValueId> {
+        let [first, second, third] = &self.convs;
+        let x = first.freeze(g, x, true)?;
+        let x = second.freeze(g, x, true)?;
+        g.conv_onto(shortcut, x, third.folding()?, true)
     }
 }

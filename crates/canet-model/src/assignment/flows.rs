@@ -6,6 +6,7 @@ use canet_ops::{Activation, Corners};
 use super::keras::KerasConv;
 use super::{C4, FLOW};
 use crate::Pass;
+use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
 use crate::layers::{BatchNorm, NormSpec, global_average, pool_by, size_of, spread};
 use crate::params::Scope;
 
@@ -56,5 +57,32 @@ impl ContextFlow {
         let gate = gate.forward(&canet_ops::relu(&squeeze.forward(&x, pass)?)?, pass)?;
         let y = ((&x * canet_ops::sigmoid(&gate)?)? + &x)?;
         canet_ops::resize_bilinear(&y, size_of(c4)?, Corners::HalfPixel)
+    }
+}
+
+impl GlobalFlow {
+    /// In a frozen graph, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+        let mean = g.average_pool(c4, Bins::Global);
+        let mean = g.affine(mean, &self.bn.affine()?, true);
+        self.conv.freeze(g, mean, false)
+    }
+}
+
+impl ContextFlow {
+    /// The same in a frozen graph.
+    pub(crate) fn freeze(
+        &self,
+        g: &mut GraphBuilder,
+        c4: ValueId,
+        previous: Flow,
+    ) -> Result<ValueId> {
+        let x = g.pool_joined(c4, previous, self.rate)?;
+        let x = self.fusion.iter().try_fold(x, |x, conv| conv.freeze(g, x, false))?;
+        let [squeeze, gate] = &self.refinement;
+        let squeezed = squeeze.freeze(g, x, true)?;
+        let factors = gate.freeze(g, squeezed, false)?;
+        let y = g.gate(x, factors, true);
+        Ok(g.resize(y, c4, Corners::HalfPixel))
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor, Var};
 use canet_ops::{Activation, ConvGeometry};
 
 use crate::Pass;
+use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, NormSpec, size_of};
 use crate::params::Scope;
@@ -68,5 +69,30 @@ impl ConvBn {
 
     pub(crate) fn forward(&self, x: &Tensor, pass: Pass, activation: Activation) -> Result<Tensor> {
         self.bn.forward(&self.conv.forward(x, pass)?, pass, activation)
+    }
+}
+
+impl KerasConv {
+    /// For a frozen graph, with nothing folded in yet.
+    pub(crate) fn folding(&self) -> Result<Folding> {
+        let geometry = ConvGeometry::default().with_stride(self.stride);
+        Folding::new(&self.weight, Some(&self.bias), geometry, Padding::Same)
+    }
+
+    /// The same in a frozen graph, with a ReLU after it or without.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
+        g.conv(x, self.folding()?, relu)
+    }
+}
+
+impl ConvBn {
+    /// For a frozen graph, both in one.
+    pub(crate) fn folding(&self) -> Result<Folding> {
+        Ok(self.conv.folding()?.then(&self.bn.affine()?))
+    }
+
+    /// The same in a frozen graph, with a ReLU after it or without.
+    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
+        g.conv(x, self.folding()?, relu)
     }
 }

@@ -1,0 +1,158 @@
+//! Networks that only predict, on the CPU: batch norms folded into convolutions, weights packed
+//! once, all memory planned.
+//!
+//! [`graph`] says what is computed, for pictures of any size; the layers build it with their
+//! `freeze` methods, and [`fold`] puts what is linear into the weights of the convolutions. For a
+//! size, [`plan`] finds out all shapes and [`layout`] the place of every value; [`run`] goes through
+//! the steps. A [`session`] is a plan with its memory.
+
+mod fold;
+mod graph;
+mod layout;
+mod plan;
+mod run;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::{Error, Network, Result};
+pub(crate) use fold::{Affine, Folding, Padding};
+pub(crate) use graph::{Bins, Flow, Graph, GraphBuilder, ValueId};
+use session::{Idle, Session};
+
+/// Sees each step of a run: its name, and the multiplications in it.
+pub type Watch<'a> = dyn FnMut(&str, u64) + Send + 'a;
+
+/// A snapshot of a network that predicts on the CPU, in less time and memory than the network itself.
+///
+/// It can be shared between threads, which do not wait for each other. The first picture of a size
+/// costs a plan and its memory; up to four of them are kept for later, and none beyond the last if
+/// they would take more than a gigabyte. After the first picture of a size nothing is allocated.
+///
+/// ```
+/// use canet_model::{AssignmentConfig, Device, Frozen, ModelConfig, Network, Params, Sizes};
+///
+/// let mut params = Params::new(42, &Device::Cpu);
+/// let config = ModelConfig::Assignment(AssignmentConfig { classes: 3, ..Default::default() });
+/// let frozen = Frozen::new(&Network::new(&config, &mut params)?)?;
+/// let mut ids = vec![0; 20 * 30];
+/// frozen.mask(Sizes::same([20, 30]), |planes| planes.fill(0.5), &mut ids)?;
+/// assert!(ids.iter().all(|&id| id < 3));
+/// # Ok::<(), canet_model::Error>(())
+/// ```
+pub struct Frozen {
+    graph: Graph,
+    least_side: usize,
+    idle: Idle,
+}
+
+/// The sizes of one prediction, `[height, width]` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of the picture that the network sees.
+    pub network: [usize; 2],
+    /// Of the result; another one where the frame was resized for the network.
+    pub frame: [usize; 2],
+}
+
+impl Sizes {
+    /// A frame that the network sees as it is.
+    pub fn same(frame: [usize; 2]) -> Self {
+        Self { network: frame, frame }
+    }
+}
+
+impl Frozen {
+    /// Freezes a network as it is now; an auxiliary head is left out.
+    pub fn new(network: &Network) -> Result<Self> {
+        let (graph, least_side) = (network.freeze()?, network.least_side());
+        Ok(Self { graph, least_side, idle: Idle::default() })
+    }
+
+    /// How many classes it tells apart.
+    pub fn classes(&self) -> usize {
+        self.graph.nodes[self.graph.logits.index()].channels
+    }
+
+    /// Writes the class of each pixel to `ids`, `(H, W)` of the frame: the one with the best score,
+    /// the first of equals. `fill` is given the place of the normalised picture, planes
+    /// `(3, H, W)` of the network's size, and has to write all of it.
+    ///
+    /// Fails with [`Error::NotFinite`] if any score is not a finite number.
+    pub fn mask(
+        &self,
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        ids: &mut [u8],
+    ) -> Result<()> {
+        self.mask_watched(sizes, fill, ids, &mut |_, _| {})
+    }
+
+    /// As [`Frozen::mask`], with `watch` called after each step; for measurements.
+    pub fn mask_watched(
+        &self,
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        ids: &mut [u8],
+        watch: &mut Watch,
+    ) -> Result<()> {
+        if !self.graph.finite {
+            return Err(Error::NotFinite);
+        }
+        let [h, w] = sizes.frame;
+        self.with_session(sizes, (ids.len(), h * w), |session| {
+            session.mask(&self.graph, fill, ids, watch)
+        })
+    }
+
+    /// Writes the scores behind [`Frozen::mask`], `(classes, H, W)` of the frame, finite or not.
+    pub fn logits(
+        &self,
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        logits: &mut [f32],
+    ) -> Result<()> {
+        let [h, w] = sizes.frame;
+        self.with_session(sizes, (logits.len(), self.classes() * h * w), |session| {
+            session.logits(&self.graph, fill, logits)
+        })
+    }
+
+    /// Bytes of memory that a prediction of these sizes works in, besides the weights.
+    pub fn memory(&self, sizes: Sizes) -> Result<usize> {
+        Ok(Session::new(&self.graph, sizes)?.memory())
+    }
+
+    fn with_session(
+        &self,
+        sizes: Sizes,
+        (found, expected): (usize, usize),
+        work: impl FnOnce(&mut Session) -> Result<()>,
+    ) -> Result<()> {
+        let least = self.least_side;
+        if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
+            return Err(Error::Input(format!(
+                "the network takes pictures with sides of at least {least}, this is {sizes:?}"
+            )));
+        }
+        if found != expected {
+            return Err(Error::Input(format!(
+                "the result of {sizes:?} has {expected} values, but there is room for {found}"
+            )));
+        }
+        let mut session = self.idle.take(&self.graph, sizes)?;
+        let result = work(&mut session);
+        self.idle.give_back(session);
+        result
+    }
+}
+
+impl fmt::Debug for Frozen {
+    /// Without its millions of weights.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = &self.graph.nodes.len();
+        f.debug_struct("Frozen").field("nodes", nodes).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! What one thread needs to run a frozen network on pictures of one size, and the sessions that wait
+//! for the next picture.
+
+use std::sync::{Mutex, PoisonError};
+
+use canet_ops::Corners;
+use canet_ops::frozen::{Resize, best_class, in_pool};
+
+use super::graph::Graph;
+use super::plan::Plan;
+use super::run::run;
+use super::{Sizes, Watch};
+use crate::{Error, Result};
+
+/// Sessions that are kept for later; it takes two for a folder of upright and of lying pictures.
+const MOST: usize = 4;
+/// Bytes that they may hold together, but for the last one used, which is kept in any case.
+const MOST_BYTES: usize = 1 << 30;
+
+/// A plan with its memory.
+pub(super) struct Session {
+    size: [usize; 2],
+    plan: Plan,
+    values: Vec<f32>,
+    workspace: Vec<f32>,
+    end: End,
+}
+
+/// The way from the logits to the frame's size.
+struct End {
+    frame: [usize; 2],
+    /// The network's own resize, and its result, where another one follows.
+    first: Option<(Resize, Vec<f32>)>,
+    last: Resize,
+}
+
+impl Session {
+    pub(super) fn new(graph: &Graph, sizes: Sizes) -> Result<Self> {
+        let plan = Plan::new(graph, sizes.network)?;
+        Self::of_plan(graph, plan, sizes)
+    }
+
+    pub(super) fn of_plan(graph: &Graph, plan: Plan, sizes: Sizes) -> Result<Self> {
+        let end = End::new(graph, &plan, sizes)?;
+        let (values, workspace) = (vec![0.0; plan.values], vec![0.0; plan.workspace]);
+        Ok(Self { size: sizes.network, plan, values, workspace, end })
+    }
+
+    /// Bytes of its buffers.
+    pub(super) fn memory(&self) -> usize {
+        let between = self.end.first.as_ref().map_or(0, |(_, between)| between.len());
+        (self.values.len() + self.workspace.len() + between) * size_of::<f32>()
+    }
+
+    /// Writes the class of each pixel of the frame to `ids`. See [`super::Frozen::mask`].
+    pub(super) fn mask(
+        &mut self,
+        graph: &Graph,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        ids: &mut [u8],
+        watch: &mut Watch,
+    ) -> Result<()> {
+        let finite = in_pool(|| -> Result<bool> {
+            let (last, logits) = self.network(graph, fill, watch)?;
+            let finite = best_class(last, logits, ids);
+            watch("resize and best class", 0);
+            Ok(finite)
+        })?;
+        if finite { Ok(()) } else { Err(Error::NotFinite) }
+    }
+
+    /// Writes the scores behind [`Session::mask`].
+    pub(super) fn logits(
+        &mut self,
+        graph: &Graph,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        to: &mut [f32],
+    ) -> Result<()> {
+        in_pool(|| {
+            let (last, logits) = self.network(graph, fill, &mut |_, _| {})?;
+            last.run(logits, to);
+            Ok(())
+        })
+    }
+
+    /// Runs all but the last resize: returns that, and what it is to enlarge.
+    fn network(
+        &mut self,
+        graph: &Graph,
+        fill: impl FnOnce(&mut [f32]),
+        watch: &mut Watch,
+    ) -> Result<(&Resize, &[f32])> {
+        fill(&mut self.values[self.plan.picture.clone()]);
+        watch("picture", 0);
+        run(graph, &self.plan, &mut self.values, &mut self.workspace, watch)?;
+        let logits = &self.values[self.plan.logits.clone()];
+        let End { first, last, .. } = &mut self.end;
+        let Some((resize, between)) = first else { return Ok((last, logits)) };
+        resize.run(logits, between);
+        watch("resize to the network's size", 0);
+        Ok((last, between))
+    }
+
+    /// Fills all memory with NaN, which no result may then depend on.
+    #[cfg(test)]
+    pub(super) fn poison(&mut self) {
+        self.values.fill(f32::NAN);
+        self.workspace.fill(f32::NAN);
+        if let Some((_, between)) = &mut self.end.first {
+            between.fill(f32::NAN);
+        }
+    }
+}
+
+impl End {
+    fn new(graph: &Graph, plan: &Plan, Sizes { network, frame }: Sizes) -> Result<Self> {
+        let logits = plan.logits_size;
+        if network == frame {
+            let last = Resize::new(logits, frame, graph.corners)?;
+            return Ok(Self { frame, first: None, last });
+        }
+        let classes = graph.nodes[graph.logits.index()].channels;
+        let between = vec![0.0; classes * network[0] * network[1]];
+        let first = Some((Resize::new(logits, network, graph.corners)?, between));
+        Ok(Self { frame, first, last: Resize::new(network, frame, Corners::HalfPixel)? })
+    }
+}
+
+/// The sessions that nobody uses just now, the last used at the end.
+#[derive(Default)]
+pub(super) struct Idle(Mutex<Vec<Session>>);
+
+impl Idle {
+    /// Takes a session for `sizes`, or makes one.
+    pub(super) fn take(&self, graph: &Graph, sizes: Sizes) -> Result<Session> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = idle.iter().rposition(|session| session.size == sizes.network);
+        let session = at.map(|at| idle.remove(at));
+        // Planning and computing are done without the lock.
+        drop(idle);
+        let Some(mut session) = session else { return Session::new(graph, sizes) };
+        if session.end.frame != sizes.frame {
+            session.end = End::new(graph, &session.plan, sizes)?;
+        }
+        Ok(session)
+    }
+
+    /// Keeps a session for later. Those that have waited longest make room for it.
+    pub(super) fn give_back(&self, session: Session) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push(session);
+        let bytes = |idle: &[Session]| idle.iter().map(Session::memory).sum::<usize>();
+        while idle.len() > MOST || idle.len() > 1 && bytes(&idle) > MOST_BYTES {
+            idle.remove(0);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Max pooling.
+
+use std::ops::Range;
+
+use candle_core::Result;
+
+use super::tasks::for_rows;
+
+/// The windows of a max-pooling; padding never wins, NaN always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxPool {
+    /// Side of a window.
+    pub kernel: usize,
+    /// Steps between windows.
+    pub stride: usize,
+    /// Pixels without a value around the picture.
+    pub padding: usize,
+}
+
+impl MaxPool {
+    /// Height and width of the result for `input` = `[height, width]`.
+    pub fn output(&self, input: [usize; 2]) -> Result<[usize; 2]> {
+        let Self { kernel, stride, padding } = *self;
+        let length = |n: usize| {
+            let free = (n + 2 * padding).checked_sub(kernel);
+            free.filter(|_| stride > 0).map(|free| free / stride + 1)
+        };
+        match (length(input[0]), length(input[1])) {
+            // A window inside the padding would have no value at all.
+            (Some(h), Some(w)) if padding < kernel => Ok([h, w]),
+            _ => candle_core::bail!("{self:?} does not fit {input:?}"),
+        }
+    }
+
+    /// Pools `x` `(C, H, W)` with `[H, W] = input` into `y` `(C, h, w)` with `[h, w] = output`, that
+    /// of [`MaxPool::output`].
+    pub fn run(&self, x: &[f32], input: [usize; 2], output: [usize; 2], y: &mut [f32]) {
+        let plane = input[0] * input[1];
+        for_rows(
+            y,
+            output[1],
+            self.kernel * self.stride,
+            #[inline(always)]
+            |row, y| {
+                let x = &x[row / output[0] * plane..][..plane];
+                for (number, r) in self.window(row % output[0], input[0]).enumerate() {
+                    self.fold(number == 0, &x[r * input[1]..][..input[1]], y);
+                }
+            },
+        );
+    }
+
+    /// The rows (or columns) of window `i` inside `n`.
+    #[inline(always)]
+    fn window(&self, i: usize, n: usize) -> Range<usize> {
+        let start = i * self.stride;
+        start.saturating_sub(self.padding)..(start + self.kernel - self.padding).min(n)
+    }
+
+    /// Joins one input row to an output row, of which it may be the first.
+    #[inline(always)]
+    fn fold(&self, first: bool, x: &[f32], y: &mut [f32]) {
+        // The two windows that networks use are vector code where no window leaves the row.
+        let inside = match (self.kernel, self.stride, self.padding) {
+            (2, 2, 0) => {
+                let pairs = x.as_chunks::<2>().0;
+                y.iter_mut().zip(pairs).for_each(|(y, p)| keep(first, y, larger(p[0], p[1])));
+                0..pairs.len()
+            }
+            (3, 2, 1) if x.len() > 2 => {
+                let pairs = x[1..].as_chunks::<2>().0;
+                let windows = pairs.iter().zip(&pairs[1..]);
+                let inside = 1..pairs.len();
+                y[inside.clone()]
+                    .iter_mut()
+                    .zip(windows)
+                    .for_each(|(y, (p, q))| keep(first, y, larger(larger(p[0], p[1]), q[0])));
+                inside
+            }
+            _ => 0..0,
+        };
+        for column in (0..inside.start).chain(inside.end..y.len()) {
+            let window = &x[self.window(column, x.len())];
+            let largest = window[1..].iter().fold(window[0], |m, &v| larger(m, v));
+            keep(first, &mut y[column], largest);
+        }
+    }
+}
+
+/// Joins a value to the largest so far, if it is not the first.
+#[inline(always)]
+fn keep(first: bool, y: &mut f32, v: f32) {
+    *y = if first { v } else { larger(*y, v) };
+}
+
+/// The larger of both; NaN wins, so that it is not hidden.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
+}

@@ -1,0 +1,35 @@
+//! Cutting work into tasks: by shape alone, so that any number of threads gives the same bits.
+
+use rayon::prelude::*;
+
+use crate::simd;
+
+/// Values of a task: enough to be worth handing over, few enough for all cores to get some.
+pub(super) const TASK: usize = 1 << 14;
+
+/// Calls `work(number of the row, row)` for all rows of `width` values of `y`, whose values cost
+/// about `cost` simple steps each.
+pub(super) fn for_rows<T: Send>(
+    y: &mut [T],
+    width: usize,
+    cost: usize,
+    work: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let rows = (TASK / (width * cost)).max(1);
+    y.par_chunks_mut(rows * width).enumerate().for_each(|(task, y)| {
+        simd::vectorised(
+            #[inline(always)]
+            || {
+                for (row, y) in y.chunks_exact_mut(width).enumerate() {
+                    work(task * rows + row, y);
+                }
+            },
+        );
+    });
+}
+
+/// Runs `work` on a thread of the pool: the many small parallel steps inside it need not be handed
+/// to the pool one by one.
+pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
