@@ -1,6 +1,7 @@
 //! What follows a convolution while its results are still in registers or in the nearest cache.
 
 use crate::real::Real;
+use crate::simd::Vector;
 
 /// `y = activation(conv(x) + bias + residual)`.
 #[derive(Debug, Clone, Copy)]
@@ -37,23 +38,23 @@ impl<'a, T: Real> After<'a, T> {
 
     /// Writes some values of a channel; `at` is where they start in the whole result.
     #[inline(always)]
-    pub(super) fn store(&self, to: &mut [T], sums: &[T], bias: T, at: usize) {
-        match self.residual {
-            Some(residual) => {
-                let terms = sums.iter().zip(&residual[at..at + to.len()]);
-                for (to, (&sum, &residual)) in to.iter_mut().zip(terms) {
-                    *to = self.activate(sum + bias + residual);
-                }
+    pub(super) fn store<V: Vector<T>>(&self, to: &mut [T], sums: &[T], bias: T, at: usize) {
+        let whole = to.len() / V::LANES * V::LANES;
+        let biases = V::splat(bias);
+        for i in (0..whole).step_by(V::LANES) {
+            let mut values = V::load(&sums[i..]).add(biases);
+            if let Some(residual) = self.residual {
+                values = values.add(V::load(&residual[at + i..]));
             }
-            None => {
-                for (to, &sum) in to.iter_mut().zip(sums) {
-                    *to = self.activate(sum + bias);
-                }
-            }
+            let values = if self.relu { values.relu() } else { values };
+            values.store(&mut to[i..]);
         }
-    }
-    #[inline(always)]
-    fn activate(&self, value: T) -> T {
-        if self.relu { value.larger(T::ZERO) } else { value }
+        for i in whole..to.len() {
+            let mut value = sums[i] + bias;
+            if let Some(residual) = self.residual {
+                value += residual[at + i];
+            }
+            to[i] = if self.relu { value.larger(T::ZERO) } else { value };
+        }
     }
 }

@@ -7,9 +7,9 @@ use super::lowering::Lowering;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd;
+use crate::simd::{self, Vector, by_vector};
 
-/// Pixels of a row that are summed at a time, in registers.
+/// Lanes of a sum over a plane.
 const LANES: usize = 32;
 
 /// Depthwise convolution at one size of picture.
@@ -35,6 +35,16 @@ impl Depthwise {
 
     /// Planes `x` to planes `y`; `filters` and the bias of `after` repeat with every image.
     pub(crate) fn run<T: Real>(&self, filters: &[T], x: &[T], after: After<T>, y: &mut [T]) {
+        by_vector!(T, self.run_with(filters, x, after, y));
+    }
+
+    fn run_with<T: Real, V: Vector<T>, const W: usize>(
+        &self,
+        filters: &[T],
+        x: &[T],
+        after: After<T>,
+        y: &mut [T],
+    ) {
         let pixels = self.lowering.pixels.len();
         let size = self.lowering.taps.len();
         let channels = filters.len() / size;
@@ -50,7 +60,7 @@ impl Depthwise {
                     let bias = after.bias_of(channel);
                     for (row, y) in y.chunks_exact_mut(self.width).enumerate() {
                         let at = i * pixels + row * self.width;
-                        self.filter_row(source, filter, row, (after, bias, at), y);
+                        self.filter_row::<T, V, W>(source, filter, row, (after, bias, at), y);
                     }
                 },
             );
@@ -73,7 +83,7 @@ impl Depthwise {
 
     /// One row of the output; `at` is where it starts in the whole result.
     #[inline(always)]
-    fn filter_row<T: Real>(
+    fn filter_row<T: Real, V: Vector<T>, const W: usize>(
         &self,
         source: &[T],
         filter: &[T],
@@ -82,19 +92,21 @@ impl Depthwise {
         y: &mut [T],
     ) {
         let first = self.lowering.pixels[row * self.width];
-        let (pieces, rest) = y.as_chunks_mut::<LANES>();
-        let whole = pieces.len() * LANES;
+        let (pieces, rest) = y.as_chunks_mut::<W>();
+        let whole = pieces.len() * W;
         for (i, y) in pieces.iter_mut().enumerate() {
-            let mut sums = [T::ZERO; LANES];
+            let mut sums = [V::splat(T::ZERO); 2];
             for (&weight, &tap) in filter.iter().zip(&self.lowering.taps) {
-                let values = &source[tap + first + i * LANES..][..LANES];
-                for l in 0..LANES {
-                    sums[l] = weight.fma(values[l], sums[l]);
-                }
+                let (values, weight) = (&source[tap + first + i * W..][..W], V::splat(weight));
+                sums[0] = weight.fma(V::load(values), sums[0]);
+                sums[1] = weight.fma(V::load(&values[W / 2..]), sums[1]);
             }
-            after.store(y, &sums, bias, at + i * LANES);
+            let mut row = [T::ZERO; W];
+            sums[0].store(&mut row);
+            sums[1].store(&mut row[W / 2..]);
+            after.store::<V>(y, &row, bias, at + i * W);
         }
-        let mut sums = [T::ZERO; LANES];
+        let mut sums = [T::ZERO; W];
         for (&weight, &tap) in filter.iter().zip(&self.lowering.taps) {
             let values = &source[tap + first + whole..][..rest.len()];
             for (sum, &v) in sums.iter_mut().zip(values) {
@@ -102,7 +114,7 @@ impl Depthwise {
             }
         }
         let count = rest.len();
-        after.store(rest, &sums[..count], bias, at + whole);
+        after.store::<V>(rest, &sums[..count], bias, at + whole);
     }
 }
 

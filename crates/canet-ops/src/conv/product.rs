@@ -12,12 +12,15 @@ use crate::array::DisjointWriter;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd;
+use crate::simd::{self, Vector, by_vector};
 
-/// Taps a block takes at a time.
-const TAPS: usize = 512;
-/// Pixels a task packs at a time: with [`TAPS`] they fill half of a second-level cache (1 MiB).
-const PIXELS: usize = 256;
+/// Taps a block takes at a time: all of them, but for kernels that are both wide and large. Sums
+/// that are taken up again cost more than panels that are read from the second-level cache.
+const TAPS: usize = 2560;
+/// Values a task packs at a time: half of a second-level cache (1 MiB).
+const PACKED: usize = 1 << 17;
+/// Most pixels of a task.
+const MOST_PIXELS: usize = 512;
 /// Tasks that are aimed at, so that two or more threads end at about the same time.
 const TASKS: usize = 16;
 /// Fewest bands that pay for packing the panels.
@@ -132,15 +135,12 @@ impl Product {
             } else {
                 x
             };
-            match TileShape::of::<T>().columns {
-                16 => self.multiply::<T, 16>(&weights.0[group], source, after, y),
-                _ => self.multiply::<T, 32>(&weights.0[group], source, after, y),
-            }
+            by_vector!(T, self.multiply(&weights.0[group], source, after, y));
         }
     }
 
     /// Cuts one group of one image into tasks: some pixels, for some bands.
-    fn multiply<T: Real, const W: usize>(
+    fn multiply<T: Real, V: Vector<T>, const W: usize>(
         &self,
         bands: &[T],
         source: &[T],
@@ -149,7 +149,9 @@ impl Product {
     ) {
         let rows = TileShape::of::<T>().rows;
         let (pixels, count) = (self.lowering.pixels.len(), self.height.div_ceil(rows));
-        let blocks = pixels.div_ceil(PIXELS);
+        let fitting = PACKED / self.lowering.taps.len().min(TAPS);
+        let block_len = fitting.clamp(2 * W, MOST_PIXELS) / W * W;
+        let blocks = pixels.div_ceil(block_len);
         // Few pixels: the bands are shared out, and each task packs the panels for itself.
         let least = if blocks < TASKS / 4 { 1 } else { LEAST_BANDS };
         let shares = (TASKS / blocks).clamp(1, count.div_ceil(least));
@@ -158,12 +160,12 @@ impl Product {
         let writer = DisjointWriter::new(y);
         (0..blocks * shares).into_par_iter().for_each(|task| {
             let (block, share) = (task / shares, task % shares);
-            let block = block * PIXELS..pixels.min((block + 1) * PIXELS);
+            let block = block * block_len..pixels.min((block + 1) * block_len);
             let share = share * bands_a_share..count.min((share + 1) * bands_a_share);
             let work = Task { product: self, bands, source, after, y: &writer };
             simd::vectorised(
                 #[inline(always)]
-                || work.run::<W>(block, share),
+                || work.run::<V, W>(block, share),
             );
         });
     }
@@ -181,7 +183,7 @@ struct Task<'a, T> {
 impl<T: Real> Task<'_, T> {
     /// The result of `bands` for `pixels`.
     #[inline(always)]
-    fn run<const W: usize>(&self, pixels: Range<usize>, bands: Range<usize>) {
+    fn run<V: Vector<T>, const W: usize>(&self, pixels: Range<usize>, bands: Range<usize>) {
         let taps = &self.product.lowering.taps;
         let rows = TileShape::of::<T>().rows;
         let panels = &self.product.panels[pixels.start / W..pixels.end.div_ceil(W)];
@@ -197,7 +199,7 @@ impl<T: Real> Task<'_, T> {
                 let band = &band[block.start * rows..block.end * rows];
                 for (panel, pixel) in packed.chunks_exact(size).zip(pixels.clone().step_by(W)) {
                     let place = Place { row: b * rows, pixel, width: W.min(pixels.end - pixel) };
-                    self.tile::<W>(band, panel, place, start == 0, block.end == taps.len());
+                    self.tile::<V, W>(band, panel, place, start == 0, block.end == taps.len());
                 }
             }
         }
@@ -205,27 +207,40 @@ impl<T: Real> Task<'_, T> {
 
     /// One tile: the sums of earlier taps are taken up, and what follows is done after the last.
     #[inline(always)]
-    fn tile<const W: usize>(&self, band: &[T], panel: &[T], at: Place, first: bool, last: bool) {
+    fn tile<V: Vector<T>, const W: usize>(
+        &self,
+        band: &[T],
+        panel: &[T],
+        at: Place,
+        first: bool,
+        last: bool,
+    ) {
         let pixels = self.product.lowering.pixels.len();
         let used = TileShape::of::<T>().rows.min(self.product.height - at.row);
+        // By the time of the last product, the lines that follow have come from memory.
+        for i in 0..used {
+            let start = (at.row + i) * pixels + at.pixel;
+            simd::prefetch(self.slice(start, at.width));
+            if let Some(residual) = self.after.residual {
+                simd::prefetch(&residual[start..start + at.width]);
+            }
+        }
         let mut sums: Sums<T> = [T::ZERO; _];
         if !first {
             for (i, row) in sums.as_chunks_mut::<W>().0.iter_mut().take(used).enumerate() {
-                row[..at.width]
-                    .copy_from_slice(self.slice((at.row + i) * pixels + at.pixel, at.width));
+                let start = (at.row + i) * pixels + at.pixel;
+                row[..at.width].copy_from_slice(self.slice(start, at.width));
             }
         }
         T::add_product(band, panel, used, &mut sums);
         for (i, row) in sums.as_chunks::<W>().0.iter().take(used).enumerate() {
             let start = (at.row + i) * pixels + at.pixel;
             let to = self.slice(start, at.width);
-            if !last {
-                to.copy_from_slice(&row[..at.width]);
-            } else if let Ok(to) = <&mut [T; W]>::try_from(&mut *to) {
-                // The length is known: the loop becomes a few vector operations.
-                self.after.store(to, row, self.after.bias_of(at.row + i), start);
+            if last {
+                let bias = self.after.bias_of(at.row + i);
+                self.after.store::<V>(to, &row[..at.width], bias, start);
             } else {
-                self.after.store(to, &row[..at.width], self.after.bias_of(at.row + i), start);
+                to.copy_from_slice(&row[..at.width]);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::array::DisjointWriter;
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch;
-use crate::simd::{self, Isa, Vector};
+use crate::simd::{self, Vector, by_vector};
 use transform::{FREQUENCIES, STEP};
 
 /// Frequencies of inputs that are kept at a time, in bytes: they stay in the third-level cache.
@@ -206,14 +206,7 @@ impl Winograd {
         y: &mut [T],
         workspace: &mut [T],
     ) {
-        // A panel is two vectors wide.
-        match (TileShape::of::<T>().columns, Isa::detect()) {
-            (32, _) => self.run_with::<T, T::Avx512, 32>(images, weights, x, after, y, workspace),
-            (_, Isa::Portable) => {
-                self.run_with::<T, [T; 8], 16>(images, weights, x, after, y, workspace);
-            }
-            _ => self.run_with::<T, T::Avx2, 16>(images, weights, x, after, y, workspace),
-        }
+        by_vector!(T, self.run_with(images, weights, x, after, y, workspace));
     }
 
     fn run_with<T: Real, V: Vector<T>, const W: usize>(

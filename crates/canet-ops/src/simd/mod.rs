@@ -6,7 +6,7 @@ mod x86;
 
 use std::sync::LazyLock;
 
-pub(crate) use vector::Vector;
+pub(crate) use vector::{Vector, by_vector};
 
 /// What the processor can do, as far as kernels differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,20 @@ impl Isa {
 /// The instruction set that kernels use here, for reports: `avx512`, `avx2` or `portable`.
 pub fn instruction_set() -> &'static str {
     Isa::detect().name()
+}
+
+/// Asks for the cache lines of some values, which will be needed soon.
+#[inline(always)]
+pub(crate) fn prefetch<T>(values: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for value in values.iter().step_by((64 / size_of::<T>()).max(1)) {
+        #[expect(unsafe_code, reason = "the intrinsic takes a pointer")]
+        // SAFETY: the pointer is that of a reference; a prefetch reads nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        }
+    }
 }
 
 /// Runs `work` compiled for the best instruction set of the processor.

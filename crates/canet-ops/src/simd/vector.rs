@@ -25,11 +25,26 @@ pub(crate) trait Vector<T: Real>: Copy {
     fn sub(self, other: Self) -> Self;
     /// `self * a + b`.
     fn fma(self, a: Self, b: Self) -> Self;
+    /// The larger of each value and 0; NaN stays, so that it is not hidden.
+    fn relu(self) -> Self;
     /// Sorts the first `4 * LANES` of `from` by their place modulo 4.
     fn load_by_four(from: &[T]) -> [Self; 4];
     /// The reverse of [`Self::load_by_four`].
     fn store_by_four(values: [Self; 4], to: &mut [T]);
 }
+
+/// Calls a generic function with the type of numbers, the vector of this processor, and the width
+/// of a panel (two vectors).
+macro_rules! by_vector {
+    ($T:ident, $($path:ident).+ ($($argument:expr),* $(,)?)) => {
+        match ($crate::conv::tile::TileShape::of::<$T>().columns, $crate::simd::Isa::detect()) {
+            (32, _) => $($path).+::<$T, $T::Avx512, 32>($($argument),*),
+            (_, $crate::simd::Isa::Portable) => $($path).+::<$T, [$T; 8], 16>($($argument),*),
+            _ => $($path).+::<$T, $T::Avx2, 16>($($argument),*),
+        }
+    };
+}
+pub(crate) use by_vector;
 
 /// Lanes of the plain vector.
 const PLAIN: usize = 8;
@@ -70,6 +85,13 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
     fn fma(mut self, a: Self, b: Self) -> Self {
         for l in 0..PLAIN {
             self[l] = self[l].fma(a[l], b[l]);
+        }
+        self
+    }
+    #[inline(always)]
+    fn relu(mut self) -> Self {
+        for lane in &mut self {
+            *lane = lane.larger(T::ZERO);
         }
         self
     }

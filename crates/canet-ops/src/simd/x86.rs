@@ -3,11 +3,11 @@
 #![expect(unsafe_code, reason = "intrinsics are unsafe outside code compiled for them")]
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_permute2f128_ps,
-    _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
-    _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps,
-    _mm512_unpacklo_ps,
+    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
+    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_max_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps,
+    _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
 use super::vector::Vector;
@@ -20,7 +20,7 @@ const EVEN: i32 = 0b10_00_10_00;
 const ODD: i32 = 0b11_01_11_01;
 
 macro_rules! arithmetic {
-    ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident) => {
+    ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident, $max:ident) => {
         const LANES: usize = $lanes;
 
         #[inline(always)]
@@ -52,6 +52,12 @@ macro_rules! arithmetic {
         fn fma(self, a: Self, b: Self) -> Self {
             // SAFETY: the processor has the instruction set (see the module).
             unsafe { $fma(self, a, b) }
+        }
+        #[inline(always)]
+        fn relu(self) -> Self {
+            // SAFETY: the processor has the instruction set (see the module). Of a NaN and a number
+            // the second operand is taken.
+            unsafe { $max($splat(0.0), self) }
         }
         #[inline(always)]
         fn load_by_four(from: &[f32]) -> [Self; 4] {
@@ -86,7 +92,8 @@ mod wide {
             _mm512_storeu_ps,
             _mm512_add_ps,
             _mm512_sub_ps,
-            _mm512_fmadd_ps
+            _mm512_fmadd_ps,
+            _mm512_max_ps
         );
     }
 
@@ -142,7 +149,8 @@ mod narrow {
             _mm256_storeu_ps,
             _mm256_add_ps,
             _mm256_sub_ps,
-            _mm256_fmadd_ps
+            _mm256_fmadd_ps,
+            _mm256_max_ps
         );
     }
 

@@ -154,40 +154,86 @@ impl<T: Real> Task<'_, T> {
             }
         }
         let bias = self.after.bias_of(channel);
-        for piece in pieces {
+        let mut pieces = pieces;
+        while let Some(first) = pieces.first() {
+            // Under dilation the pieces that make a whole row are stored as one.
+            let count = if self.is_whole_row(pieces) { self.winograd.dilation } else { 1 };
             for (i, line) in lines.iter().enumerate() {
-                let y = piece.place[0] + i * self.winograd.dilation;
-                if y < self.winograd.output[0] {
-                    let line = &line.as_flattened()[piece.from..][..piece.columns];
-                    self.store(line, channel, piece, y, bias);
+                let y = first.place[0] + i * self.winograd.dilation;
+                if y >= self.winograd.output[0] {
+                    break;
+                }
+                let line = line.as_flattened();
+                let start = self.start(channel, first, y);
+                if count == 1 {
+                    let line = &line[first.from..][..first.columns];
+                    self.store::<V>(line, start, first.place[1], bias);
+                } else {
+                    let row = self.join::<W>(line, &pieces[..count]);
+                    let row = &row.as_flattened()[..self.winograd.output[1]];
+                    self.store_row::<V>(row, start, bias);
                 }
             }
+            pieces = &pieces[count..];
         }
     }
 
-    /// Writes a line of a piece.
+    /// Whether the first pieces are all columns of their rows, those of each picture that dilation
+    /// makes in turn.
     #[inline(always)]
-    fn store(&self, line: &[T], channel: usize, piece: &Piece, y: usize, bias: T) {
+    fn is_whole_row(&self, pieces: &[Piece]) -> bool {
         let w = self.winograd;
-        let plane = piece.image * w.outputs + channel;
-        let at = (plane * w.output[0] + y) * w.output[1] + piece.place[1];
-        #[expect(unsafe_code, reason = "tasks share the result")]
-        // SAFETY: this task alone owns the pixels of these tiles in these channels. Under dilation
-        // they lie between those of others, so they are taken one by one.
-        unsafe {
-            if w.dilation == 1 {
-                self.after.store(self.y.slice_mut(at, line.len()), line, bias, at);
-            } else {
-                for (i, value) in line.iter().enumerate() {
-                    let at = at + i * w.dilation;
-                    self.after.store(
-                        self.y.slice_mut(at, 1),
-                        std::slice::from_ref(value),
-                        bias,
-                        at,
-                    );
-                }
+        let columns = |picture: usize| w.output[1].saturating_sub(picture).div_ceil(w.dilation);
+        w.dilation > 1
+            && pieces.len() >= w.dilation
+            && (0..w.dilation).all(|picture| {
+                let piece = &pieces[picture];
+                piece.image == pieces[0].image
+                    && piece.place == [pieces[0].place[0], picture]
+                    && piece.columns == columns(picture)
+            })
+    }
+
+    /// Puts the columns of some pieces where they belong in a row.
+    #[inline(always)]
+    fn join<const W: usize>(&self, line: &[T], pieces: &[Piece]) -> [[T; STEP]; W] {
+        let mut row = [[T::ZERO; STEP]; W];
+        let flat = row.as_flattened_mut();
+        for (picture, piece) in pieces.iter().enumerate() {
+            let places = flat[picture..].iter_mut().step_by(self.winograd.dilation);
+            for (to, &from) in places.zip(&line[piece.from..][..piece.columns]) {
+                *to = from;
             }
+        }
+        row
+    }
+
+    /// Where row `y` of a piece's picture starts in the result.
+    #[inline(always)]
+    fn start(&self, channel: usize, piece: &Piece, y: usize) -> usize {
+        let w = self.winograd;
+        ((piece.image * w.outputs + channel) * w.output[0] + y) * w.output[1]
+    }
+
+    /// Writes a whole row of the output, or without dilation a part of it.
+    #[inline(always)]
+    fn store_row<V: Vector<T>>(&self, line: &[T], at: usize, bias: T) {
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns the pixels of these tiles in these channels.
+        let to = unsafe { self.y.slice_mut(at, line.len()) };
+        self.after.store::<V>(to, line, bias, at);
+    }
+
+    /// Writes a line of a piece into the row from `start`, from column `x` on. Under dilation its
+    /// pixels lie between those of others, so they are taken one by one.
+    #[inline(always)]
+    fn store<V: Vector<T>>(&self, line: &[T], start: usize, x: usize, bias: T) {
+        if self.winograd.dilation == 1 {
+            return self.store_row::<V>(line, start + x, bias);
+        }
+        for (i, value) in line.iter().enumerate() {
+            let at = start + x + i * self.winograd.dilation;
+            self.store_row::<V>(std::slice::from_ref(value), at, bias);
         }
     }
 }
