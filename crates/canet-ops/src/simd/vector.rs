@@ -27,6 +27,10 @@ pub(crate) trait Vector<T: Real>: Copy {
     fn fma(self, a: Self, b: Self) -> Self;
     /// The larger of each value and 0; NaN stays, so that it is not hidden.
     fn relu(self) -> Self;
+    /// Sorts the first `2 * LANES` of `from`: those at even places, those at odd ones.
+    fn load_by_two(from: &[T]) -> [Self; 2];
+    /// The reverse of [`Self::load_by_two`].
+    fn store_by_two(values: [Self; 2], to: &mut [T]);
     /// Sorts the first `4 * LANES` of `from` by their place modulo 4.
     fn load_by_four(from: &[T]) -> [Self; 4];
     /// The reverse of [`Self::load_by_four`].
@@ -96,6 +100,26 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
         self
     }
     #[inline(always)]
+    fn load_by_two(from: &[T]) -> [Self; 2] {
+        let pairs = from[..2 * PLAIN].as_chunks::<2>().0;
+        let mut values = [[T::ZERO; PLAIN]; 2];
+        for l in 0..PLAIN {
+            for j in 0..2 {
+                values[j][l] = pairs[l][j];
+            }
+        }
+        values
+    }
+    #[inline(always)]
+    fn store_by_two(values: [Self; 2], to: &mut [T]) {
+        let pairs = to[..2 * PLAIN].as_chunks_mut::<2>().0;
+        for l in 0..PLAIN {
+            for j in 0..2 {
+                pairs[l][j] = values[j][l];
+            }
+        }
+    }
+    #[inline(always)]
     fn load_by_four(from: &[T]) -> [Self; 4] {
         let quads = &from[..4 * PLAIN].as_chunks::<4>().0;
         let mut values = [[T::ZERO; PLAIN]; 4];
@@ -135,6 +159,16 @@ mod tests {
         let mut back = vec![0.0; 4 * lanes];
         V::store_by_four(values, &mut back);
         assert_eq!(back, from);
+        let pairs = V::load_by_two(&from);
+        for (j, value) in pairs.into_iter().enumerate() {
+            let mut to = vec![0.0; lanes];
+            value.store(&mut to);
+            let expected: Vec<f32> = (0..lanes).map(|l| (2 * l + j) as f32).collect();
+            assert_eq!(to, expected, "place {j}");
+        }
+        let mut back = vec![0.0; 2 * lanes];
+        V::store_by_two(pairs, &mut back);
+        assert_eq!(back, from[..2 * lanes]);
         let three = V::splat(3.0);
         let mut to = vec![0.0; lanes];
         V::load(&from).fma(three, three.add(three)).sub(three).store(&mut to);

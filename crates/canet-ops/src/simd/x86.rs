@@ -5,8 +5,9 @@
 use std::arch::x86_64::{
     __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
     _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
-    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_max_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_permutex2var_pd, _mm512_permutexvar_pd,
+    _mm512_set_epi64, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps,
     _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
 };
 
@@ -15,6 +16,9 @@ use super::vector::Vector;
 /// Selectors of shuffles: the lower or the upper two of each operand.
 const LOWER: i32 = 0b01_00_01_00;
 const UPPER: i32 = 0b11_10_11_10;
+/// The values at even or at odd places of each operand.
+const FIRST: i32 = 0b10_00_10_00;
+const SECOND: i32 = 0b11_01_11_01;
 /// The first and third, or the second and fourth quarter of each operand.
 const EVEN: i32 = 0b10_00_10_00;
 const ODD: i32 = 0b11_01_11_01;
@@ -60,6 +64,18 @@ macro_rules! arithmetic {
             unsafe { $max($splat(0.0), self) }
         }
         #[inline(always)]
+        fn load_by_two(from: &[f32]) -> [Self; 2] {
+            let from = &from[..2 * $lanes];
+            unzip([Self::load(from), Self::load(&from[$lanes..])])
+        }
+        #[inline(always)]
+        fn store_by_two(values: [Self; 2], to: &mut [f32]) {
+            let to = &mut to[..2 * $lanes];
+            for (row, to) in zip(values).into_iter().zip(to.chunks_exact_mut($lanes)) {
+                row.store(to);
+            }
+        }
+        #[inline(always)]
         fn load_by_four(from: &[f32]) -> [Self; 4] {
             let from = &from[..4 * $lanes];
             let load = [
@@ -95,6 +111,38 @@ mod wide {
             _mm512_fmadd_ps,
             _mm512_max_ps
         );
+    }
+
+    /// The values at even places, and those at odd ones.
+    #[inline(always)]
+    fn unzip([a, b]: [__m512; 2]) -> [__m512; 2] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let even = _mm512_castps_pd(_mm512_shuffle_ps::<FIRST>(a, b));
+            let odd = _mm512_castps_pd(_mm512_shuffle_ps::<SECOND>(a, b));
+            // The halves of each quarter came from both operands in turn.
+            let order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
+            [
+                _mm512_castpd_ps(_mm512_permutexvar_pd(order, even)),
+                _mm512_castpd_ps(_mm512_permutexvar_pd(order, odd)),
+            ]
+        }
+    }
+
+    /// The reverse of [`unzip`].
+    #[inline(always)]
+    fn zip([even, odd]: [__m512; 2]) -> [__m512; 2] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let (low, high) = (_mm512_unpacklo_ps(even, odd), _mm512_unpackhi_ps(even, odd));
+            let (low, high) = (_mm512_castps_pd(low), _mm512_castps_pd(high));
+            let first = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+            let second = _mm512_set_epi64(15, 14, 7, 6, 13, 12, 5, 4);
+            [
+                _mm512_castpd_ps(_mm512_permutex2var_pd(low, first, high)),
+                _mm512_castpd_ps(_mm512_permutex2var_pd(low, second, high)),
+            ]
+        }
     }
 
     /// Transposes the 4x4 blocks that the quarters of four vectors make.
@@ -152,6 +200,27 @@ mod narrow {
             _mm256_fmadd_ps,
             _mm256_max_ps
         );
+    }
+
+    /// The values at even places, and those at odd ones.
+    #[inline(always)]
+    fn unzip([a, b]: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let low = _mm256_permute2f128_ps::<0x20>(a, b);
+            let high = _mm256_permute2f128_ps::<0x31>(a, b);
+            [_mm256_shuffle_ps::<FIRST>(low, high), _mm256_shuffle_ps::<SECOND>(low, high)]
+        }
+    }
+
+    /// The reverse of [`unzip`].
+    #[inline(always)]
+    fn zip([even, odd]: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: the processor has the instruction set (see the module).
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_ps(even, odd), _mm256_unpackhi_ps(even, odd));
+            [_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high)]
+        }
     }
 
     /// Transposes the 4x4 blocks that the halves of four vectors make.

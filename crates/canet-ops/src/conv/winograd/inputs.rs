@@ -73,7 +73,7 @@ impl<T: Real> Part<'_, T> {
             let known = if row > rows.start && tile > 0 { SIDE - STEP } else { 0 };
             lines.copy_within(STEP * pitch..(STEP + known) * pitch, 0);
             for (i, line) in lines.chunks_exact_mut(pitch).enumerate().skip(known) {
-                self.line(phase, tile * STEP + i, line);
+                self.line::<V>(phase, tile * STEP + i, line);
             }
             for vector in 0..vectors {
                 transform_vector::<T, V>(lines, pitch, vector, staged, width);
@@ -84,7 +84,7 @@ impl<T: Real> Part<'_, T> {
 
     /// Line `i` of the pictures made of every `dilation`-th row from `phase` on.
     #[inline(always)]
-    fn line(&self, phase: usize, i: usize, line: &mut [T]) {
+    fn line<V: Vector<T>>(&self, phase: usize, i: usize, line: &mut [T]) {
         let w = self.winograd;
         let d = w.dilation;
         let y = (phase + d * i) as isize - w.before[0];
@@ -95,6 +95,26 @@ impl<T: Real> Part<'_, T> {
         let x = &self.x[y * w.input[1]..][..w.input[1]];
         let segment = STEP * (w.tiles[1] + 1);
         line[d * segment..].fill(T::ZERO);
+        // Under a usual dilation many columns are sorted into their pictures at a time.
+        let sorted = match (d, usize::try_from(w.before[1])) {
+            (2, Ok(before)) if before.is_multiple_of(2) => sort::<T, V, 2>(
+                &mut line[..d * segment],
+                segment,
+                before / 2,
+                x,
+                #[inline(always)]
+                |x| V::load_by_two(x),
+            ),
+            (4, Ok(before)) if before.is_multiple_of(4) => sort::<T, V, 4>(
+                &mut line[..d * segment],
+                segment,
+                before / 4,
+                x,
+                #[inline(always)]
+                |x| V::load_by_four(x),
+            ),
+            _ => 0,
+        };
         for (phase, to) in line[..d * segment].chunks_exact_mut(segment).enumerate() {
             // Element `m` is `x[phase + d m - before]`.
             let before = w.before[1] - phase as isize;
@@ -107,8 +127,9 @@ impl<T: Real> Part<'_, T> {
             if d == 1 {
                 inside.copy_from_slice(&x[start..start + count]);
             } else {
-                let from = x.get(start..).unwrap_or_default().iter().step_by(d);
-                inside.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                let done = sorted.min(count);
+                let from = x.get(start + d * done..).unwrap_or_default().iter().step_by(d);
+                inside[done..].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
             }
         }
     }
@@ -156,6 +177,26 @@ impl<T: Real> Part<'_, T> {
             to.copy_from_slice(&staged[from..][..count]);
         }
     }
+}
+
+/// Sorts the columns of `x` into `D` segments of `line`, each from `first` on, as far as whole
+/// vectors go; returns how many columns of each segment are done.
+#[inline(always)]
+fn sort<T: Real, V: Vector<T>, const D: usize>(
+    line: &mut [T],
+    segment: usize,
+    first: usize,
+    x: &[T],
+    load: impl Fn(&[T]) -> [V; D],
+) -> usize {
+    let mut done = 0;
+    while D * (done + V::LANES) <= x.len() && first + done + V::LANES <= segment {
+        for (picture, values) in load(&x[D * done..]).into_iter().enumerate() {
+            values.store(&mut line[picture * segment + first + done..]);
+        }
+        done += V::LANES;
+    }
+    done
 }
 
 /// The frequencies of a vector of tiles: tile `l` has columns `4 l .. 4 l + 6` of the lines.
