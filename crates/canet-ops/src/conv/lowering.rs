@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
+use super::window::Window;
 use crate::geometry::Problem;
 use crate::real::Real;
 
@@ -32,6 +33,8 @@ pub(super) struct Lowering {
     phases: [Vec<usize>; 2],
     /// Rows and columns of a phase.
     extent: [usize; 2],
+    /// The same without a copy, if nothing is lifted.
+    pub(super) window: Option<Window>,
 }
 
 /// What a lowering is made from.
@@ -102,6 +105,14 @@ impl Lowering {
             let lifted = before[axis] + (plan.input[axis] - 1) * plan.lift[axis] + 1;
             if plan.stride[axis] == 1 { needed.max(lifted) } else { needed }
         });
+        let window = (plan.lift == [1, 1]).then_some(Window {
+            input: plan.input,
+            before: plan.before,
+            kernel: plan.kernel,
+            dilation: plan.dilation,
+            stride: plan.stride,
+            width: plan.output[1],
+        });
         let mut lowering = Self {
             taps: Vec::new(),
             pixels: Vec::new(),
@@ -113,6 +124,7 @@ impl Lowering {
             stride: plan.stride,
             phases,
             extent,
+            window,
         };
         lowering.taps = lowering.taps_of(plan);
         let rows = (0..plan.output[0]).map(|y| (shift[0] + y) * extent[1] + shift[1]);

@@ -16,6 +16,7 @@ mod panel;
 pub(crate) mod product;
 pub(crate) mod tile;
 mod weight_gradient;
+mod window;
 pub(crate) mod winograd;
 
 pub(crate) use after::After;

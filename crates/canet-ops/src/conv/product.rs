@@ -8,6 +8,7 @@ use super::after::After;
 use super::lowering::Lowering;
 use super::panel::{self, Columns};
 use super::tile::{Sums, TileShape, pack_bands};
+use super::window::Window;
 use crate::array::DisjointWriter;
 use crate::geometry::Problem;
 use crate::real::Real;
@@ -30,12 +31,21 @@ const LEAST_BANDS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Product {
     lowering: Lowering,
-    panels: Vec<Columns>,
+    panels: Panels,
     groups: usize,
     /// Rows of a group's result: its channels.
     height: usize,
     /// Values of a group's input.
     part: usize,
+}
+
+/// Where panels come from.
+#[derive(Debug)]
+enum Panels {
+    /// From the input as it is.
+    Window(Window),
+    /// From the lowering's source.
+    Source(Vec<Columns>),
 }
 
 /// The weights of a convolution for [`Product`], one packed matrix a group.
@@ -95,7 +105,11 @@ impl Product {
     }
 
     fn new<T: Real>(lowering: Lowering, groups: usize, height: usize, part: usize) -> Self {
-        let panels = Columns::all(&lowering, TileShape::of::<T>().columns);
+        let columns = TileShape::of::<T>().columns;
+        let panels = match lowering.window {
+            Some(window) if lowering.copies() && window.suits(columns) => Panels::Window(window),
+            _ => Panels::Source(Columns::all(&lowering, columns)),
+        };
         Self { lowering, panels, groups, height, part }
     }
 
@@ -112,7 +126,12 @@ impl Product {
 
     /// Values that [`Self::run`] needs to work in.
     pub(crate) fn workspace(&self) -> usize {
-        if self.lowering.copies() { self.lowering.source_len() } else { 0 }
+        if self.copies() { self.lowering.source_len() } else { 0 }
+    }
+
+    /// Whether the source is a copy of the input.
+    fn copies(&self) -> bool {
+        matches!(self.panels, Panels::Source(_)) && self.lowering.copies()
     }
 
     /// One image, group by group.
@@ -128,7 +147,7 @@ impl Product {
         let groups = x.chunks_exact(self.part).zip(y.chunks_exact_mut(self.height * pixels));
         for (group, (x, y)) in groups.enumerate() {
             let after = after.of(group * self.height..(group + 1) * self.height, pixels);
-            let source = if self.lowering.copies() {
+            let source = if self.copies() {
                 let source = &mut workspace[..self.lowering.source_len()];
                 self.lowering.fill(x, source);
                 &*source
@@ -186,14 +205,13 @@ impl<T: Real> Task<'_, T> {
     fn run<V: Vector<T>, const W: usize>(&self, pixels: Range<usize>, bands: Range<usize>) {
         let taps = &self.product.lowering.taps;
         let rows = TileShape::of::<T>().rows;
-        let panels = &self.product.panels[pixels.start / W..pixels.end.div_ceil(W)];
         let size = taps.len().min(TAPS) * W;
-        let mut scratch = Scratch::new(panels.len() * size);
+        let mut scratch = Scratch::new(pixels.len().div_ceil(W) * size);
         let packed = scratch.values();
         for start in (0..taps.len()).step_by(TAPS) {
             let block = start..taps.len().min(start + TAPS);
             let size = block.len() * W;
-            panel::pack::<T, W>(self.source, &taps[block.clone()], panels, packed);
+            self.pack::<V, W>(block.clone(), pixels.clone(), packed);
             for b in bands.clone() {
                 let band = &self.bands[b * taps.len() * rows..][..taps.len() * rows];
                 let band = &band[block.start * rows..block.end * rows];
@@ -201,6 +219,28 @@ impl<T: Real> Task<'_, T> {
                     let place = Place { row: b * rows, pixel, width: W.min(pixels.end - pixel) };
                     self.tile::<V, W>(band, panel, place, start == 0, block.end == taps.len());
                 }
+            }
+        }
+    }
+
+    /// The panels of some pixels, for a block of taps.
+    #[inline(always)]
+    fn pack<V: Vector<T>, const W: usize>(
+        &self,
+        taps: Range<usize>,
+        pixels: Range<usize>,
+        packed: &mut [T],
+    ) {
+        match &self.product.panels {
+            Panels::Window(window) => window.pack::<T, V, W>(self.source, taps, pixels, packed),
+            Panels::Source(columns) => {
+                let columns = &columns[pixels.start / W..pixels.end.div_ceil(W)];
+                panel::pack::<T, W>(
+                    self.source,
+                    &self.product.lowering.taps[taps],
+                    columns,
+                    packed,
+                );
             }
         }
     }
