@@ -26,7 +26,7 @@ use transform::{FREQUENCIES, STEP};
 /// Frequencies of inputs that are kept at a time, in bytes: they stay in the third-level cache.
 const BLOCK_BYTES: usize = 20 << 20;
 /// Bands of a task.
-const BANDS: usize = 16;
+const BANDS: usize = 8;
 /// Panels of a task.
 const PANELS: usize = 4;
 /// Least channels on either side: with fewer, the transforms cost more than they save.
