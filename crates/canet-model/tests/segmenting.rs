@@ -30,12 +30,33 @@ fn masks_have_the_frames_size() {
 #[test]
 fn what_cannot_be_segmented_is_refused() {
     let config = assignment(2);
-    let (network, params) = build(&config, 4);
+    let (network, _) = build(&config, 4);
     let segmenter = Segmenter::from_parts(network.clone(), meta(&config)).unwrap();
     let error = segmenter.segment(&frame(0, 5)).unwrap_err().to_string();
     assert!(error.contains("no pixels"), "{error}");
     assert!(Segmenter::from_parts(network, meta(&assignment(3))).is_err());
-    let bias: &Var = &params.get("classifier.bias").unwrap().var;
-    bias.set(&Tensor::new(&[f32::NAN, 0.0], bias.device()).unwrap()).unwrap();
-    assert!(matches!(segmenter.segment(&frame(9, 9)), Err(Error::NotFinite)));
+}
+
+/// Wherever it is that a number stopped being one, and although a ReLU may hide it from the scores.
+#[test]
+fn useless_weights_are_found_and_a_segmenter_is_a_snapshot() {
+    let config = assignment(2);
+    for (name, value) in [
+        ("classifier.bias", f32::NAN),
+        ("stem.conv.weight", f32::NAN),
+        ("c3.conv_block.bn2.running_mean", f32::INFINITY),
+        ("global_flow.bn.weight", f32::NAN),
+        // A number, but not after some sums.
+        ("classifier.weight", 3e38),
+    ] {
+        let (network, params) = build(&config, 4);
+        let before = Segmenter::from_parts(network.clone(), meta(&config)).unwrap();
+        let var: &Var = &params.get(name).unwrap().var;
+        let values = Tensor::full(value, var.shape(), var.device()).unwrap();
+        var.set(&values).unwrap();
+        let segmenter = Segmenter::from_parts(network, meta(&config)).unwrap();
+        let result = segmenter.segment(&frame(9, 9));
+        assert!(matches!(result, Err(Error::NotFinite)), "{name}: {result:?}");
+        before.segment(&frame(9, 9)).unwrap();
+    }
 }

@@ -53,7 +53,9 @@ impl Folding {
         let factors = affine.scale.iter().zip(&affine.offset);
         let filters = self.weight.chunks_exact_mut(filter).zip(&mut self.bias);
         for ((weights, bias), (&scale, &offset)) in filters.zip(factors) {
-            weights.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+            for w in weights {
+                *w = (f64::from(*w) * scale) as f32;
+            }
             *bias = *bias * scale + offset;
         }
         self

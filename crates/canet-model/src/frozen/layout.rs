@@ -175,7 +175,7 @@ mod tests {
         let b = g.average_pool(a, Bins::By(1));
         let sum = g.add(b, a);
         let kept = g.add(a, sum);
-        let joined = g.concat(&[sum, kept]);
+        let joined = g.concat(&[sum, kept]).unwrap();
         let again = g.add(joined, joined);
         let graph = g.finish(again, Corners::Aligned);
         let lens: Vec<usize> = graph.nodes.iter().map(|node| 10 * node.channels).collect();

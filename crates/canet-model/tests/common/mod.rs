@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its own share")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
+pub(crate) mod golden;
+
 use std::path::PathBuf;
 
 use canet_model::image::RgbImage;

@@ -35,7 +35,9 @@ pub fn gate(y: &mut [f32], factors: &[f32], keep: bool) {
         #[inline(always)]
         |channel, y| {
             let factor = sigmoid(factors[channel]) + kept;
-            y.iter_mut().for_each(|y| *y *= factor);
+            for y in y {
+                *y *= factor;
+            }
         },
     );
 }
