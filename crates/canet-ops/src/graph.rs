@@ -41,9 +41,9 @@ enum Source {
 }
 
 /// From the gradient of the output to those of the inputs.
-type Backward = dyn FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send;
+type Backward = dyn FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send;
 
-/// A gradient of an input, and whether it may be summed into.
+/// A gradient, and whether it may be changed in place.
 pub(crate) enum Gradient {
     /// Nothing else refers to the tensor.
     Own(Tensor),
@@ -92,18 +92,17 @@ impl Value {
     }
 
     /// The result of an operation on `inputs`. `backward` gets the gradient of the result,
-    /// contiguous, and returns one for each input; it may leave out those that are not tracked.
-    /// What it owns is dropped as soon as it has run.
+    /// contiguous, and returns one for each input, contiguous if owned; it may leave out those that
+    /// are not tracked. What it owns is dropped as soon as it has run.
     pub(crate) fn of(
         tensor: Tensor,
         inputs: &[&Value],
-        backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send + 'static,
+        backward: impl FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send + 'static,
     ) -> Self {
         let inputs: Vec<_> = inputs.iter().map(|input| input.node.clone()).collect();
         let tracked = inputs.iter().any(Option::is_some);
-        let node = tracked.then(|| {
-            Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward)))))
-        });
+        let node = tracked
+            .then(|| Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward))))));
         Self { tensor, node }
     }
 
@@ -115,13 +114,16 @@ impl Value {
     ///
     /// let var = Var::new(&[[[[2f32]]]], &Device::Cpu)?;
     /// let x = Value::variable(&var);
-    /// let mut gradients = relu(&x)?.backward()?;
+    /// let mut gradients = canet_ops::relu(&x)?.backward()?;
     /// assert_eq!(gradients.take(&var).unwrap().flatten_all()?.to_vec1::<f32>()?, [1.0]);
     /// # Ok::<(), candle_core::Error>(())
     /// ```
     pub fn backward(self) -> Result<Gradients> {
         if self.tensor.elem_count() != 1 {
-            candle_core::bail!("gradients are taken of one number, not of {:?}", self.tensor.dims());
+            candle_core::bail!(
+                "gradients are taken of one number, not of {:?}",
+                self.tensor.dims()
+            );
         }
         let seed = self.tensor.ones_like()?;
         self.backward_from(seed)
@@ -149,8 +151,7 @@ impl Value {
             let Some(backward) = backward else {
                 candle_core::bail!("gradients were already taken through this value");
             };
-            let gradient = gradient.into_tensor().contiguous()?;
-            for (input, share) in node.inputs.iter().zip(backward(&gradient)?) {
+            for (input, share) in node.inputs.iter().zip(backward(gradient.contiguous()?)?) {
                 let (Some(input), Some(share)) = (input, share) else { continue };
                 let sum = match waiting.remove(&input.number) {
                     Some((_, sum)) => sum.plus(share)?,
@@ -172,9 +173,22 @@ impl Node {
 }
 
 impl Gradient {
+    pub(crate) fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Own(tensor) | Self::Shared(tensor) => tensor,
+        }
+    }
+
     fn into_tensor(self) -> Tensor {
         match self {
             Self::Own(tensor) | Self::Shared(tensor) => tensor,
+        }
+    }
+
+    fn contiguous(self) -> Result<Self> {
+        match self {
+            Self::Shared(tensor) if !tensor.is_contiguous() => tensor.contiguous().map(Self::Own),
+            other => Ok(other),
         }
     }
 

@@ -23,12 +23,16 @@
 
 mod activation;
 mod array;
+mod concat;
 mod conv;
 mod dropout;
+mod fallback;
 pub mod frozen;
+mod gate;
 mod geometry;
 mod graph;
 mod grid;
+mod join;
 mod lanes;
 mod loss;
 mod norm;
@@ -39,12 +43,15 @@ mod resize;
 mod simd;
 
 pub use activation::{Activation, relu, sigmoid};
+pub use concat::concat;
 pub use conv::conv2d;
 pub use dropout::dropout;
+pub use gate::gate;
 pub use geometry::ConvGeometry;
 pub use graph::{Gradients, Value};
 pub use grid::Corners;
+pub use join::{add, add_relu, scale};
 pub use loss::{CrossEntropy, cross_entropy};
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use pool::{adaptive_avg_pool2d, max_pool2d};
-pub use resize::resize_bilinear;
+pub use resize::{resize_bilinear, spread};
