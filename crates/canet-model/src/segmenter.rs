@@ -94,10 +94,10 @@ impl Segmenter {
         let x = Tensor::from_vec(x, (1, 3, h as usize, w as usize), self.network.device())?;
         let logits = self.network.forward(&x, Pass::Eval)?.logits;
         if !resized {
-            return Ok(logits);
+            return Ok(logits.into_tensor());
         }
         let size = [height as usize, width as usize];
-        Ok(canet_ops::resize_bilinear(&logits, size, Corners::HalfPixel)?)
+        Ok(canet_ops::resize_bilinear(&logits, size, Corners::HalfPixel)?.into_tensor())
     }
 }
 
