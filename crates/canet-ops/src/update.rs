@@ -5,10 +5,9 @@
 
 use std::cell::Cell;
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var};
 use rayon::prelude::*;
 
-use crate::array::with_elements;
 use crate::lanes::LANES;
 use crate::real::Real;
 use crate::simd;
@@ -56,16 +55,15 @@ impl SgdStep {
         }
         let [lr, keep, decay, scale] =
             [self.lr, self.momentum, self.weight_decay, self.scale].map(|v| v as f32);
-        let step = #[inline(always)]
-        |w: &mut [f32], m: &mut [f32], g: &[f32]| {
+        let step = |w: &mut [f32], m: &mut [f32], g: &[f32]| {
             for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
                 *m = m.fma(keep, w.fma(decay, g * scale));
                 *w = m.fma(-lr, *w);
             }
         };
-        with_elements(&gradient, |g| {
-            with_elements_mut(weight, |w| {
-                with_elements_mut(momentum, |m| {
+        read(&gradient, |g| {
+            change(weight, |w| {
+                change(momentum, |m| {
                     let blocks = w.par_chunks_mut(BLOCK).zip(m.par_chunks_mut(BLOCK));
                     blocks.zip(g.par_chunks(BLOCK)).for_each(|((w, m), g)| {
                         simd::vectorised(
@@ -106,8 +104,7 @@ impl AdamStep {
         let [rate, correct2] = [self.lr * correct1, correct2].map(|v| v as f32);
         let [left, eps, scale] =
             [1.0 - self.lr * self.weight_decay, self.eps, self.scale].map(|v| v as f32);
-        let step = #[inline(always)]
-        |w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
+        let step = |w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
             for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
                 let g = g * scale;
                 *m = m.fma(keep1, g * add1);
@@ -116,10 +113,10 @@ impl AdamStep {
                 *w = w.fma(left, -rate * direction);
             }
         };
-        with_elements(&gradient, |g| {
-            with_elements_mut(weight, |w| {
-                with_elements_mut(first, |m| {
-                    with_elements_mut(second, |v| {
+        read(&gradient, |g| {
+            change(weight, |w| {
+                change(first, |m| {
+                    change(second, |v| {
                         let moments = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
                         let blocks = w.par_chunks_mut(BLOCK).zip(moments);
                         blocks.zip(g.par_chunks(BLOCK)).for_each(|((w, (m, v)), g)| {
@@ -164,8 +161,8 @@ pub fn add_in_place(sum: &mut Tensor, more: &Tensor) -> Result<()> {
         return Ok(());
     }
     let more = checked(sum, more, [])?;
-    with_elements(&more, |more: &[f32]| {
-        with_elements_mut(sum, |sum| {
+    read(&more, |more: &[f32]| {
+        change(sum, |sum| {
             sum.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK)).for_each(|(sum, more)| {
                 simd::vectorised(
                     #[inline(always)]
@@ -183,7 +180,7 @@ pub fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
     if !tensor.device().is_cpu() {
         return sum_of_squares_by_candle(tensor);
     }
-    with_elements(&tensor.contiguous()?, |values: &[f32]| {
+    read(&tensor.contiguous()?, |values: &[f32]| {
         let of_block = |block: &[f32]| {
             simd::vectorised(
                 #[inline(always)]
@@ -231,8 +228,17 @@ fn checked<const N: usize>(
     gradient.contiguous()
 }
 
+/// Calls `work` with the elements of a contiguous tensor on the CPU.
+fn read<R>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => work(&all[start..end]),
+        _ => candle_core::bail!("gradients are contiguous f32"),
+    }
+}
+
 /// Calls `work` with the elements of a contiguous tensor on the CPU, to be changed where they are.
-fn with_elements_mut(tensor: &Tensor, work: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+fn change(tensor: &Tensor, work: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
     tensor.inplace_op1(&InPlace(Cell::new(Some(work))))
 }
 
