@@ -2,8 +2,12 @@
 
 use candle_core::Result;
 
-use crate::fallback::by_reference;
+use crate::array::by_dtype;
+use crate::elementwise::{map, zip_gradient};
+use crate::fallback::{by_reference, on_cpu};
 use crate::graph::Value;
+use crate::math::Math;
+use crate::real::Real;
 use crate::reference;
 
 /// What follows a normalisation in the same pass over memory.
@@ -17,10 +21,40 @@ pub enum Activation {
 
 /// `max(x, 0)`; the gradient at 0 is 0, as in PyTorch (candle's own has 1 there).
 pub fn relu(x: &Value) -> Result<Value> {
-    by_reference(&[x], |t| reference::relu(&t[0]))
+    fn kernel<T: Real>(x: &Value) -> Result<Value> {
+        let y = map(&x.tensor().contiguous()?, |v: T| v.larger(T::ZERO))?;
+        let kept = y.clone();
+        Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(zip_gradient(gy, &kept, pass::<T>)?)])))
+    }
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::relu(&t[0]));
+    }
+    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x))
+}
+
+/// The gradient where the output of a ReLU is positive, else 0.
+#[inline(always)]
+pub(crate) fn pass<T: Real>(g: T, y: T) -> T {
+    if y > T::ZERO { g } else { T::ZERO }
 }
 
 /// `1 / (1 + exp(-x))`.
 pub fn sigmoid(x: &Value) -> Result<Value> {
-    by_reference(&[x], |t| reference::sigmoid(&t[0]))
+    fn kernel<T: Math>(x: &Value) -> Result<Value> {
+        let one = T::of_f64(1.0);
+        // The exponential of a large number is infinite, and the result the 0 it should be.
+        let y = map(
+            &x.tensor().contiguous()?,
+            #[inline(always)]
+            |v: T| one / (one + (T::ZERO - v).exp()),
+        )?;
+        let kept = y.clone();
+        Ok(Value::of(y, &[x], move |gy| {
+            Ok(vec![Some(zip_gradient(gy, &kept, |g, y: T| g * y * (one - y))?)])
+        }))
+    }
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::sigmoid(&t[0]));
+    }
+    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x))
 }

@@ -3,8 +3,11 @@
 use candle_core::Result;
 use canet_core::{GOLDEN_GAMMA, mix};
 
-use crate::fallback::by_reference;
-use crate::graph::Value;
+use crate::array::by_dtype;
+use crate::elementwise::edited;
+use crate::fallback::{by_reference, on_cpu};
+use crate::graph::{Gradient, Value};
+use crate::real::Real;
 use crate::reference;
 
 /// Inverted dropout: each element is zeroed with probability `p`, the others scaled by `1 / (1 - p)`.
@@ -18,7 +21,22 @@ pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
     if p == 0.0 {
         return Ok(x.clone());
     }
-    by_reference(&[x], |t| reference::dropout(&t[0], p, key))
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::dropout(&t[0], p, key));
+    }
+    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x, p, key))
+}
+
+/// The mask is drawn again for the gradient: it costs less than to keep it.
+fn kernel<T: Real>(x: &Value, p: f64, key: u64) -> Result<Value> {
+    let scale = T::of_f64(1.0 / (1.0 - p));
+    let mask = move |at: usize, values: &mut [T]| {
+        for (i, value) in (at as u64..).zip(values) {
+            *value = if is_dropped(key, i, p) { T::ZERO } else { *value * scale };
+        }
+    };
+    let y = edited(Gradient::Shared(x.tensor().contiguous()?), mask)?;
+    Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(Gradient::Own(edited(gy, mask)?))])))
 }
 
 /// Whether element `i` is dropped.

@@ -32,3 +32,8 @@ pub(crate) fn by_reference(
     };
     Ok(Value::of(y.detach(), inputs, backward))
 }
+
+/// Whether there is a kernel for these.
+pub(crate) fn on_cpu(inputs: &[&Value]) -> bool {
+    inputs.iter().all(|input| input.tensor().device().is_cpu())
+}

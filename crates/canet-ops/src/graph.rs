@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, TensorId, Var};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor, TensorId, Var};
 
-use crate::array::elements;
+use crate::array::{by_dtype, change, edit, with_elements};
 use crate::real::Real;
 use crate::simd;
 
@@ -202,7 +201,8 @@ impl Gradient {
         if !sum.device().is_cpu() {
             return Ok(Self::Own((sum + other)?));
         }
-        sum.inplace_op2(&other.contiguous()?, &AddInto)?;
+        let other = other.contiguous()?;
+        by_dtype!(sum.dtype(), T => add_into::<T>(&sum, &other))?;
         Ok(Self::Own(sum))
     }
 }
@@ -228,37 +228,15 @@ impl Gradients {
 }
 
 /// `a += b`.
-struct AddInto;
-
-impl InplaceOp2 for AddInto {
-    fn name(&self) -> &'static str {
-        "add in place"
-    }
-
-    fn cpu_fwd(
-        &self,
-        a: &mut CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<()> {
-        fn add<T: Real>(a: &mut [T], b: &[T]) {
-            const BLOCK: usize = 1 << 15;
-            a.par_chunks_mut(BLOCK).zip(b.par_chunks(BLOCK)).for_each(|(a, b)| {
+fn add_into<T: Real>(a: &Tensor, b: &Tensor) -> Result<()> {
+    with_elements([b], |[b]| {
+        change(a, |a| {
+            edit(a, |at, a| {
                 simd::vectorised(
                     #[inline(always)]
-                    || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+                    || a.iter_mut().zip(&b[at..]).for_each(|(a, &b): (&mut T, _)| *a += b),
                 );
             });
-        }
-        let Some((start, end)) = a_layout.contiguous_offsets() else {
-            candle_core::bail!("internal: a gradient is not contiguous");
-        };
-        match a {
-            CpuStorage::F32(a) => add(&mut a[start..end], elements(b, b_layout)?),
-            CpuStorage::F64(a) => add(&mut a[start..end], elements(b, b_layout)?),
-            _ => candle_core::bail!("canet-ops works on f32 and f64"),
-        }
-        Ok(())
-    }
+        })
+    })
 }

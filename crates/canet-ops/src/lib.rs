@@ -23,6 +23,7 @@
 
 mod activation;
 mod array;
+mod average_pool;
 mod concat;
 mod conv;
 mod dropout;
@@ -37,15 +38,17 @@ mod join;
 mod lanes;
 mod loss;
 mod math;
+mod max_pool;
 mod norm;
-mod pool;
 mod real;
 pub mod reference;
 mod resize;
+mod separable;
 mod simd;
 mod update;
 
 pub use activation::{Activation, relu, sigmoid};
+pub use average_pool::adaptive_avg_pool2d;
 pub use concat::concat;
 pub use conv::conv2d;
 pub use dropout::dropout;
@@ -55,7 +58,7 @@ pub use graph::{Gradients, Value};
 pub use grid::Corners;
 pub use join::{add, add_relu, scale};
 pub use loss::{CrossEntropy, cross_entropy};
+pub use max_pool::max_pool2d;
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
-pub use pool::{adaptive_avg_pool2d, max_pool2d};
 pub use resize::{resize_bilinear, spread};
 pub use update::{AdamStep, SgdStep, add_in_place, sum_of_squares};

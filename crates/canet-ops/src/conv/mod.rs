@@ -64,11 +64,9 @@ impl Conv2d {
     fn of<T: Real>(self, inputs: &[&Value]) -> Result<Value> {
         let tensors = inputs.iter().map(|v| v.tensor().contiguous()).collect::<Result<Vec<_>>>()?;
         let (x, weight, bias) = (&tensors[0], &tensors[1], tensors.get(2));
-        let y = with_elements::<T, _>(x, |x| {
-            with_elements::<T, _>(weight, |weight| match bias {
-                None => self.forward(x, weight, None),
-                Some(bias) => with_elements(bias, |bias| self.forward(x, weight, Some(bias))),
-            })
+        let y = with_elements::<T, _, _>([x, weight], |[x, weight]| match bias {
+            None => self.forward(x, weight, None),
+            Some(bias) => with_elements([bias], |[bias]| self.forward(x, weight, Some(bias))),
         })?;
         // The gradient of the input needs the weight, that of the weight the input.
         let tracked: Vec<bool> = inputs.iter().map(|v| v.is_tracked()).collect();
@@ -77,18 +75,16 @@ impl Conv2d {
         let kept_x = tracked[1].then(|| x.clone());
         let bias_tracked = tracked.get(2) == Some(&true);
         Ok(Value::of(y, inputs, move |gy| {
-            with_elements::<T, _>(gy.tensor(), |gy| {
-                let own = |t: Result<Tensor>| t.map(Gradient::Own);
+            with_elements::<T, _, _>([gy.tensor()], |[gy]| {
                 let gx = kept_weight.map(|weight| {
-                    with_elements(&weight, |weight| {
-                        own(tensor(self.input_gradient(weight, gy), x_shape))
-                    })
+                    with_elements([&weight], |[w]| tensor(self.input_gradient(w, gy), x_shape))
                 });
                 let gw = kept_x.map(|x| {
-                    with_elements(&x, |x| own(tensor(self.weight_gradient(x, gy), weight_shape)))
+                    with_elements([&x], |[x]| tensor(self.weight_gradient(x, gy), weight_shape))
                 });
-                let gb = bias_tracked.then(|| own(tensor(self.bias_gradient(gy), self.0.outputs)));
-                Ok(vec![gx.transpose()?, gw.transpose()?, gb.transpose()?])
+                let gb = bias_tracked.then(|| tensor(self.bias_gradient(gy), self.0.outputs));
+                let own = |t: Option<Result<Tensor>>| t.map(|t| t.map(Gradient::Own)).transpose();
+                Ok(vec![own(gx)?, own(gw)?, own(gb)?])
             })
         }))
     }
