@@ -23,8 +23,8 @@ mod blocks;
 mod flows;
 mod keras;
 
-use candle_core::{Result, Tensor};
-use canet_ops::Corners;
+use candle_core::Result;
+use canet_ops::{Corners, Value};
 
 use crate::frozen::{Flow, Graph, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, size_of};
@@ -80,7 +80,7 @@ impl Assignment {
     }
 
     /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Output> {
         let [stage1, stage2, stage3, stage4] = &self.stages;
         // The adapted global convolution starts from C1's convolutional block, not from its end.
         let c1_block = stage1.convolutional_block(&self.stem.forward(x, pass)?, pass)?;
@@ -93,11 +93,11 @@ impl Assignment {
         let mut sum = flow.clone();
         for context_flow in &self.context_flows {
             flow = context_flow.forward(&c4, &flow, pass)?;
-            sum = (sum + &flow)?;
+            sum = canet_ops::add(&sum, &flow)?;
         }
         let selected = self.fsm.forward(&sum, pass)?;
         let selected = canet_ops::resize_bilinear(&selected, size_of(&c1)?, Corners::HalfPixel)?;
-        let joined = Tensor::cat(&[&selected, &self.agcn.forward(&c1_block, pass)?], 1)?;
+        let joined = canet_ops::concat(&[&selected, &self.agcn.forward(&c1_block, pass)?])?;
         let logits = self.classifier.forward(&joined, pass)?;
         let logits = canet_ops::resize_bilinear(&logits, size_of(x)?, Corners::HalfPixel)?;
         Ok(Output { logits, aux: None })

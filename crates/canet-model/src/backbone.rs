@@ -14,9 +14,9 @@
 //!
 //! The names are torchvision's, so that published weights fit without a table of names.
 
-use candle_core::{Result, Tensor};
-use canet_ops::Activation;
+use candle_core::Result;
 use canet_ops::frozen::MaxPool;
+use canet_ops::{Activation, Value};
 
 use crate::frozen::{Folding, GraphBuilder, ValueId};
 use crate::init::Init;
@@ -35,11 +35,11 @@ pub(crate) struct Backbone {
 #[derive(Debug)]
 pub(crate) struct Features {
     /// Fine, at 1/4.
-    pub(crate) c1: Tensor,
+    pub(crate) c1: Value,
     /// For the auxiliary head, at 1/8.
-    pub(crate) c3: Tensor,
+    pub(crate) c3: Value,
     /// The richest, at 1/8.
-    pub(crate) c4: Tensor,
+    pub(crate) c4: Value,
 }
 
 /// The channels of [`Features`].
@@ -94,8 +94,8 @@ impl Backbone {
         Ok((Self { stem, layers }, widths))
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Features> {
-        let run = |layer: &[Block], x: Tensor| layer.iter().try_fold(x, |x, b| b.forward(&x, pass));
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Features> {
+        let run = |layer: &[Block], x: Value| layer.iter().try_fold(x, |x, b| b.forward(&x, pass));
         let [layer1, layer2, layer3, layer4] = &self.layers;
         let c1 = run(layer1, self.stem.forward(x, pass)?)?;
         let c3 = run(layer3, run(layer2, c1.clone())?)?;
@@ -137,10 +137,10 @@ impl StemLayers {
         self.width
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let mut x = x.clone();
         for (conv, bn) in &self.convs {
-            x = bn.forward(&conv.forward(&x, pass)?, pass, Activation::Relu)?;
+            x = bn.forward(&conv.forward(&x, pass)?, pass, None, Activation::Relu)?;
         }
         canet_ops::max_pool2d(&x, 3, 2, 1)
     }
@@ -206,18 +206,20 @@ impl Block {
         Ok(Self { convs, downsample })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        let shortcut = match &self.downsample {
+            Some((conv, bn)) => {
+                bn.forward(&conv.forward(x, pass)?, pass, None, Activation::None)?
+            }
+            None => x.clone(),
+        };
         let mut y = x.clone();
         for (index, (conv, bn)) in self.convs.iter().enumerate() {
             let last = index + 1 == self.convs.len();
-            let activation = if last { Activation::None } else { Activation::Relu };
-            y = bn.forward(&conv.forward(&y, pass)?, pass, activation)?;
+            let residual = last.then_some(&shortcut);
+            y = bn.forward(&conv.forward(&y, pass)?, pass, residual, Activation::Relu)?;
         }
-        let shortcut = match &self.downsample {
-            Some((conv, bn)) => bn.forward(&conv.forward(x, pass)?, pass, Activation::None)?,
-            None => x.clone(),
-        };
-        canet_ops::relu(&(y + shortcut)?)
+        Ok(y)
     }
 }
 

@@ -4,8 +4,8 @@
 //! Every resize aims at the size that the features really have, so any picture will do; the
 //! authors' code divides by 4 and by 8 and needs sides that are multiples of 8.
 
-use candle_core::{Result, Tensor};
-use canet_ops::Corners;
+use candle_core::Result;
+use canet_ops::{Corners, Value};
 
 use crate::backbone::Backbone;
 use crate::decoder::{self, Decoder, Head, HeadSpec};
@@ -63,7 +63,7 @@ impl Canet {
     }
 
     /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Output> {
         let size = size_of(x)?;
         let features = self.backbone.forward(x, pass)?;
         let context = self.aggregate(&features.c4, pass)?;
@@ -74,12 +74,12 @@ impl Canet {
     }
 
     /// Chained context aggregation: C4 `(N, c4, h, w)` to `(N, capacity / 2, h, w)`.
-    fn aggregate(&self, c4: &Tensor, pass: Pass) -> Result<Tensor> {
+    fn aggregate(&self, c4: &Value, pass: Pass) -> Result<Value> {
         let mut flow = self.global_flow.forward(c4, pass)?;
         let mut sum = flow.clone();
         for context_flow in &self.context_flows {
             flow = context_flow.forward(c4, &flow, pass)?;
-            sum = (sum + &flow)?;
+            sum = canet_ops::add(&sum, &flow)?;
         }
         pass.dropout(&self.fsm.forward(&sum, pass)?, self.dropout, Site::FeatureSelection)
     }

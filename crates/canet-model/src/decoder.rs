@@ -2,8 +2,8 @@
 //!
 //! One 3x3 convolution on the fine C1, none on the context: the two meet at 1/4 of the picture.
 
-use candle_core::{Result, Tensor, Var};
-use canet_ops::{ConvGeometry, Corners};
+use candle_core::{Result, Var};
+use canet_ops::{ConvGeometry, Corners, Value};
 
 use crate::Pass;
 use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
@@ -39,10 +39,10 @@ impl Decoder {
     }
 
     /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`.
-    pub(crate) fn forward(&self, c1: &Tensor, context: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, c1: &Value, context: &Value, pass: Pass) -> Result<Value> {
         let context = canet_ops::resize_bilinear(context, size_of(c1)?, Corners::Aligned)?;
         let low = self.low.forward(c1, pass)?;
-        self.fuse.forward(&Tensor::cat(&[&context, &low], 1)?, pass)
+        self.fuse.forward(&canet_ops::concat(&[&context, &low])?, pass)
     }
 }
 
@@ -77,7 +77,7 @@ impl Head {
     }
 
     /// `(N, inputs, h, w)` to `(N, classes, H, W)` with `[H, W] = size`.
-    pub(crate) fn forward(&self, x: &Tensor, size: [usize; 2], pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, size: [usize; 2], pass: Pass) -> Result<Value> {
         let x = pass.dropout(&self.cbr.forward(x, pass)?, self.dropout, self.site)?;
         let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
         let one_by_one = ConvGeometry::default();

@@ -9,12 +9,12 @@
 //!      .                                                  .           .
 //! ```
 
-use candle_core::{Result, Tensor};
-use canet_ops::Corners;
+use candle_core::Result;
+use canet_ops::{Corners, Value};
 
 use crate::Pass;
 use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
-use crate::layers::{Cbr, ConvSpec, NormSpec, global_average, pool_by, size_of, spread};
+use crate::layers::{Cbr, ConvSpec, NormSpec, global_average, pool_joined, size_of};
 use crate::params::Scope;
 
 /// The global flow: what the whole picture shows, at every place of it.
@@ -34,8 +34,8 @@ impl GlobalFlow {
     }
 
     /// C4 `(N, c4, h, w)` to `(N, capacity, h, w)`.
-    pub(crate) fn forward(&self, c4: &Tensor, pass: Pass) -> Result<Tensor> {
-        spread(&self.cbr.forward(&global_average(c4)?, pass)?, size_of(c4)?)
+    pub(crate) fn forward(&self, c4: &Value, pass: Pass) -> Result<Value> {
+        canet_ops::spread(&self.cbr.forward(&global_average(c4)?, pass)?, size_of(c4)?)
     }
 }
 
@@ -66,8 +66,8 @@ impl ContextFlow {
     }
 
     /// C4 `(N, c4, h, w)` and the flow before, `(N, capacity, h, w)`, to the shape of the latter.
-    pub(crate) fn forward(&self, c4: &Tensor, previous: &Tensor, pass: Pass) -> Result<Tensor> {
-        let mut x = pool_by(&Tensor::cat(&[c4, previous], 1)?, self.rate)?;
+    pub(crate) fn forward(&self, c4: &Value, previous: &Value, pass: Pass) -> Result<Value> {
+        let mut x = pool_joined(c4, previous, self.rate)?;
         for cbr in &self.cbrs {
             x = cbr.forward(&x, pass)?;
         }

@@ -1,7 +1,7 @@
 //! The layers that both networks are made of: convolution, batch norm, and the two in a row.
 
 use candle_core::{DType, Result, Tensor, Var};
-use canet_ops::{Activation, ConvGeometry};
+use canet_ops::{Activation, ConvGeometry, Value};
 
 use crate::Pass;
 use crate::frozen::{Affine, Folding, GraphBuilder, Padding, ValueId};
@@ -67,7 +67,7 @@ impl Conv {
     }
 
     /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         canet_ops::conv2d(x, &pass.value(&self.weight), None, &self.geometry)
     }
 }
@@ -103,22 +103,30 @@ impl BatchNorm {
         })
     }
 
-    /// Normalises `(N, C, H, W)`; a training pass also moves the running statistics.
+    /// Normalises `(N, C, H, W)`, adds `residual` of the same shape, and applies `activation`; a
+    /// training pass also moves the running statistics.
     ///
     /// A training pass with a single value a channel (batch 1 behind a global pooling) falls back
     /// to the running statistics and leaves them alone: the one value less its own mean would
     /// always be 0, whatever the picture shows, and its variance is undefined.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass, activation: Activation) -> Result<Tensor> {
+    pub(crate) fn forward(
+        &self,
+        x: &Value,
+        pass: Pass,
+        residual: Option<&Value>,
+        activation: Activation,
+    ) -> Result<Value> {
         let (n, _, h, w) = x.dims4()?;
         let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
         let eps = self.spec.eps;
         if pass == Pass::Eval || n * h * w == 1 {
-            // Detached, or the gradient would be computed for the statistics, too.
             let mean = self.running_mean.as_detached_tensor();
             let var = self.running_var.as_detached_tensor();
-            return canet_ops::batch_norm_frozen(x, &weight, &bias, &mean, &var, eps, activation);
+            return canet_ops::batch_norm_frozen(
+                x, &weight, &bias, &mean, &var, eps, residual, activation,
+            );
         }
-        let (y, batch) = canet_ops::batch_norm_train(x, &weight, &bias, eps, activation)?;
+        let (y, batch) = canet_ops::batch_norm_train(x, &weight, &bias, eps, residual, activation)?;
         self.keep(&self.running_mean, &batch.mean)?;
         self.keep(&self.running_var, &batch.var)?;
         Ok(y)
@@ -145,31 +153,31 @@ impl Cbr {
         })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        self.bn.forward(&self.conv.forward(x, pass)?, pass, Activation::Relu)
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        self.bn.forward(&self.conv.forward(x, pass)?, pass, None, Activation::Relu)
     }
 }
 
 /// `(N, C, H, W)` to its mean over the picture, `(N, C, 1, 1)`.
-pub(crate) fn global_average(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn global_average(x: &Value) -> Result<Value> {
     canet_ops::adaptive_avg_pool2d(x, [1, 1])
 }
 
 /// Average pooling by `rate` in adaptive bins. Where the picture is smaller than the rate, one
 /// pixel is left (the authors' rule would leave none).
-pub(crate) fn pool_by(x: &Tensor, rate: usize) -> Result<Tensor> {
+fn pool_by(x: &Value, rate: usize) -> Result<Value> {
     let [h, w] = size_of(x)?;
     canet_ops::adaptive_avg_pool2d(x, [(h / rate).max(1), (w / rate).max(1)])
 }
 
-/// Repeats `(N, C, 1, 1)` over a map of `size`: what resizing a single pixel comes to.
-pub(crate) fn spread(x: &Tensor, [h, w]: [usize; 2]) -> Result<Tensor> {
-    let (n, c, _, _) = x.dims4()?;
-    x.broadcast_as((n, c, h, w))?.contiguous()
+/// Joins two maps of the same size along their channels, pooled by `rate`. Pooling is a channel's
+/// own affair, so it comes first: the joined map is the small one.
+pub(crate) fn pool_joined(a: &Value, b: &Value, rate: usize) -> Result<Value> {
+    canet_ops::concat(&[&pool_by(a, rate)?, &pool_by(b, rate)?])
 }
 
 /// Height and width of `(N, C, H, W)`.
-pub(crate) fn size_of(x: &Tensor) -> Result<[usize; 2]> {
+pub(crate) fn size_of(x: &Value) -> Result<[usize; 2]> {
     let (_, _, h, w) = x.dims4()?;
     Ok([h, w])
 }

@@ -90,5 +90,6 @@ pub use segmenter::{Segmentation, Segmenter};
 
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use canet_core::{Class, ClassId, ClassSet, Fault, Mask, Rgb};
+pub use canet_ops::{Gradients, Value};
 pub use image;
 pub use serde_json;

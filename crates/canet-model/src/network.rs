@@ -1,6 +1,7 @@
 //! One type over both networks: what training and inference call.
 
 use candle_core::{Device, Tensor};
+use canet_ops::Value;
 
 use crate::assignment::Assignment;
 use crate::canet::Canet;
@@ -17,7 +18,7 @@ use crate::{Error, ModelConfig, Params, Pass, Result};
 /// let network = Network::new(&config, &mut params)?;
 /// let frames = Tensor::zeros((2, 3, 20, 30), canet_model::DType::F32, &Device::Cpu)?;
 /// let output = network.forward(&frames, Pass::Eval)?;
-/// assert_eq!(output.logits.dims(), [2, 3, 20, 30]);
+/// assert_eq!(output.logits.dims4()?, (2, 3, 20, 30));
 /// # Ok::<(), canet_model::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -33,13 +34,14 @@ enum Layers {
     Assignment(Box<Assignment>),
 }
 
-/// What a network gives.
+/// What a network gives. After [`Pass::Train`] gradients can be taken through it; after
+/// [`Pass::Eval`] it is plain numbers.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// One score a class and pixel, `(N, classes, H, W)`; softmax makes probabilities of them.
-    pub logits: Tensor,
+    pub logits: Value,
     /// The scores of the auxiliary head, if the network has one; for the training loss only.
-    pub aux: Option<Tensor>,
+    pub aux: Option<Value>,
 }
 
 impl Network {
@@ -88,9 +90,10 @@ impl Network {
                 )));
             }
         }
+        let x = Value::from(x.clone());
         Ok(match &self.layers {
-            Layers::Canet(layers) => layers.forward(x, pass)?,
-            Layers::Assignment(layers) => layers.forward(x, pass)?,
+            Layers::Canet(layers) => layers.forward(&x, pass)?,
+            Layers::Assignment(layers) => layers.forward(&x, pass)?,
         })
     }
 }

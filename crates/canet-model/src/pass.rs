@@ -1,6 +1,7 @@
 //! The two ways through a network.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{Result, Var};
+use canet_ops::Value;
 
 use crate::init::splitmix;
 
@@ -28,17 +29,17 @@ pub(crate) enum Site {
 }
 
 impl Pass {
-    /// A parameter as this pass needs it. Predictions take it out of candle's graph, which would
-    /// otherwise keep every intermediate result of the pass in memory.
-    pub(crate) fn value(self, var: &Var) -> Tensor {
+    /// A parameter as this pass needs it: a variable in training, a constant in predictions, which
+    /// so keep no intermediate results.
+    pub(crate) fn value(self, var: &Var) -> Value {
         match self {
-            Self::Train { .. } => var.as_tensor().clone(),
-            Self::Eval => var.as_detached_tensor(),
+            Self::Train { .. } => Value::variable(var),
+            Self::Eval => Value::from(var.as_detached_tensor()),
         }
     }
 
     /// Dropout at `site` with probability `p`, in training only.
-    pub(crate) fn dropout(self, x: &Tensor, p: f64, site: Site) -> Result<Tensor> {
+    pub(crate) fn dropout(self, x: &Value, p: f64, site: Site) -> Result<Value> {
         match self {
             Self::Train { draw } if p > 0.0 => {
                 canet_ops::dropout(x, p, splitmix(splitmix(draw) ^ site as u64))

@@ -121,9 +121,10 @@ impl Segmenter {
                 let x = Tensor::from_vec(planes, (1, 3, h, w), network.device())?;
                 let logits = network.forward(&x, Pass::Eval)?.logits;
                 if sizes.network == sizes.frame {
-                    return Ok(logits);
+                    return Ok(logits.into_tensor());
                 }
-                Ok(canet_ops::resize_bilinear(&logits, sizes.frame, Corners::HalfPixel)?)
+                let logits = canet_ops::resize_bilinear(&logits, sizes.frame, Corners::HalfPixel)?;
+                Ok(logits.into_tensor())
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The Feature Selection Module (arXiv 2002.12041v4, section 3): which channels of the aggregated
 //! context to trust, as a gate of one factor a channel.
 
-use candle_core::{Result, Tensor};
-use canet_ops::Activation;
+use candle_core::Result;
+use canet_ops::{Activation, Value};
 
 use crate::Pass;
 use crate::frozen::{Bins, GraphBuilder, ValueId};
@@ -37,10 +37,10 @@ impl FeatureSelection {
 
     /// `(N, inputs, h, w)` to `(N, outputs, h, w)`: `X * g + X`. (The paper's first version has no
     /// `+ X`.)
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let x = self.cbr.forward(x, pass)?;
         match &self.gate {
-            Some(gate) => x.broadcast_mul(&gate.forward(&x, pass)?)? + x,
+            Some(gate) => canet_ops::gate(&x, &gate.forward(&x, pass)?, true),
             None => Ok(x),
         }
     }
@@ -55,9 +55,9 @@ impl Gate {
     }
 
     /// `(N, C, h, w)` to factors `(N, C, 1, 1)` in (0, 1).
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let x = self.conv.forward(&global_average(x)?, pass)?;
-        canet_ops::sigmoid(&self.bn.forward(&x, pass, Activation::None)?)
+        canet_ops::sigmoid(&self.bn.forward(&x, pass, None, Activation::None)?)
     }
 }
 

@@ -42,7 +42,7 @@ fn best(logits: &[f32], classes: usize) -> Vec<u8> {
 
 fn compare(name: &str, network: &Network, frozen: &Frozen, size: [usize; 2]) {
     let x = golden::pictures(1, size);
-    let theirs = values(&network.forward(&x, Pass::Eval).unwrap().logits);
+    let theirs = values(network.forward(&x, Pass::Eval).unwrap().logits.tensor());
     let ours = logits(frozen, &x);
     let largest = theirs.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let off = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -83,8 +83,9 @@ fn results_have_another_size_than_the_picture_if_asked_to() {
     let plain = Tensor::from_vec(logits(&frozen, &x), (1, 21, 24, 40), x.device()).unwrap();
     for frame in [[1, 1], [7, 90], [48, 80], [23, 41], [24, 40]] {
         let sizes = Sizes { network: [24, 40], frame };
-        let resized = canet_ops::resize_bilinear(&plain, frame, canet_ops::Corners::HalfPixel);
-        let expected = values(&resized.unwrap());
+        let resized =
+            canet_ops::resize_bilinear(&plain.clone().into(), frame, canet_ops::Corners::HalfPixel);
+        let expected = values(resized.unwrap().tensor());
         let mut ours = vec![f32::NAN; expected.len()];
         frozen.logits(sizes, |planes| planes.copy_from_slice(&values(&x)), &mut ours).unwrap();
         assert!(ours == expected, "{frame:?}");

@@ -37,6 +37,6 @@ fn outputs(case: &Case) -> Vec<(&'static str, Tensor)> {
     assert_eq!(output.aux.is_some(), case.aux.unwrap_or(false));
     [("logits", Some(output.logits)), ("aux", output.aux)]
         .into_iter()
-        .filter_map(|(name, tensor)| Some((name, tensor?)))
+        .filter_map(|(name, tensor)| Some((name, tensor?.into_tensor())))
         .collect()
 }

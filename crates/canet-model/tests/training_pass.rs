@@ -3,7 +3,7 @@
 
 mod common;
 
-use canet_model::{DType, Device, ModelConfig, Network, Params, Pass, Tensor};
+use canet_model::{DType, Device, Gradients, ModelConfig, Network, Params, Pass, Tensor};
 use common::{assignment, build, small_canet};
 
 const TRAIN: Pass = Pass::Train { draw: 7 };
@@ -22,35 +22,36 @@ fn finite(tensor: &Tensor) -> bool {
     values(tensor).iter().all(|value| value.is_finite())
 }
 
-/// A weighted mean of all outputs: the plain mean has no gradient before a batch norm.
-fn objective(network: &Network, x: &Tensor) -> Tensor {
+/// Of a weighted mean of all outputs: the plain mean has no gradient before a batch norm.
+fn gradients(network: &Network, x: &Tensor) -> Gradients {
     let output = network.forward(x, TRAIN).unwrap();
-    let mean = |logits: &Tensor| {
-        assert!(finite(logits));
-        let weights = Tensor::arange(0.0, logits.elem_count() as f32, &Device::Cpu).unwrap();
-        let weights = weights.cos().unwrap().reshape(logits.shape()).unwrap();
-        (logits * weights).unwrap().mean_all().unwrap()
+    let sum = match &output.aux {
+        Some(aux) => canet_ops::add(&output.logits, aux).unwrap(),
+        None => output.logits,
     };
-    let logits = mean(&output.logits);
-    output.aux.map_or(logits.clone(), |aux| (logits + mean(&aux)).unwrap())
+    assert!(finite(sum.tensor()));
+    let count = sum.tensor().elem_count() as f32;
+    let weights = Tensor::arange(0.0, count, &Device::Cpu).unwrap().cos().unwrap();
+    let weights = (weights / f64::from(count)).unwrap().reshape(sum.tensor().shape()).unwrap();
+    sum.backward_from(weights).unwrap()
 }
 
 fn trains(config: &ModelConfig, batch: usize, size: [usize; 2]) -> Params {
     let (network, params) = build(config, 3);
-    let gradients = objective(&network, &frames(batch, size)).backward().unwrap();
+    let mut gradients = gradients(&network, &frames(batch, size));
     let mut nonzero = 0;
     for param in params.trainable() {
-        let gradient = gradients.get(&param.var).unwrap_or_else(|| panic!("{}", param.name));
+        let gradient = gradients.take(&param.var).unwrap_or_else(|| panic!("{}", param.name));
         assert_eq!(gradient.dims(), param.var.dims(), "{}", param.name);
-        assert!(finite(gradient), "{} has a gradient that is not finite", param.name);
-        nonzero += usize::from(values(gradient).iter().any(|&g| g != 0.0));
+        assert!(finite(&gradient), "{} has a gradient that is not finite", param.name);
+        nonzero += usize::from(values(&gradient).iter().any(|&g| g != 0.0));
     }
     let count = params.trainable().count();
     assert!(nonzero * 10 > count * 9, "only {nonzero} of {count} gradients are not zero");
     for param in params.iter() {
         assert!(finite(&param.var), "{}", param.name);
         let statistic = !param.is_trainable();
-        assert!(!statistic || gradients.get(&param.var).is_none(), "{}", param.name);
+        assert!(!statistic || gradients.take(&param.var).is_none(), "{}", param.name);
     }
     params
 }
@@ -87,10 +88,10 @@ fn the_smallest_pictures_pass() {
         assert_eq!(network.least_side(), least);
         for pass in [TRAIN, Pass::Eval] {
             let output = network.forward(&frames(1, [least, least]), pass).unwrap();
-            assert!(finite(&output.logits));
+            assert!(finite(output.logits.tensor()));
             // Or else a prediction would keep all its intermediate results.
-            assert_eq!(output.logits.track_op(), pass == TRAIN);
-            assert_eq!(output.logits.dims(), [1, 2, least, least]);
+            assert_eq!(output.logits.is_tracked(), pass == TRAIN);
+            assert_eq!(output.logits.tensor().dims(), [1, 2, least, least]);
         }
     }
     let (network, _) = build(&assignment(2), 3);
@@ -105,7 +106,8 @@ fn the_smallest_pictures_pass() {
 fn passes_are_functions_of_their_draw() {
     let logits = |draw| {
         let (network, _) = build(&small_canet(2), 3);
-        values(&network.forward(&frames(2, [32, 32]), Pass::Train { draw }).unwrap().logits)
+        let output = network.forward(&frames(2, [32, 32]), Pass::Train { draw }).unwrap();
+        values(output.logits.tensor())
     };
     assert_eq!(logits(1), logits(1));
     assert_ne!(logits(1), logits(2));

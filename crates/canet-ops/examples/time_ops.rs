@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use candle_core::{Device, Result, Tensor, Var};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, batch_norm_train, conv2d, cross_entropy,
-    max_pool2d, resize_bilinear,
+    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_train,
+    concat, conv2d, cross_entropy, dropout, gate, max_pool2d, relu, resize_bilinear, scale,
+    sigmoid,
 };
 
 fn main() -> Result<()> {
@@ -27,16 +28,40 @@ fn main() -> Result<()> {
     conv("3x3s2 128->128 @128", [128, 128, 3, 128], 2, 1)?;
 
     let x = random((4, 64, 512, 512))?;
-    let (w, b) = (Var::ones(64, candle_core::DType::F32, &Device::Cpu)?, random(64)?);
-    time("batch norm + relu 64 @512, batch 4", || {
-        Ok(batch_norm_train(&x, &w, &b, 1e-3, Activation::Relu)?.0)
+    let (w, b) = (random(64)?, random(64)?);
+    time("batch norm + relu 64 @512, batch 4", &[&x, &w, &b], |t| {
+        Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, Activation::Relu)?.0)
     })?;
-    time("max-pool 2/2 64 @512, batch 4", || max_pool2d(&x, 2, 2, 0))?;
+    time("max-pool 2/2 64 @512, batch 4", &[&x], |t| max_pool2d(&t[0], 2, 2, 0))?;
+    time("max-pool 3/2 64 @512, batch 4", &[&x], |t| max_pool2d(&t[0], 3, 2, 1))?;
+    time("relu 64 @512, batch 4", &[&x], |t| relu(&t[0]))?;
+    let x = random((2, 256, 64, 64))?;
+    let (w, b, r) = (random(256)?, random(256)?, random((2, 256, 64, 64))?);
+    time("batch norm + relu 256 @64, batch 2", &[&x, &w, &b], |t| {
+        Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, Activation::Relu)?.0)
+    })?;
+    time("  with a residual", &[&x, &w, &b, &r], |t| {
+        let residual = Some(&t[3]);
+        Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, residual, Activation::Relu)?.0)
+    })?;
     let x = random((4, 21, 128, 128))?;
-    time("resize 21 128->512, batch 4", || resize_bilinear(&x, [512, 512], Corners::HalfPixel))?;
+    time("resize 21 128->512, batch 4", &[&x], |t| {
+        resize_bilinear(&t[0], [512, 512], Corners::HalfPixel)
+    })?;
+    let x = random((4, 512, 64, 64))?;
+    time("average pool 512 @64->1, batch 4", &[&x], |t| adaptive_avg_pool2d(&t[0], [1, 1]))?;
+    time("average pool 512 @64->32, batch 4", &[&x], |t| adaptive_avg_pool2d(&t[0], [32, 32]))?;
+    let (a, g) = (random((4, 32, 128, 128))?, random((4, 32, 1, 1))?);
+    let c = random((4, 64, 128, 128))?;
+    time("gate 32 @128, batch 4", &[&a, &g], |t| gate(&t[0], &t[1], true))?;
+    time("sigmoid 32 @128, batch 4", &[&a], |t| sigmoid(&t[0]))?;
+    time("dropout 32 @128, batch 4", &[&a], |t| dropout(&t[0], 0.1, 7))?;
+    time("concat 32 + 64 @128, batch 4", &[&a, &c], |t| concat(&[&t[0], &t[1]]))?;
     let x = random((4, 21, 512, 512))?;
-    let targets = Tensor::zeros((4, 512, 512), candle_core::DType::U8, &Device::Cpu)?;
-    time("cross-entropy 21 @512, batch 4", || cross_entropy(&x, &targets, &CrossEntropy::default()))
+    let targets = (0..4 * 512 * 512).map(|i| (i / 100 % 21) as u8).collect();
+    let targets = Tensor::from_vec::<_, u8>(targets, (4, 512, 512), &Device::Cpu)?;
+    let options = CrossEntropy::default();
+    time("cross-entropy 21 @512, batch 4", &[&x], |t| cross_entropy(&t[0], &targets, &options))
 }
 
 fn random(shape: impl Into<candle_core::Shape>) -> Result<Var> {
@@ -50,7 +75,7 @@ fn conv(name: &str, [i, o, k, side]: [usize; 4], stride: usize, dilation: usize)
         .with_dilation(dilation)
         .with_padding(dilation * (k / 2));
     let flops = (2 * i * o * k * k * (side / stride) * (side / stride)) as f64;
-    let [forward, both] = measure(|| conv2d(&x, &w, None, &geometry))?;
+    let [forward, both] = measure(&[&x, &w], |t| conv2d(&t[0], &t[1], None, &geometry))?;
     println!(
         "{name:36} {:8.2} ms {:6.1} GFLOP/s | {:8.2} ms {:6.1} GFLOP/s",
         forward * 1e3,
@@ -61,21 +86,28 @@ fn conv(name: &str, [i, o, k, side]: [usize; 4], stride: usize, dilation: usize)
     Ok(())
 }
 
-fn time(name: &str, op: impl Fn() -> Result<Tensor>) -> Result<()> {
-    let [forward, both] = measure(op)?;
+fn time(name: &str, inputs: &[&Var], op: impl Fn(&[Value]) -> Result<Value>) -> Result<()> {
+    let [forward, both] = measure(inputs, op)?;
     println!("{name:36} {:8.2} ms                | {:8.2} ms", forward * 1e3, both * 1e3);
     Ok(())
 }
 
-/// Medians over 5 runs: forward, and forward with backward.
-fn measure(op: impl Fn() -> Result<Tensor>) -> Result<[f64; 2]> {
+/// Medians over 7 runs: forward, and forward with backward. The gradient that comes in is made
+/// outside of the times, and the operation may work in its memory, as in the middle of a network.
+fn measure(inputs: &[&Var], op: impl Fn(&[Value]) -> Result<Value>) -> Result<[f64; 2]> {
+    let values: Vec<Value> = inputs.iter().map(|var| Value::variable(var)).collect();
     let mut times = [vec![], vec![]];
-    for _ in 0..5 {
+    for _ in 0..7 {
         let start = Instant::now();
-        let y = op()?;
-        times[0].push(start.elapsed().as_secs_f64());
-        y.backward()?;
-        times[1].push(start.elapsed().as_secs_f64());
+        let y = op(&values)?;
+        let forward = start.elapsed().as_secs_f64();
+        let last = scale(&y, 1.0)?;
+        let seed = last.tensor().ones_like()?;
+        drop(y);
+        let start = Instant::now();
+        last.backward_from(seed)?;
+        times[0].push(forward);
+        times[1].push(forward + start.elapsed().as_secs_f64());
     }
     Ok(times.map(|mut t| {
         t.sort_by(f64::total_cmp);

@@ -1,32 +1,67 @@
-//! From tensors to slices and back, and writing one buffer from many threads.
+//! From tensors to slices and back, and making and changing buffers on all cores.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, Layout, Result, Shape, Tensor};
-
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Shape, Storage, Tensor, WithDType};
 use rayon::prelude::*;
 
 use crate::real::Real;
 
-/// The elements of a contiguous tensor argument of a custom operation.
-pub(crate) fn elements<'a, T: Real>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
-    let all = T::cpu_storage_as_slice(storage)?;
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&all[start..end]),
-        None => candle_core::bail!("internal: a kernel was given a tensor that is not contiguous"),
-    }
+/// Elements of a block: what a task works on at a time.
+pub(crate) const BLOCK: usize = 1024;
+/// The fewest elements of a task, if its blocks are not larger.
+const TASK: usize = 1 << 14;
+
+/// Calls `work` with the elements of contiguous tensors on the CPU.
+pub(crate) fn with_elements<T: WithDType, const N: usize, R>(
+    tensors: [&Tensor; N],
+    work: impl FnOnce([&[T]; N]) -> Result<R>,
+) -> Result<R> {
+    with_all(&tensors, |slices| work(std::array::from_fn(|i| slices[i])))
 }
 
-/// Calls `work` with the elements of a contiguous tensor on the CPU.
-pub(crate) fn with_elements<T: Real, R>(
-    tensor: &Tensor,
-    work: impl FnOnce(&[T]) -> Result<R>,
+/// The same for any number of tensors.
+pub(crate) fn with_all<T: WithDType, R>(
+    tensors: &[&Tensor],
+    work: impl FnOnce(&[&[T]]) -> Result<R>,
 ) -> Result<R> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        candle_core::Storage::Cpu(cpu) => work(elements(cpu, layout)?),
-        _ => candle_core::bail!("internal: a CPU kernel was given a tensor of another device"),
+    let guards: Vec<_> = tensors.iter().map(|tensor| tensor.storage_and_layout()).collect();
+    let mut slices: Vec<&[T]> = Vec::with_capacity(guards.len());
+    for (storage, layout) in &guards {
+        let Storage::Cpu(storage) = &**storage else {
+            candle_core::bail!("internal: a CPU kernel was given a tensor of another device");
+        };
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            candle_core::bail!("internal: a kernel was given a tensor that is not contiguous");
+        };
+        slices.push(&T::cpu_storage_as_slice(storage)?[start..end]);
     }
+    work(&slices)
+}
+
+/// Changes the elements of a contiguous tensor on the CPU that nothing else refers to.
+pub(crate) fn change<T: Real>(tensor: &Tensor, work: impl FnOnce(&mut [T])) -> Result<()> {
+    struct Change<T, W>(Cell<Option<W>>, PhantomData<T>);
+
+    impl<T: Real, W: FnOnce(&mut [T])> InplaceOp1 for Change<T, W> {
+        fn name(&self) -> &'static str {
+            "change"
+        }
+
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            let (Some((start, end)), Some(work)) = (layout.contiguous_offsets(), self.0.take())
+            else {
+                candle_core::bail!("internal: a tensor to be changed is not contiguous");
+            };
+            let nothing = T::to_cpu_storage_owned(Vec::new());
+            let mut values = T::cpu_storage_data(std::mem::replace(storage, nothing))?;
+            work(&mut values[start..end]);
+            *storage = T::to_cpu_storage_owned(values);
+            Ok(())
+        }
+    }
+    tensor.inplace_op1(&Change(Cell::new(Some(work)), PhantomData))
 }
 
 /// A tensor on the CPU over `values`.
@@ -34,9 +69,77 @@ pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result
     Tensor::from_vec(values, shape.into(), &candle_core::Device::Cpu)
 }
 
-/// The storage of a new tensor.
-pub(crate) fn storage<T: Real>(values: Vec<T>) -> CpuStorage {
-    T::to_cpu_storage_owned(values)
+/// `len` new values. `fill` makes them block by block, given where a block starts.
+pub(crate) fn build<T: Real>(len: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+    build_by::<BLOCK, T>(len, fill)
+}
+
+/// The same in blocks of a size of one's own.
+///
+/// Nothing is written twice in memory: blocks are made in the cache and moved to their place.
+pub(crate) fn build_by<const BLOCK: usize, T: Real>(
+    len: usize,
+    fill: impl Fn(usize, &mut [T]) + Sync,
+) -> Vec<T> {
+    let block = |i: usize| {
+        let at = i * BLOCK;
+        let mut block = [T::ZERO; BLOCK];
+        fill(at, &mut block[..BLOCK.min(len - at)]);
+        block
+    };
+    flat(blocks::<BLOCK>(len).map(block).collect(), len)
+}
+
+/// Two vectors of `len` new values at once.
+pub(crate) fn build_both<T: Real, U: Copy + Default + Send>(
+    len: usize,
+    fill: impl Fn(usize, &mut [T], &mut [U]) + Sync,
+) -> (Vec<T>, Vec<U>) {
+    let block = |i: usize| {
+        let at = i * BLOCK;
+        let (mut a, mut b) = ([T::ZERO; BLOCK], [U::default(); BLOCK]);
+        let used = BLOCK.min(len - at);
+        fill(at, &mut a[..used], &mut b[..used]);
+        (a, b)
+    };
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    blocks::<BLOCK>(len).map(block).unzip_into_vecs(&mut a, &mut b);
+    (flat(a, len), flat(b, len))
+}
+
+/// The numbers of the blocks of `len` values.
+fn blocks<const BLOCK: usize>(len: usize) -> impl IndexedParallelIterator<Item = usize> {
+    (0..len.div_ceil(BLOCK)).into_par_iter().with_min_len((TASK / BLOCK).max(1))
+}
+
+fn flat<const BLOCK: usize, T>(blocks: Vec<[T; BLOCK]>, len: usize) -> Vec<T> {
+    let mut values = blocks.into_flattened();
+    values.truncate(len);
+    values
+}
+
+/// Changes `values` block by block, given where a block starts.
+pub(crate) fn edit<T: Real>(values: &mut [T], change: impl Fn(usize, &mut [T]) + Sync) {
+    let blocks = values.par_chunks_mut(BLOCK).with_min_len(TASK / BLOCK).enumerate();
+    blocks.for_each(|(i, block)| change(i * BLOCK, block));
+}
+
+/// Cuts a block that starts at element `at` where planes of `plane` elements end, and calls `work`
+/// with the number of the plane, where the piece starts, and the piece.
+#[inline(always)]
+pub(crate) fn by_plane<T>(
+    at: usize,
+    block: &mut [T],
+    plane: usize,
+    mut work: impl FnMut(usize, usize, &mut [T]),
+) {
+    let (mut start, mut rest) = (at, block);
+    while !rest.is_empty() {
+        let len = (plane - start % plane).min(rest.len());
+        let (piece, after) = rest.split_at_mut(len);
+        work(start / plane, start, piece);
+        (start, rest) = (start + len, after);
+    }
 }
 
 /// Picks the float type of a kernel by the tensor's data type.
@@ -56,18 +159,6 @@ macro_rules! by_dtype {
     };
 }
 pub(crate) use by_dtype;
-
-/// A new buffer whose planes of `to` values are made from those of `from` values in `x`.
-pub(crate) fn per_plane<T: Real>(
-    x: &[T],
-    from: usize,
-    to: usize,
-    make: impl Fn(&[T], &mut [T]) + Sync,
-) -> CpuStorage {
-    let mut y = vec![T::ZERO; x.len() / from * to];
-    y.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(y, x)| make(x, y));
-    storage(y)
-}
 
 /// A buffer that several threads fill at places that do not overlap.
 ///

@@ -1,38 +1,65 @@
 //! Dropout whose mask is a function of a key, not of a hidden generator.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 use canet_core::{GOLDEN_GAMMA, mix};
+
+use crate::array::by_dtype;
+use crate::elementwise::edited;
+use crate::fallback::{by_reference, on_cpu};
+use crate::graph::{Gradient, Value};
+use crate::real::Real;
+use crate::reference;
 
 /// Inverted dropout: each element is zeroed with probability `p`, the others scaled by `1 / (1 - p)`.
 ///
 /// Element `i` is kept or dropped by a hash of `(key, i)`, so the same key gives the same mask on
 /// any device and after a resume.
-pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
+pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
     if !(0.0..1.0).contains(&p) {
         candle_core::bail!("dropout probability {p} is not in [0, 1)");
     }
     if p == 0.0 {
         return Ok(x.clone());
     }
-    let keep = 1.0 / (1.0 - p);
-    let hash = |i: u64| mix(key.wrapping_add((i + 1).wrapping_mul(GOLDEN_GAMMA)));
-    // The top 53 bits of the hash as a number in [0, 1).
-    let mask: Vec<f32> = (0..x.elem_count() as u64)
-        .map(|i| if (hash(i) >> 11) as f64 * 2f64.powi(-53) < p { 0.0 } else { keep as f32 })
-        .collect();
-    x * Tensor::from_vec(mask, x.shape(), x.device())?.to_dtype(x.dtype())?
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::dropout(&t[0], p, key));
+    }
+    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x, p, key))
+}
+
+/// The mask is drawn again for the gradient: it costs less than to keep it.
+fn kernel<T: Real>(x: &Value, p: f64, key: u64) -> Result<Value> {
+    let scale = T::of_f64(1.0 / (1.0 - p));
+    let mask = move |at: usize, values: &mut [T]| {
+        for (i, value) in (at as u64..).zip(values) {
+            *value = if is_dropped(key, i, p) { T::ZERO } else { *value * scale };
+        }
+    };
+    let y = edited(Gradient::Shared(x.tensor().contiguous()?), mask)?;
+    Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(Gradient::Own(edited(gy, mask)?))])))
+}
+
+/// Whether element `i` is dropped.
+#[inline(always)]
+pub(crate) fn is_dropped(key: u64, i: u64, p: f64) -> bool {
+    let hash = mix(key.wrapping_add((i + 1).wrapping_mul(GOLDEN_GAMMA)));
+    // The top 53 bits as a number in [0, 1).
+    (hash >> 11) as f64 * 2f64.powi(-53) < p
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::{DType, Device};
+    use candle_core::{DType, Device, Tensor};
 
     #[test]
     fn drops_about_p_and_keeps_the_mean() {
         let x = Tensor::ones((1, 4, 100, 100), DType::F32, &Device::Cpu).unwrap();
-        let values =
-            |key| dropout(&x, 0.4, key).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let x = Value::from(x);
+        let values = |key| -> Vec<f32> {
+            let y = dropout(&x, 0.4, key).unwrap().into_tensor();
+            y.flatten_all().unwrap().to_vec1().unwrap()
+        };
         let first = values(1);
         let dropped = first.iter().filter(|&&v| v == 0.0).count() as f64 / first.len() as f64;
         assert!((dropped - 0.4).abs() < 0.01, "{dropped}");

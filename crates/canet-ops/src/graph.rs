@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, TensorId, Var};
-use rayon::prelude::*;
+use candle_core::{Result, Tensor, TensorId, Var};
 
-use crate::array::elements;
+use crate::array::{by_dtype, change, edit, with_elements};
 use crate::real::Real;
 use crate::simd;
 
@@ -41,9 +40,9 @@ enum Source {
 }
 
 /// From the gradient of the output to those of the inputs.
-type Backward = dyn FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send;
+type Backward = dyn FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send;
 
-/// A gradient of an input, and whether it may be summed into.
+/// A gradient, and whether it may be changed in place.
 pub(crate) enum Gradient {
     /// Nothing else refers to the tensor.
     Own(Tensor),
@@ -92,12 +91,12 @@ impl Value {
     }
 
     /// The result of an operation on `inputs`. `backward` gets the gradient of the result,
-    /// contiguous, and returns one for each input; it may leave out those that are not tracked.
-    /// What it owns is dropped as soon as it has run.
+    /// contiguous, and returns one for each input, contiguous if owned; it may leave out those that
+    /// are not tracked. What it owns is dropped as soon as it has run.
     pub(crate) fn of(
         tensor: Tensor,
         inputs: &[&Value],
-        backward: impl FnOnce(&Tensor) -> Result<Vec<Option<Gradient>>> + Send + 'static,
+        backward: impl FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send + 'static,
     ) -> Self {
         let inputs: Vec<_> = inputs.iter().map(|input| input.node.clone()).collect();
         let tracked = inputs.iter().any(Option::is_some);
@@ -114,7 +113,7 @@ impl Value {
     ///
     /// let var = Var::new(&[[[[2f32]]]], &Device::Cpu)?;
     /// let x = Value::variable(&var);
-    /// let mut gradients = relu(&x)?.backward()?;
+    /// let mut gradients = canet_ops::relu(&x)?.backward()?;
     /// assert_eq!(gradients.take(&var).unwrap().flatten_all()?.to_vec1::<f32>()?, [1.0]);
     /// # Ok::<(), candle_core::Error>(())
     /// ```
@@ -151,8 +150,7 @@ impl Value {
             let Some(backward) = backward else {
                 candle_core::bail!("gradients were already taken through this value");
             };
-            let gradient = gradient.into_tensor().contiguous()?;
-            for (input, share) in node.inputs.iter().zip(backward(&gradient)?) {
+            for (input, share) in node.inputs.iter().zip(backward(gradient.contiguous()?)?) {
                 let (Some(input), Some(share)) = (input, share) else { continue };
                 let sum = match waiting.remove(&input.number) {
                     Some((_, sum)) => sum.plus(share)?,
@@ -174,9 +172,22 @@ impl Node {
 }
 
 impl Gradient {
+    pub(crate) fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Own(tensor) | Self::Shared(tensor) => tensor,
+        }
+    }
+
     fn into_tensor(self) -> Tensor {
         match self {
             Self::Own(tensor) | Self::Shared(tensor) => tensor,
+        }
+    }
+
+    fn contiguous(self) -> Result<Self> {
+        match self {
+            Self::Shared(tensor) if !tensor.is_contiguous() => tensor.contiguous().map(Self::Own),
+            other => Ok(other),
         }
     }
 
@@ -190,7 +201,8 @@ impl Gradient {
         if !sum.device().is_cpu() {
             return Ok(Self::Own((sum + other)?));
         }
-        sum.inplace_op2(&other.contiguous()?, &AddInto)?;
+        let other = other.contiguous()?;
+        by_dtype!(sum.dtype(), T => add_into::<T>(&sum, &other))?;
         Ok(Self::Own(sum))
     }
 }
@@ -216,37 +228,15 @@ impl Gradients {
 }
 
 /// `a += b`.
-struct AddInto;
-
-impl InplaceOp2 for AddInto {
-    fn name(&self) -> &'static str {
-        "add in place"
-    }
-
-    fn cpu_fwd(
-        &self,
-        a: &mut CpuStorage,
-        a_layout: &Layout,
-        b: &CpuStorage,
-        b_layout: &Layout,
-    ) -> Result<()> {
-        fn add<T: Real>(a: &mut [T], b: &[T]) {
-            const BLOCK: usize = 1 << 15;
-            a.par_chunks_mut(BLOCK).zip(b.par_chunks(BLOCK)).for_each(|(a, b)| {
+fn add_into<T: Real>(a: &Tensor, b: &Tensor) -> Result<()> {
+    with_elements([b], |[b]| {
+        change(a, |a| {
+            edit(a, |at, a| {
                 simd::vectorised(
                     #[inline(always)]
-                    || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+                    || a.iter_mut().zip(&b[at..]).for_each(|(a, &b): (&mut T, _)| *a += b),
                 );
             });
-        }
-        let Some((start, end)) = a_layout.contiguous_offsets() else {
-            candle_core::bail!("internal: a gradient is not contiguous");
-        };
-        match a {
-            CpuStorage::F32(a) => add(&mut a[start..end], elements(b, b_layout)?),
-            CpuStorage::F64(a) => add(&mut a[start..end], elements(b, b_layout)?),
-            _ => candle_core::bail!("canet-ops works on f32 and f64"),
-        }
-        Ok(())
-    }
+        })
+    })
 }

@@ -16,3 +16,15 @@ pub(crate) fn sum<T: Real>(values: &[T], f: impl Fn(T) -> T) -> T {
     }
     lanes.into_iter().sum::<T>() + rest.iter().map(|&v| f(v)).sum::<T>()
 }
+
+/// `sum of a b`.
+#[inline(always)]
+pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        (0..LANES).for_each(|i| lanes[i] = a[i].fma(b[i], lanes[i]));
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(&a, &b)| a * b);
+    lanes.into_iter().sum::<T>() + rest.sum::<T>()
+}

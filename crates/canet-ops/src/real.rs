@@ -29,7 +29,6 @@ pub(crate) trait Real:
 
     /// `self * a + b` with one rounding.
     fn fma(self, a: Self, b: Self) -> Self;
-    fn exp(self) -> Self;
     /// The larger of both; NaN if `self` is, so that it is not hidden.
     fn larger(self, other: Self) -> Self;
     fn is_nan(self) -> bool;
@@ -70,10 +69,6 @@ macro_rules! real {
             #[inline(always)]
             fn fma(self, a: Self, b: Self) -> Self {
                 self.mul_add(a, b)
-            }
-            #[inline(always)]
-            fn exp(self) -> Self {
-                <$t>::exp(self)
             }
             #[inline(always)]
             fn larger(self, other: Self) -> Self {

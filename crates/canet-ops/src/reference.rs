@@ -6,6 +6,7 @@
 
 use candle_core::{D, DType, Device, Result, Shape, Tensor};
 
+use crate::dropout::is_dropped;
 use crate::geometry::ConvGeometry;
 use crate::grid::{Corners, bin, samples};
 use crate::{Activation, BatchStats, CrossEntropy};
@@ -65,10 +66,49 @@ pub fn relu(x: &Tensor) -> Result<Tensor> {
     x * x.gt(0.0)?.to_dtype(x.dtype())?
 }
 
-fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+/// See [`crate::sigmoid`]; by `tanh`, so that neither value nor gradient overflows.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    ((x * 0.5)?.tanh()? * 0.5)? + 0.5
+}
+
+/// See [`crate::add_relu`].
+pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    relu(&(a + b)?)
+}
+
+/// See [`crate::gate`].
+pub fn gate(x: &Tensor, factor: &Tensor, keep: bool) -> Result<Tensor> {
+    let y = x.broadcast_mul(factor)?;
+    if keep { y + x } else { Ok(y) }
+}
+
+/// See [`crate::concat`].
+pub fn concat(parts: &[Tensor]) -> Result<Tensor> {
+    Tensor::cat(parts, 1)
+}
+
+/// See [`crate::spread`].
+pub fn spread(x: &Tensor, [h, w]: [usize; 2]) -> Result<Tensor> {
+    let (n, c, _, _) = x.dims4()?;
+    x.broadcast_as((n, c, h, w))?.contiguous()
+}
+
+/// See [`crate::dropout`].
+pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
+    let scale = 1.0 / (1.0 - p);
+    let mask = (0..x.elem_count() as u64).map(|i| if is_dropped(key, i, p) { 0.0 } else { scale });
+    x * constant(mask.collect(), x.shape(), x)?
+}
+
+/// What follows the scaling of a batch norm.
+fn finish(y: Tensor, residual: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+    let y = match residual {
+        Some(residual) => (y + residual)?,
+        None => y,
+    };
     match activation {
-        Activation::None => Ok(x.clone()),
-        Activation::Relu => relu(x),
+        Activation::None => Ok(y),
+        Activation::Relu => relu(&y),
     }
 }
 
@@ -78,6 +118,7 @@ pub fn batch_norm_train(
     weight: &Tensor,
     bias: &Tensor,
     eps: f64,
+    residual: Option<&Tensor>,
     activation: Activation,
 ) -> Result<(Tensor, BatchStats)> {
     let (n, c, h, w) = x.dims4()?;
@@ -91,10 +132,11 @@ pub fn batch_norm_train(
         .broadcast_add(&bias.reshape((1, c, 1, 1))?)?;
     let unbiased = (var.detach() * (count / (count - 1.0).max(1.0)))?;
     let stats = BatchStats { mean: mean.detach().flatten_all()?, var: unbiased.flatten_all()? };
-    Ok((activate(&y, activation)?, stats))
+    Ok((finish(y, residual, activation)?, stats))
 }
 
 /// See [`crate::batch_norm_frozen`].
+#[expect(clippy::too_many_arguments, reason = "those of the operation")]
 pub fn batch_norm_frozen(
     x: &Tensor,
     weight: &Tensor,
@@ -102,6 +144,7 @@ pub fn batch_norm_frozen(
     mean: &Tensor,
     var: &Tensor,
     eps: f64,
+    residual: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Tensor> {
     let over = |t: &Tensor| t.reshape((1, t.elem_count(), 1, 1));
@@ -111,7 +154,7 @@ pub fn batch_norm_frozen(
         .broadcast_div(&(over(&var)? + eps)?.sqrt()?)?
         .broadcast_mul(&over(weight)?)?
         .broadcast_add(&over(bias)?)?;
-    activate(&y, activation)
+    finish(y, residual, activation)
 }
 
 /// See [`crate::max_pool2d`]: a running choice between shifted views, in reading order, so that the

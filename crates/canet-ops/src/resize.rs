@@ -1,100 +1,44 @@
 //! Bilinear resize in both corner conventions.
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::Result;
 
-use crate::array::{by_dtype, elements, per_plane, tensor, with_elements};
+use crate::array::by_dtype;
+use crate::fallback::{by_reference, on_cpu};
+use crate::graph::Value;
 use crate::grid::{Corners, Sample, samples};
 use crate::real::Real;
-use crate::{reference, simd};
+use crate::reference;
+use crate::separable::{Bands, blend};
 
 /// Resizes `x` `(N, C, H, W)` to `out` = `[height, width]`.
-pub fn resize_bilinear(x: &Tensor, out: [usize; 2], corners: Corners) -> Result<Tensor> {
+pub fn resize_bilinear(x: &Value, out: [usize; 2], corners: Corners) -> Result<Value> {
     let (_, _, h, w) = x.dims4()?;
     if out.contains(&0) || h == 0 || w == 0 {
         candle_core::bail!("cannot resize {h}x{w} pixels to {out:?}");
     }
     if out == [h, w] {
-        return x.contiguous();
+        return Ok(x.clone());
     }
-    if x.device().is_cpu() {
-        x.contiguous()?.apply_op1(Resize { out, corners })
-    } else {
-        reference::resize_bilinear(x, out, corners)
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::resize_bilinear(&t[0], out, corners));
     }
+    by_dtype!(x.tensor().dtype(), T => blend::<T>(x, [axis(h, out[0], corners), axis(w, out[1], corners)]))
 }
 
-struct Resize {
-    out: [usize; 2],
-    corners: Corners,
+fn axis<T: Real>(n: usize, out: usize, corners: Corners) -> Bands<T> {
+    let band = |s: Sample<f64>| {
+        let weights = if s.weight > 0.0 { vec![1.0 - s.weight, s.weight] } else { vec![1.0] };
+        (s.low, weights)
+    };
+    Bands::new(n, samples(n, out, corners).into_iter().map(band))
 }
 
-impl Resize {
-    fn axes<T: Real>(&self, h: usize, w: usize) -> [Vec<Sample<T>>; 2] {
-        [samples(h, self.out[0], self.corners), samples(w, self.out[1], self.corners)]
+/// Repeats `x` `(N, C, 1, 1)` over a map of `out` = `[height, width]`: what resizing a single pixel
+/// comes to.
+pub fn spread(x: &Value, out: [usize; 2]) -> Result<Value> {
+    let (n, c, h, w) = x.dims4()?;
+    if [h, w] != [1, 1] {
+        candle_core::bail!("only single pixels can be spread, not {:?}", (n, c, h, w));
     }
-}
-
-impl CustomOp1 for Resize {
-    fn name(&self) -> &'static str {
-        "bilinear resize"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, c, h, w) = layout.shape().dims4()?;
-        let y = by_dtype!(x.dtype(), T => {
-            let [rows, columns] = self.axes::<T>(h, w);
-            per_plane(elements::<T>(x, layout)?, h * w, self.out[0] * self.out[1], |x, y| {
-                simd::vectorised(#[inline(always)] || forward(x, y, w, &rows, &columns));
-            })
-        });
-        Ok((y, Shape::from((n, c, self.out[0], self.out[1]))))
-    }
-
-    fn bwd(&self, x: &Tensor, _y: &Tensor, gy: &Tensor) -> Result<Option<Tensor>> {
-        let (_, _, h, w) = x.dims4()?;
-        by_dtype!(x.dtype(), T => with_elements::<T, _>(&gy.contiguous()?, |gy| {
-            let [rows, columns] = self.axes::<T>(h, w);
-            let mut gx = vec![T::ZERO; x.elem_count()];
-            gx.par_chunks_mut(h * w)
-                .zip(gy.par_chunks(self.out[0] * self.out[1]))
-                .for_each(|(gx, gy)| simd::vectorised(#[inline(always)] || backward(gx, gy, w, &rows, &columns)));
-            tensor(gx, x.shape()).map(Some)
-        }))
-    }
-}
-
-/// One plane: each output row is first blended from two input rows, then sampled along.
-#[inline(always)]
-fn forward<T: Real>(x: &[T], y: &mut [T], w: usize, rows: &[Sample<T>], columns: &[Sample<T>]) {
-    let mut blended = vec![T::ZERO; w];
-    for (y, row) in y.chunks_exact_mut(columns.len()).zip(rows) {
-        let (low, high) = (&x[row.low * w..][..w], &x[row.high * w..][..w]);
-        for ((to, &low), &high) in blended.iter_mut().zip(low).zip(high) {
-            *to = (high - low).fma(row.weight, low);
-        }
-        for (y, column) in y.iter_mut().zip(columns) {
-            let low = blended[column.low];
-            *y = (blended[column.high] - low).fma(column.weight, low);
-        }
-    }
-}
-
-/// The transpose of [`forward`], step by step in reverse.
-#[inline(always)]
-fn backward<T: Real>(gx: &mut [T], gy: &[T], w: usize, rows: &[Sample<T>], columns: &[Sample<T>]) {
-    let mut blended = vec![T::ZERO; w];
-    for (gy, row) in gy.chunks_exact(columns.len()).zip(rows) {
-        blended.fill(T::ZERO);
-        for (&g, column) in gy.iter().zip(columns) {
-            let high = g * column.weight;
-            blended[column.low] += g - high;
-            blended[column.high] += high;
-        }
-        let low = &mut gx[row.low * w..][..w];
-        low.iter_mut().zip(&blended).for_each(|(gx, &g)| *gx += g - g * row.weight);
-        let high = &mut gx[row.high * w..][..w];
-        high.iter_mut().zip(&blended).for_each(|(gx, &g)| *gx += g * row.weight);
-    }
+    resize_bilinear(x, out, Corners::Aligned)
 }

@@ -2,44 +2,32 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
 
+mod common;
+
 use candle_core::{DType, Device, Result, Tensor, Var};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, adaptive_avg_pool2d, batch_norm_frozen,
+    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_frozen,
     batch_norm_train, conv2d, cross_entropy, max_pool2d, relu, resize_bilinear, sigmoid,
 };
+
+use common::{by_kernel, flat, values, vars};
 
 const TOLERANCE: f64 = 1e-4;
 const STEP: f64 = 1e-5;
 
-/// Values spread over [-1, 1], no two close together, none close to 0: kinks of ReLU and of maxima
-/// stay farther away than a step.
-fn values(shape: &[usize], salt: usize) -> Tensor {
-    let n: usize = shape.iter().product();
-    let stride = (n * 3 / 5 + 1..4 * n + 8).find(|s| s % 2 == 1 && gcd(*s, n) == 1).unwrap();
-    let spread = |i: usize| ((i * stride + salt) % n) as f64 * 2.0 + 1.0;
-    let values = (0..n).map(|i| spread(i) / n as f64 - 1.0 + 0.3 / n as f64).collect();
-    Tensor::from_vec::<_, f64>(values, shape, &Device::Cpu).unwrap()
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 /// Checks all gradients of `sum(op(inputs) * weights)`; at most 40 elements of each input.
-fn check(name: &str, inputs: &[Tensor], op: impl Fn(&[Tensor]) -> Result<Tensor>) {
-    let vars: Vec<Var> = inputs.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
-    let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
-    let y = op(&tensors).unwrap();
-    let weights = values(y.dims(), 5);
-    let objective = |tensors: &[Tensor]| -> f64 {
-        let y = op(tensors).unwrap();
+fn check(name: &str, inputs: &[Tensor], op: impl Fn(&[Value]) -> Result<Value>) {
+    let upstream = |y: &Tensor| values(y.dims(), 5);
+    let (y, gradients) = by_kernel(&vars(inputs, DType::F64), upstream, &op).unwrap();
+    let weights = upstream(&y);
+    let objective = |inputs: &[Tensor]| -> f64 {
+        let inputs: Vec<Value> = inputs.iter().cloned().map(Value::from).collect();
+        let y = op(&inputs).unwrap().into_tensor();
         (y * &weights).unwrap().sum_all().unwrap().to_scalar().unwrap()
     };
-    let grads = (y * &weights).unwrap().sum_all().unwrap().backward().unwrap();
-    for (i, var) in vars.iter().enumerate() {
-        let grad: Vec<f64> = grads.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    for (i, grad) in gradients.iter().map(flat).enumerate() {
         let largest = grad.iter().fold(1e-2f64, |m, g| m.max(g.abs()));
-        let base: Vec<f64> = inputs[i].flatten_all().unwrap().to_vec1().unwrap();
+        let base = flat(&inputs[i]);
         for at in (0..base.len()).step_by(base.len().div_ceil(40)) {
             let moved = |step: f64| {
                 let mut values = base.clone();
@@ -104,11 +92,11 @@ fn batch_norms() {
             let c = shape[1];
             let (x, w, b) = (values(&shape, 1), values(&[c], 2), values(&[c], 3));
             check("training", &[x.clone(), w.clone(), b.clone()], |t| {
-                Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, activation)?.0)
+                Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, activation)?.0)
             });
             let (mean, var) = (values(&[c], 4), (values(&[c], 5) + 1.5).unwrap());
             check("frozen", &[x, w, b], |t| {
-                batch_norm_frozen(&t[0], &t[1], &t[2], &mean, &var, 1e-3, activation)
+                batch_norm_frozen(&t[0], &t[1], &t[2], &mean, &var, 1e-3, None, activation)
             });
         }
     }
@@ -162,22 +150,22 @@ fn losses() {
 fn extremes_stay_finite() {
     let big = Tensor::new(&[[[[1e4f32]], [[-1e4]]]], &Device::Cpu).unwrap();
     let target = Tensor::new(&[[[1u8]]], &Device::Cpu).unwrap();
-    let loss = cross_entropy(&big, &target, &CrossEntropy::default()).unwrap();
-    assert!((loss.to_scalar::<f32>().unwrap() - 2e4).abs() < 1.0);
-    let x = Var::from_tensor(&big).unwrap();
+    let options = CrossEntropy::default();
+    let loss = cross_entropy(&big.clone().into(), &target, &options).unwrap();
+    assert!((loss.tensor().to_scalar::<f32>().unwrap() - 2e4).abs() < 1.0);
+    let x = [Var::from_tensor(&big).unwrap()];
     let void = Tensor::full(255u8, (1, 1, 1), &Device::Cpu).unwrap();
-    let loss = cross_entropy(&x, &void, &CrossEntropy::default()).unwrap();
+    let ones = |y: &Tensor| y.ones_like().unwrap();
+    let (loss, gradients) = by_kernel(&x, ones, |x| cross_entropy(&x[0], &void, &options)).unwrap();
     assert_eq!(loss.to_scalar::<f32>().unwrap().to_bits(), 0);
-    let grad = loss.backward().unwrap();
-    let grad: Vec<f32> = grad.get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    assert_eq!(grad, [0.0, 0.0]);
+    assert_eq!(flat(&gradients[0]), [0.0, 0.0]);
     let foreign = Tensor::full(2u8, (1, 1, 1), &Device::Cpu).unwrap();
-    let error = cross_entropy(&x, &foreign, &CrossEntropy::default()).unwrap_err().to_string();
+    let error = cross_entropy(&big.into(), &foreign, &options).unwrap_err().to_string();
     assert!(error.contains("target 2 is not one of 2 classes"), "{error}");
     // One value a channel: the bias comes out, and no NaN.
-    let one = Tensor::ones(1, DType::F32, &Device::Cpu).unwrap();
-    let x = Var::new(&[[[[3f32]]]], &Device::Cpu).unwrap();
-    let (y, stats) = batch_norm_train(&x, &one, &one, 1e-5, Activation::None).unwrap();
-    assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0]);
-    assert_eq!(stats.var.to_vec1::<f32>().unwrap(), [0.0]);
+    let one = Value::from(Tensor::ones(1, DType::F32, &Device::Cpu).unwrap());
+    let x = Value::from(Tensor::new(&[[[[3f32]]]], &Device::Cpu).unwrap());
+    let (y, stats) = batch_norm_train(&x, &one, &one, 1e-5, None, Activation::None).unwrap();
+    assert_eq!(flat(y.tensor()), [1.0]);
+    assert_eq!(flat(&stats.var), [0.0]);
 }

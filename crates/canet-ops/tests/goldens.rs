@@ -7,12 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+mod common;
+
+use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, adaptive_avg_pool2d, batch_norm_frozen,
-    batch_norm_train, conv2d, cross_entropy, max_pool2d, reference, resize_bilinear,
+    Activation, BatchStats, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d,
+    batch_norm_frozen, batch_norm_train, conv2d, cross_entropy, max_pool2d, reference,
+    resize_bilinear,
 };
-use serde_json::Value;
+use serde_json::Value as Json;
+
+use common::{by_candle, by_kernel, flat, vars};
 
 const FILE: &[u8] = include_bytes!("goldens/ops.safetensors");
 const CASES: usize = 77;
@@ -24,7 +29,7 @@ const FLOOR: f64 = 1e-2;
 
 struct Case {
     name: String,
-    parameters: Value,
+    parameters: Json,
     tensors: BTreeMap<String, Tensor>,
     dtype: DType,
     plain: bool,
@@ -33,10 +38,6 @@ struct Case {
 impl Case {
     fn get(&self, part: &str) -> Option<&Tensor> {
         self.tensors.get(part)
-    }
-
-    fn var(&self, part: &str) -> Option<Var> {
-        self.get(part).map(|t| Var::from_tensor(t).unwrap())
     }
 
     fn numbers(&self, key: &str) -> Vec<usize> {
@@ -50,9 +51,6 @@ impl Case {
 
     fn check(&self, part: &str, actual: &Tensor) {
         let expected = self.get(part).unwrap_or_else(|| panic!("{} has no {part}", self.name));
-        let flat = |t: &Tensor| -> Vec<f64> {
-            t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-        };
         let (a, e) = (flat(actual), flat(expected));
         assert_eq!(a.len(), e.len(), "{} {part}", self.name);
         let largest = e.iter().fold(FLOOR, |m, v| m.max(v.abs()));
@@ -66,19 +64,28 @@ impl Case {
         );
     }
 
-    /// Checks the output and, through the upstream gradient, those of all variables.
-    fn check_all(&self, y: &Tensor, vars: &[(&str, Option<&Var>)]) -> Result<()> {
-        self.check("y", y);
-        let loss = match self.get("gy") {
-            Some(gy) => (y * gy)?.sum_all()?,
-            None => y.clone(),
+    /// Checks the output and, through the upstream gradient, those of the inputs it has.
+    fn check_all(
+        &self,
+        inputs: &[&str],
+        kernel: impl Fn(&[Value]) -> Result<Value>,
+        plain: impl Fn(&[Tensor]) -> Result<Tensor>,
+    ) -> Result<()> {
+        let here = || inputs.iter().filter(|part| self.get(part).is_some());
+        let inputs: Vec<Tensor> = here().filter_map(|part| self.get(part).cloned()).collect();
+        let inputs = vars(&inputs, self.dtype);
+        let upstream = |y: &Tensor| match self.get("gy") {
+            Some(gy) => gy.clone(),
+            None => y.ones_like().unwrap(),
         };
-        let grads = loss.backward()?;
-        for (part, var) in vars {
-            if let Some(var) = var {
-                let grad = grads.get(var).unwrap_or_else(|| panic!("{} has no {part}", self.name));
-                self.check(part, grad);
-            }
+        let (y, gradients) = if self.plain {
+            by_candle(&inputs, upstream, plain)?
+        } else {
+            by_kernel(&inputs, upstream, kernel)?
+        };
+        self.check("y", &y);
+        for (part, gradient) in here().zip(gradients) {
+            self.check(&format!("g{part}"), &gradient);
         }
         Ok(())
     }
@@ -92,27 +99,28 @@ impl Case {
             "conv2d" => self.conv2d(),
             "batch_norm_train" => self.batch_norm_train(),
             "batch_norm_frozen" => self.batch_norm_frozen(),
-            "max_pool2d" => self.unary(|x| {
+            "max_pool2d" => {
                 let (k, s, p) = (self.number("kernel"), self.number("stride"), self.number("pad"));
-                if self.plain { reference::max_pool2d(x, k, s, p) } else { max_pool2d(x, k, s, p) }
-            }),
-            "adaptive_avg_pool2d" => self.unary(|x| {
-                let out = self.out();
-                if self.plain {
-                    reference::adaptive_avg_pool2d(x, out)
-                } else {
-                    adaptive_avg_pool2d(x, out)
-                }
-            }),
-            "resize_bilinear" => self.unary(|x| {
+                self.check_all(
+                    &["x"],
+                    |t| max_pool2d(&t[0], k, s, p),
+                    |t| reference::max_pool2d(&t[0], k, s, p),
+                )
+            }
+            "adaptive_avg_pool2d" => self.check_all(
+                &["x"],
+                |t| adaptive_avg_pool2d(&t[0], self.out()),
+                |t| reference::adaptive_avg_pool2d(&t[0], self.out()),
+            ),
+            "resize_bilinear" => {
                 let aligned = self.parameters["align_corners"] == true;
                 let corners = if aligned { Corners::Aligned } else { Corners::HalfPixel };
-                if self.plain {
-                    reference::resize_bilinear(x, self.out(), corners)
-                } else {
-                    resize_bilinear(x, self.out(), corners)
-                }
-            }),
+                self.check_all(
+                    &["x"],
+                    |t| resize_bilinear(&t[0], self.out(), corners),
+                    |t| reference::resize_bilinear(&t[0], self.out(), corners),
+                )
+            }
             "cross_entropy" => self.cross_entropy(),
             other => panic!("no check for {other}"),
         }
@@ -122,13 +130,7 @@ impl Case {
         self.numbers("out").try_into().unwrap()
     }
 
-    fn unary(&self, op: impl Fn(&Tensor) -> Result<Tensor>) -> Result<()> {
-        let x = self.var("x").unwrap();
-        self.check_all(&op(&x)?, &[("gx", Some(&x))])
-    }
-
     fn conv2d(&self) -> Result<()> {
-        let (x, w, b) = (self.var("x").unwrap(), self.var("w").unwrap(), self.var("b"));
         let pad = self.numbers("pad");
         let geometry = ConvGeometry {
             stride: self.numbers("stride").try_into().unwrap(),
@@ -137,46 +139,64 @@ impl Case {
             groups: self.number("groups"),
             ..ConvGeometry::default()
         };
-        let op = if self.plain { reference::conv2d } else { conv2d };
-        let y = op(&x, &w, b.as_ref().map(Var::as_tensor), &geometry)?;
-        self.check_all(&y, &[("gx", Some(&x)), ("gw", Some(&w)), ("gb", b.as_ref())])
+        self.check_all(
+            &["x", "w", "b"],
+            |t| conv2d(&t[0], &t[1], t.get(2), &geometry),
+            |t| reference::conv2d(&t[0], &t[1], t.get(2), &geometry),
+        )
     }
 
     fn batch_norm_train(&self) -> Result<()> {
-        let (x, w, b) = (self.var("x").unwrap(), self.var("w").unwrap(), self.var("b").unwrap());
         let eps = self.parameters["eps"].as_f64().unwrap();
+        let activation = self.activation();
+        self.check_all(
+            &["x", "w", "b"],
+            |t| {
+                let (y, stats) = batch_norm_train(&t[0], &t[1], &t[2], eps, None, activation)?;
+                self.check_running(&stats)?;
+                Ok(y)
+            },
+            |t| {
+                let (y, stats) =
+                    reference::batch_norm_train(&t[0], &t[1], &t[2], eps, None, activation)?;
+                self.check_running(&stats)?;
+                Ok(y)
+            },
+        )
+    }
+
+    /// The running statistics after the batch.
+    fn check_running(&self, batch: &BatchStats) -> Result<()> {
         let momentum = self.parameters["momentum"].as_f64().unwrap();
-        let op = if self.plain { reference::batch_norm_train } else { batch_norm_train };
-        let (y, stats) = op(&x, &w, &b, eps, self.activation())?;
-        let moved = |old: &str, new: &Tensor| {
-            (self.get(old).unwrap() * (1.0 - momentum))? + (new * momentum)?
-        };
-        self.check("rm1", &moved("rm0", &stats.mean)?);
-        self.check("rv1", &moved("rv0", &stats.var)?);
-        self.check_all(&y, &[("gx", Some(&x)), ("gw", Some(&w)), ("gb", Some(&b))])
+        for (old, new, part) in [("rm0", &batch.mean, "rm1"), ("rv0", &batch.var, "rv1")] {
+            let moved = (self.get(old).unwrap() * (1.0 - momentum))? + (new * momentum)?;
+            self.check(part, &moved?);
+        }
+        Ok(())
     }
 
     fn batch_norm_frozen(&self) -> Result<()> {
-        let (x, w, b) = (self.var("x").unwrap(), self.var("w").unwrap(), self.var("b").unwrap());
         let eps = self.parameters["eps"].as_f64().unwrap();
+        let activation = self.activation();
         let (mean, var) = (self.get("rm0").unwrap(), self.get("rv0").unwrap());
-        let op = if self.plain { reference::batch_norm_frozen } else { batch_norm_frozen };
-        let y = op(&x, &w, &b, mean, var, eps, self.activation())?;
-        self.check_all(&y, &[("gx", Some(&x)), ("gw", Some(&w)), ("gb", Some(&b))])
+        self.check_all(
+            &["x", "w", "b"],
+            |t| batch_norm_frozen(&t[0], &t[1], &t[2], mean, var, eps, None, activation),
+            |t| reference::batch_norm_frozen(&t[0], &t[1], &t[2], mean, var, eps, None, activation),
+        )
     }
 
     fn cross_entropy(&self) -> Result<()> {
-        let x = self.var("x").unwrap();
         let targets = self.get("t").unwrap();
         let class_weights = self.get("w").map(|w| w.to_dtype(DType::F32).unwrap().to_vec1());
         let class_weights = class_weights.transpose()?;
         let options = CrossEntropy { ignore: self.number("ignore") as u8, class_weights };
-        let y = if self.plain {
-            reference::cross_entropy(&x, &targets.flatten_all()?.to_vec1()?, &options)?
-        } else {
-            cross_entropy(&x, targets, &options)?
-        };
-        self.check_all(&y, &[("gx", Some(&x))])
+        let plain_targets: Vec<u8> = targets.flatten_all()?.to_vec1()?;
+        self.check_all(
+            &["x"],
+            |t| cross_entropy(&t[0], targets, &options),
+            |t| reference::cross_entropy(&t[0], &plain_targets, &options),
+        )
     }
 }
 

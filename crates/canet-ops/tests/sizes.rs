@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
 
+mod common;
+
 use candle_core::{DType, Device, Tensor, Var};
 use canet_ops::{ConvGeometry, conv2d, reference};
+
+use common::{by_candle, by_kernel};
 
 const LARGEST: usize = 21;
 
@@ -25,15 +29,15 @@ fn compare(channels: [usize; 2], kernel: usize, geometry: &ConvGeometry) -> usiz
         let x = Var::from_tensor(&values(&[2, channels[0], h, w], 1)).unwrap();
         let shape = [channels[1], channels[0] / geometry.groups, kernel, kernel];
         let weight = Var::from_tensor(&values(&shape, 2)).unwrap();
-        let fast = conv2d(&x, &weight, None, geometry).unwrap();
-        let plain = reference::conv2d(&x, &weight, None, geometry).unwrap();
-        assert!(off(&fast, &plain) < 1e-4, "{h}x{w} {geometry:?}: forward");
-        let upstream = values(fast.dims(), 3);
-        let gradients =
-            |y: &Tensor| (y * &upstream).unwrap().sum_all().unwrap().backward().unwrap();
-        let (fast, plain) = (gradients(&fast), gradients(&plain));
-        for (name, var) in [("input", &x), ("weight", &weight)] {
-            let worst = off(fast.get(var).unwrap(), plain.get(var).unwrap());
+        let inputs = [x, weight];
+        let upstream = |y: &Tensor| values(y.dims(), 3);
+        let fast = by_kernel(&inputs, upstream, |t| conv2d(&t[0], &t[1], None, geometry)).unwrap();
+        let plain =
+            by_candle(&inputs, upstream, |t| reference::conv2d(&t[0], &t[1], None, geometry));
+        let plain = plain.unwrap();
+        assert!(off(&fast.0, &plain.0) < 1e-4, "{h}x{w} {geometry:?}: forward");
+        for (name, (fast, plain)) in ["input", "weight"].iter().zip(fast.1.iter().zip(&plain.1)) {
+            let worst = off(fast, plain);
             assert!(worst < 2e-3, "{h}x{w} {geometry:?}: gradient of the {name} off by {worst}");
         }
         compared += 1;

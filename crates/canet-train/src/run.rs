@@ -17,7 +17,7 @@ use crate::run_folder::RunFolder;
 use crate::setup::{self, Setup};
 use crate::state::{self, Cursor, TrainingState};
 use crate::step::Stepper;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Within an epoch, a checkpoint is saved this often.
 const SAVE_EVERY: Duration = Duration::from_mins(10);
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
             "classes": scores.classes,
             "seconds_per_step": self.seconds_a_step,
             "validation_seconds": start.elapsed().as_secs_f64(),
-            "peak_memory_mib": peak_memory_mib(),
+            "peak_memory_mib": memory::peak_mib(),
         });
         self.folder.add_metrics(epoch, line)?;
         if let Some(sheet) = gallery.sheet(&classes) {
@@ -195,12 +195,4 @@ impl<'a> Run<'a> {
         let optimizer = Some(&self.stepper.optimizer);
         state::save(&self.folder.last(), &self.stepper.params, &self.meta, &self.state, optimizer)
     }
-}
-
-/// The most memory this process has held, where the system tells (Linux).
-fn peak_memory_mib() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024)
 }

@@ -4,11 +4,11 @@ use candle_core::{Device, Tensor};
 use canet_data::dataset::Dataset;
 use canet_data::draw::Draws;
 use canet_data::loader::Batch;
-use canet_model::{Network, Normalisation, Params, Pass};
-use canet_ops::{CrossEntropy, cross_entropy};
+use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
 use crate::config::Config;
+use crate::loss::loss;
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
 use crate::{Error, Result};
@@ -39,19 +39,18 @@ impl Stepper<'_> {
         batches: &[Batch],
         dataset: &Dataset,
     ) -> Result<StepReport> {
-        let share = 1.0 / batches.len() as f64;
         let mut gradients = Gradients::default();
         let mut loss_sum = 0.0;
         for (i, batch) in batches.iter().enumerate() {
             // Dropout masks are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
             let loss = self.loss(batch, Pass::Train { draw })?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
+            let value = f64::from(loss.tensor().to_scalar::<f32>()?);
             if !value.is_finite() {
                 return Err(diverged(step, format!("the loss is {value}"), batches, dataset));
             }
-            loss_sum += value * share;
-            gradients.add(&self.params, &loss.backward()?, share)?;
+            loss_sum += value;
+            gradients.add(&self.params, loss.backward()?)?;
         }
         let norm = gradients.norm()?;
         if !norm.is_finite() {
@@ -59,31 +58,18 @@ impl Stepper<'_> {
         }
         let optimizer = &self.config.optimizer;
         if let Some(limit) = optimizer.clip_norm {
-            gradients.clip(norm, limit)?;
+            gradients.clip(norm, limit);
         }
         let relative =
             relative_rate(step, self.total_steps, optimizer.warmup_steps, optimizer.poly_power);
         self.optimizer.update(&self.params, &gradients, relative, step)?;
-        Ok(StepReport { loss: loss_sum, rate: optimizer.lr * relative })
+        let loss = loss_sum / batches.len() as f64;
+        Ok(StepReport { loss, rate: optimizer.lr * relative })
     }
 
-    fn loss(&self, batch: &Batch, pass: Pass) -> Result<Tensor> {
-        let device = self.network.device();
-        let x = pictures(batch, &self.normalisation, device)?;
-        let targets = targets(batch)?;
-        let output = self.network.forward(&x, pass)?;
-        let options = CrossEntropy {
-            class_weights: self.config.loss.class_weights.clone(),
-            ..Default::default()
-        };
-        let loss = cross_entropy(&output.logits, &targets, &options)?;
-        match output.aux {
-            Some(aux) => {
-                let aux = cross_entropy(&aux, &targets, &options)?;
-                Ok((loss + (aux * self.config.loss.aux_weight)?)?)
-            }
-            None => Ok(loss),
-        }
+    fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
+        let x = pictures(batch, &self.normalisation, self.network.device())?;
+        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.config.loss)
     }
 }
 

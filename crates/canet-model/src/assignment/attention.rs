@@ -1,8 +1,8 @@
 //! The feature selection, and the adapted global convolution (after the "large kernels" of Peng et
 //! al., arXiv 1703.02719).
 
-use candle_core::{Result, Tensor};
-use canet_ops::Activation;
+use candle_core::Result;
+use canet_ops::{Activation, Value};
 
 use super::FLOW;
 use super::keras::{ConvBn, KerasConv};
@@ -26,10 +26,10 @@ impl FeatureSelection {
     }
 
     /// `(N, 32, h, w)` to the same shape.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let x = self.conv.forward(x, pass)?;
-        let gate = self.gate.forward(&global_average(&x)?, pass, Activation::None)?;
-        x.broadcast_mul(&canet_ops::sigmoid(&gate)?)
+        let gate = self.gate.forward(&global_average(&x)?, pass, None, Activation::None)?;
+        canet_ops::gate(&x, &canet_ops::sigmoid(&gate)?, false)
     }
 }
 
@@ -55,10 +55,10 @@ impl AdaptedGlobalConvolution {
     }
 
     /// `(N, inputs, h, w)` to `(N, 32, h, w)`.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let path = |convs: &[KerasConv; 2]| convs[1].forward(&convs[0].forward(x, pass)?, pass);
-        let sum = (path(&self.left)? + path(&self.right)?)?;
-        &sum + self.refine.forward(&sum, pass)?
+        let sum = canet_ops::add(&path(&self.left)?, &path(&self.right)?)?;
+        canet_ops::add(&sum, &self.refine.forward(&sum, pass)?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The stem, the convolutional block, the identity block, and the stages C1 to C4 made of them.
 
-use candle_core::{Result, Tensor};
-use canet_ops::Activation;
+use candle_core::Result;
 use canet_ops::frozen::MaxPool;
+use canet_ops::{Activation, Value};
 
 use super::keras::ConvBn;
 use crate::Pass;
@@ -22,8 +22,8 @@ impl Stem {
     }
 
     /// `(N, 3, H, W)` to `(N, 64, H / 2, W / 2)`, rounded down.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        canet_ops::max_pool2d(&self.conv.forward(x, pass, Activation::Relu)?, 2, 2, 0)
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        canet_ops::max_pool2d(&self.conv.forward(x, pass, None, Activation::Relu)?, 2, 2, 0)
     }
 }
 
@@ -53,12 +53,12 @@ impl Stage {
     }
 
     /// The first block of the stage.
-    pub(crate) fn convolutional_block(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn convolutional_block(&self, x: &Value, pass: Pass) -> Result<Value> {
         self.convolutional_block.forward(x, pass)
     }
 
     /// The blocks after it.
-    pub(crate) fn identity_blocks(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn identity_blocks(&self, x: &Value, pass: Pass) -> Result<Value> {
         self.identity_blocks.iter().try_fold(x.clone(), |x, block| block.forward(&x, pass))
     }
 }
@@ -84,9 +84,9 @@ impl ConvolutionalBlock {
         Ok(Self { trunk, shortcut })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let shortcut = self.shortcut.forward(x, pass, Activation::Relu)?;
-        canet_ops::relu(&(self.trunk.forward(x, pass)? + shortcut)?)
+    fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        let shortcut = self.shortcut.forward(x, pass, None, Activation::Relu)?;
+        self.trunk.forward(x, &shortcut, pass)
     }
 }
 
@@ -101,8 +101,8 @@ impl IdentityBlock {
         Ok(Self { trunk: Trunk::new(scope, filters[2], filters, 1, norm)? })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        canet_ops::relu(&(self.trunk.forward(x, pass)? + x)?)
+    fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        self.trunk.forward(x, x, pass)
     }
 }
 
@@ -128,11 +128,12 @@ impl Trunk {
         Ok(Self { convs })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    /// The convolutions of `x`, plus `shortcut`, and the ReLU of both.
+    fn forward(&self, x: &Value, shortcut: &Value, pass: Pass) -> Result<Value> {
         let [first, second, third] = &self.convs;
-        let x = first.forward(x, pass, Activation::Relu)?;
-        let x = second.forward(&x, pass, Activation::Relu)?;
-        third.forward(&x, pass, Activation::None)
+        let x = first.forward(x, pass, None, Activation::Relu)?;
+        let x = second.forward(&x, pass, None, Activation::Relu)?;
+        third.forward(&x, pass, Some(shortcut), Activation::Relu)
     }
 }
 

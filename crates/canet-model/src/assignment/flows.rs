@@ -1,13 +1,13 @@
 //! The global flow and the context flow of the paper's first version.
 
-use candle_core::{Result, Tensor};
-use canet_ops::{Activation, Corners};
+use candle_core::Result;
+use canet_ops::{Activation, Corners, Value};
 
 use super::keras::KerasConv;
 use super::{C4, FLOW};
 use crate::Pass;
 use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
-use crate::layers::{BatchNorm, NormSpec, global_average, pool_by, size_of, spread};
+use crate::layers::{BatchNorm, NormSpec, global_average, pool_joined, size_of};
 use crate::params::Scope;
 
 /// Global average, batch norm, ReLU and 1x1, at every place of the map.
@@ -26,9 +26,9 @@ impl GlobalFlow {
     }
 
     /// C4 `(N, 64, h, w)` to `(N, 32, h, w)`.
-    pub(crate) fn forward(&self, c4: &Tensor, pass: Pass) -> Result<Tensor> {
-        let x = self.bn.forward(&global_average(c4)?, pass, Activation::Relu)?;
-        spread(&self.conv.forward(&x, pass)?, size_of(c4)?)
+    pub(crate) fn forward(&self, c4: &Value, pass: Pass) -> Result<Value> {
+        let x = self.bn.forward(&global_average(c4)?, pass, None, Activation::Relu)?;
+        canet_ops::spread(&self.conv.forward(&x, pass)?, size_of(c4)?)
     }
 }
 
@@ -50,12 +50,12 @@ impl ContextFlow {
     }
 
     /// C4 `(N, 64, h, w)` and the flow before, `(N, 32, h, w)`, to the shape of the latter.
-    pub(crate) fn forward(&self, c4: &Tensor, previous: &Tensor, pass: Pass) -> Result<Tensor> {
-        let x = pool_by(&Tensor::cat(&[c4, previous], 1)?, self.rate)?;
+    pub(crate) fn forward(&self, c4: &Value, previous: &Value, pass: Pass) -> Result<Value> {
+        let x = pool_joined(c4, previous, self.rate)?;
         let x = self.fusion.iter().try_fold(x, |x, conv| conv.forward(&x, pass))?;
         let [squeeze, gate] = &self.refinement;
         let gate = gate.forward(&canet_ops::relu(&squeeze.forward(&x, pass)?)?, pass)?;
-        let y = ((&x * canet_ops::sigmoid(&gate)?)? + &x)?;
+        let y = canet_ops::gate(&x, &canet_ops::sigmoid(&gate)?, true)?;
         canet_ops::resize_bilinear(&y, size_of(c4)?, Corners::HalfPixel)
     }
 }

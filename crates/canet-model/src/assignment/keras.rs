@@ -1,7 +1,7 @@
 //! A convolution as Keras has it: with bias, and with "same" padding.
 
-use candle_core::{Result, Tensor, Var};
-use canet_ops::{Activation, ConvGeometry};
+use candle_core::{Result, Var};
+use canet_ops::{Activation, ConvGeometry, Value};
 
 use crate::Pass;
 use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
@@ -40,7 +40,7 @@ impl KerasConv {
     }
 
     /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let geometry = ConvGeometry::same(self.kernel, self.stride, size_of(x)?);
         let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
         canet_ops::conv2d(x, &weight, Some(&bias), &geometry)
@@ -67,8 +67,15 @@ impl ConvBn {
         Ok(Self { conv: conv.with_stride(stride), bn })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, pass: Pass, activation: Activation) -> Result<Tensor> {
-        self.bn.forward(&self.conv.forward(x, pass)?, pass, activation)
+    /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up, plus `residual` of that shape.
+    pub(crate) fn forward(
+        &self,
+        x: &Value,
+        pass: Pass,
+        residual: Option<&Value>,
+        activation: Activation,
+    ) -> Result<Value> {
+        self.bn.forward(&self.conv.forward(x, pass)?, pass, residual, activation)
     }
 }
 

@@ -21,12 +21,13 @@ pub(crate) mod winograd;
 
 pub(crate) use after::After;
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use crate::array::{by_dtype, elements, storage, tensor, with_elements};
+use crate::array::{by_dtype, tensor, with_elements};
+use crate::fallback::by_reference;
 use crate::geometry::{ConvGeometry, Problem};
+use crate::graph::{Gradient, Value};
 use crate::real::Real;
 use crate::{lanes, reference, simd};
 
@@ -34,181 +35,120 @@ use crate::{lanes, reference, simd};
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
-/// use canet_ops::{ConvGeometry, conv2d};
+/// use canet_ops::{ConvGeometry, Value, conv2d};
 ///
-/// let x = Tensor::ones((1, 3, 9, 12), DType::F32, &Device::Cpu)?;
-/// let weight = Tensor::ones((8, 3, 3, 3), DType::F32, &Device::Cpu)?;
+/// let x = Value::from(Tensor::ones((1, 3, 9, 12), DType::F32, &Device::Cpu)?);
+/// let weight = Value::from(Tensor::ones((8, 3, 3, 3), DType::F32, &Device::Cpu)?);
 /// let y = conv2d(&x, &weight, None, &ConvGeometry::default().with_padding(1).with_stride(2))?;
-/// assert_eq!(y.dims(), [1, 8, 5, 6]);
+/// assert_eq!(y.tensor().dims(), [1, 8, 5, 6]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 pub fn conv2d(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: Option<&Tensor>,
+    x: &Value,
+    weight: &Value,
+    bias: Option<&Value>,
     geometry: &ConvGeometry,
-) -> Result<Tensor> {
+) -> Result<Value> {
     let problem = Problem::new(x.dims4()?, weight.dims4()?, geometry)?;
-    if let Some(bias) = bias
-        && bias.dims() != [problem.outputs]
+    if let Some(bias) = bias.map(|bias| bias.tensor().dims())
+        && bias != [problem.outputs]
     {
-        candle_core::bail!("a bias of {:?} does not fit {} channels", bias.dims(), problem.outputs);
+        candle_core::bail!("a bias of {bias:?} does not fit {} channels", problem.outputs);
     }
-    if !x.device().is_cpu() {
-        return reference::conv2d(x, weight, bias, geometry);
+    let inputs: Vec<&Value> = [x, weight].into_iter().chain(bias).collect();
+    if !x.tensor().device().is_cpu() {
+        let geometry = *geometry;
+        return by_reference(&inputs, |t| reference::conv2d(&t[0], &t[1], t.get(2), &geometry));
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        None => x.apply_op2(&weight, Conv2d(problem)),
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Conv2d(problem)),
-    }
+    by_dtype!(x.tensor().dtype(), T => Conv2d(problem).of::<T>(&inputs))
 }
 
+#[derive(Clone, Copy)]
 struct Conv2d(Problem);
 
 impl Conv2d {
-    fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: Option<&[T]>) -> (CpuStorage, Shape) {
+    /// `inputs` are x, weight and, if there is one, the bias.
+    fn of<T: Real>(self, inputs: &[&Value]) -> Result<Value> {
+        let tensors = inputs.iter().map(|v| v.tensor().contiguous()).collect::<Result<Vec<_>>>()?;
+        let (x, weight, bias) = (&tensors[0], &tensors[1], tensors.get(2));
+        let y = with_elements::<T, _, _>([x, weight], |[x, weight]| match bias {
+            None => self.forward(x, weight, None),
+            Some(bias) => with_elements([bias], |[bias]| self.forward(x, weight, Some(bias))),
+        })?;
+        // The gradient of the input needs the weight, that of the weight the input.
+        let tracked: Vec<bool> = inputs.iter().map(|v| v.is_tracked()).collect();
+        let (x_shape, weight_shape) = (x.shape().clone(), weight.shape().clone());
+        let kept_weight = tracked[0].then(|| weight.clone());
+        let kept_x = tracked[1].then(|| x.clone());
+        let bias_tracked = tracked.get(2) == Some(&true);
+        Ok(Value::of(y, inputs, move |gy| {
+            with_elements::<T, _, _>([gy.tensor()], |[gy]| {
+                let gx = kept_weight.map(|weight| {
+                    with_elements([&weight], |[w]| tensor(self.input_gradient(w, gy), x_shape))
+                });
+                let gw = kept_x.map(|x| {
+                    with_elements([&x], |[x]| tensor(self.weight_gradient(x, gy), weight_shape))
+                });
+                let gb = bias_tracked.then(|| tensor(self.bias_gradient(gy), self.0.outputs));
+                let own = |t: Option<Result<Tensor>>| t.map(|t| t.map(Gradient::Own)).transpose();
+                Ok(vec![own(gx)?, own(gw)?, own(gb)?])
+            })
+        }))
+    }
+
+    fn forward<T: Real>(&self, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Tensor> {
         let p = &self.0;
         let y = if p.is_depthwise() {
             depthwise::forward(p, x, weight, bias)
-        } else if T::WINOGRAD && self.suits_winograd() {
+        } else if self.suits_winograd::<T>() {
             winograd::forward(p, x, weight, bias)
         } else {
             product::forward(p, x, weight, bias)
         };
-        (storage(y), Shape::from((p.batch, p.outputs, p.output[0], p.output[1])))
+        tensor(y, (p.batch, p.outputs, p.output[0], p.output[1]))
     }
 
-    fn suits_winograd(&self) -> bool {
+    fn suits_winograd<T: Real>(&self) -> bool {
         let p = &self.0;
         let weight = [p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]];
-        winograd::suits(weight, &p.geometry)
+        T::WINOGRAD && winograd::suits(weight, &p.geometry)
     }
 
-    /// Gradients of input and weight, each only if the tensor is part of what is differentiated.
-    fn backward(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        gy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let gy = &gy.contiguous()?;
-        by_dtype!(gy.dtype(), T => {
-            let gx = x.track_op().then(|| self.input_gradient::<T>(x, weight, gy)).transpose()?;
-            let gw = weight.track_op().then(|| self.weight_gradient::<T>(x, weight, gy)).transpose()?;
-            Ok((gx, gw))
-        })
+    fn input_gradient<T: Real>(&self, weight: &[T], gy: &[T]) -> Vec<T> {
+        if self.0.is_depthwise() {
+            depthwise::input_gradient(&self.0, weight, gy)
+        } else if self.suits_winograd::<T>() {
+            winograd::input_gradient(&self.0, weight, gy)
+        } else {
+            product::input_gradient(&self.0, weight, gy)
+        }
     }
 
-    fn input_gradient<T: Real>(&self, x: &Tensor, weight: &Tensor, gy: &Tensor) -> Result<Tensor> {
-        let values = with_elements::<T, _>(weight, |weight| {
-            with_elements::<T, _>(gy, |gy| {
-                Ok(if self.0.is_depthwise() {
-                    depthwise::input_gradient(&self.0, weight, gy)
-                } else if T::WINOGRAD && self.suits_winograd() {
-                    winograd::input_gradient(&self.0, weight, gy)
-                } else {
-                    product::input_gradient(&self.0, weight, gy)
-                })
-            })
-        })?;
-        tensor(values, x.shape())
+    fn weight_gradient<T: Real>(&self, x: &[T], gy: &[T]) -> Vec<T> {
+        if self.0.is_depthwise() {
+            depthwise::weight_gradient(&self.0, x, gy)
+        } else {
+            weight_gradient::weight_gradient(&self.0, x, gy)
+        }
     }
 
     /// The sum of each channel's gradient over images and pixels.
-    fn bias_gradient<T: Real>(&self, gy: &Tensor) -> Result<Tensor> {
+    fn bias_gradient<T: Real>(&self, gy: &[T]) -> Vec<T> {
         let p = &self.0;
         let pixels = p.output_pixels();
-        let values = with_elements::<T, _>(gy, |gy| {
-            let channel = |c: usize| {
-                let planes = (0..p.batch).map(|image| (image * p.outputs + c) * pixels);
-                // Blocks are added in f64: a channel may have millions of pixels.
-                let blocks = planes.flat_map(|at| gy[at..at + pixels].chunks(4096));
-                let sums = blocks.map(|block| {
-                    simd::vectorised(
-                        #[inline(always)]
-                        || lanes::sum(block, |v| v),
-                    )
-                    .as_f64()
-                });
-                T::of_f64(sums.sum())
-            };
-            Ok((0..p.outputs).into_par_iter().map(channel).collect::<Vec<T>>())
-        })?;
-        tensor(values, p.outputs)
-    }
-
-    fn weight_gradient<T: Real>(&self, x: &Tensor, weight: &Tensor, gy: &Tensor) -> Result<Tensor> {
-        let values = with_elements::<T, _>(x, |x| {
-            with_elements::<T, _>(gy, |gy| {
-                Ok(if self.0.is_depthwise() {
-                    depthwise::weight_gradient(&self.0, x, gy)
-                } else {
-                    weight_gradient::weight_gradient(&self.0, x, gy)
-                })
-            })
-        })?;
-        tensor(values, weight.shape())
-    }
-}
-
-impl CustomOp2 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        xl: &Layout,
-        w: &CpuStorage,
-        wl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(x.dtype(), T => Ok(self.forward::<T>(elements(x, xl)?, elements(w, wl)?, None)))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
-        gy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        self.backward(x, weight, gy)
-    }
-}
-
-impl CustomOp3 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d with bias"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        xl: &Layout,
-        w: &CpuStorage,
-        wl: &Layout,
-        b: &CpuStorage,
-        bl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        by_dtype!(x.dtype(), T => {
-            Ok(self.forward::<T>(elements(x, xl)?, elements(w, wl)?, Some(elements(b, bl)?)))
-        })
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _y: &Tensor,
-        gy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (gx, gw) = self.backward(x, weight, gy)?;
-        let gb = by_dtype!(gy.dtype(), T => {
-            bias.track_op().then(|| self.bias_gradient::<T>(&gy.contiguous()?)).transpose()?
-        });
-        Ok((gx, gw, gb))
+        let channel = |c: usize| {
+            let planes = (0..p.batch).map(|image| (image * p.outputs + c) * pixels);
+            // Blocks are added in f64: a channel may have millions of pixels.
+            let blocks = planes.flat_map(|at| gy[at..at + pixels].chunks(4096));
+            let sums = blocks.map(|block| {
+                simd::vectorised(
+                    #[inline(always)]
+                    || lanes::sum(block, |v| v),
+                )
+                .as_f64()
+            });
+            T::of_f64(sums.sum())
+        };
+        (0..p.outputs).into_par_iter().map(channel).collect()
     }
 }

@@ -1,0 +1,85 @@
+//! Mean and variance of each channel.
+
+use rayon::prelude::*;
+
+use super::{Extent, UNIT};
+use crate::lanes::sum;
+use crate::real::Real;
+use crate::simd;
+
+/// Mean and squared deviations of each channel.
+pub(super) struct Moments<T> {
+    pub(super) mean: Vec<T>,
+    squares: Vec<f64>,
+    count: usize,
+}
+
+impl<T: Real> Moments<T> {
+    pub(super) fn of(x: &[T], extent: Extent) -> Self {
+        let Extent { images, channels, plane } = extent;
+        let of_channel = |channel: usize| {
+            let planes = (0..images).into_par_iter().map(|image| {
+                let plane = &x[(image * channels + channel) * plane..][..plane];
+                plane.par_chunks(UNIT).with_min_len(4).map(Part::of).collect::<Vec<_>>()
+            });
+            let parts = planes.collect::<Vec<_>>().concat();
+            let all = parts.into_iter().fold(Part::default(), Part::and);
+            (T::of_f64(all.mean), all.squares.max(0.0))
+        };
+        let (mean, squares) = (0..channels).into_par_iter().map(of_channel).unzip();
+        Self { mean, squares, count: images * plane }
+    }
+
+    /// `1 / sqrt(var + eps)`.
+    pub(super) fn scale(&self, eps: f64) -> Vec<T> {
+        self.squares.iter().map(|s| inverse_deviation(s / self.count as f64, eps)).collect()
+    }
+
+    pub(super) fn unbiased_var(&self) -> Vec<T> {
+        let free = self.count.saturating_sub(1).max(1) as f64;
+        self.squares.iter().map(|s| T::of_f64(s / free)).collect()
+    }
+}
+
+pub(super) fn inverse_deviation<T: Real>(var: f64, eps: f64) -> T {
+    T::of_f64(1.0 / (var + eps).sqrt())
+}
+
+/// Number, mean and sum of squared deviations of some values.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Part {
+    /// Of a block: one trip to memory, and no cancellation however far the mean is from 0.
+    fn of<T: Real>(block: &[T]) -> Self {
+        let count = block.len() as f64;
+        simd::vectorised(
+            #[inline(always)]
+            || {
+                let mean = sum(block, |v| v).as_f64() / count;
+                let centre = T::of_f64(mean);
+                let squares = sum(block, |v| (v - centre) * (v - centre)).as_f64();
+                // `centre` is rounded; the mean's share of that is put right.
+                let off = centre.as_f64() - mean;
+                Self { count, mean, squares: squares - off * off * count }
+            },
+        )
+    }
+
+    /// Of two sets of values (Chan's update).
+    fn and(self, other: Self) -> Self {
+        let count = self.count + other.count;
+        let delta = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + delta * other.count / count,
+            squares: self.squares
+                + other.squares
+                + delta * delta * self.count * other.count / count,
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! What an optimiser does to a parameter and its memory: in place, one pass over each, on all cores.
+//!
+//! `f32` only, as parameters are. Devices other than the CPU compute the same by candle's own
+//! arithmetic, into fresh tensors.
+
+use std::cell::Cell;
+
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var};
+use rayon::prelude::*;
+
+use crate::lanes::LANES;
+use crate::real::Real;
+use crate::simd;
+
+/// Elements a task works on at a time; a smaller parameter never leaves its thread.
+const BLOCK: usize = 1 << 14;
+
+/// A step of stochastic gradient descent with momentum, in PyTorch's form:
+/// `m = momentum m + (scale g + decay w)`, `w -= lr m`.
+#[derive(Debug, Clone, Copy)]
+pub struct SgdStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// What is left of the movement before.
+    pub momentum: f64,
+    /// How much of the weight is added to its gradient.
+    pub weight_decay: f64,
+    /// Factor on the gradient: a share, or what shortens it.
+    pub scale: f64,
+}
+
+/// A step of Adam (arXiv 1412.6980) with decoupled weight decay (arXiv 1711.05101).
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub lr: f64,
+    /// What is left of the two moments before.
+    pub betas: [f64; 2],
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// The share of the weight, times the learning rate, that is taken off.
+    pub weight_decay: f64,
+    /// Factor on the gradient: a share, or what shortens it.
+    pub scale: f64,
+    /// The number of this step, from 1.
+    pub number: u64,
+}
+
+impl SgdStep {
+    /// Moves `weight` and its `momentum` along `gradient`, all of one shape and apart in memory.
+    pub fn apply(&self, weight: &Var, gradient: &Tensor, momentum: &mut Tensor) -> Result<()> {
+        let gradient = checked(weight, gradient, [&*momentum])?;
+        if !weight.device().is_cpu() {
+            return self.apply_by_candle(weight, &gradient, momentum);
+        }
+        let [lr, keep, decay, scale] =
+            [self.lr, self.momentum, self.weight_decay, self.scale].map(|v| v as f32);
+        let step = |w: &mut [f32], m: &mut [f32], g: &[f32]| {
+            for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
+                *m = m.fma(keep, w.fma(decay, g * scale));
+                *w = m.fma(-lr, *w);
+            }
+        };
+        read(&gradient, |g| {
+            change(weight, |w| {
+                change(momentum, |m| {
+                    let blocks = w.par_chunks_mut(BLOCK).zip(m.par_chunks_mut(BLOCK));
+                    blocks.zip(g.par_chunks(BLOCK)).for_each(|((w, m), g)| {
+                        simd::vectorised(
+                            #[inline(always)]
+                            || step(w, m, g),
+                        );
+                    });
+                    Ok(())
+                })
+            })
+        })
+    }
+
+    fn apply_by_candle(&self, weight: &Var, g: &Tensor, momentum: &mut Tensor) -> Result<()> {
+        let w = weight.as_detached_tensor();
+        let g = ((g * self.scale)? + (&w * self.weight_decay)?)?;
+        *momentum = ((&*momentum * self.momentum)? + g)?;
+        weight.set(&(w - (&*momentum * self.lr)?)?)
+    }
+}
+
+impl AdamStep {
+    /// Moves `weight` and its first and second moment along `gradient`, all of one shape and apart
+    /// in memory.
+    pub fn apply(
+        &self,
+        weight: &Var,
+        gradient: &Tensor,
+        [first, second]: [&mut Tensor; 2],
+    ) -> Result<()> {
+        let gradient = checked(weight, gradient, [&*first, &*second])?;
+        if !weight.device().is_cpu() {
+            return self.apply_by_candle(weight, &gradient, [first, second]);
+        }
+        let [[keep1, keep2], [add1, add2]] = [self.betas, self.betas.map(|beta| 1.0 - beta)];
+        let [correct1, correct2] = self.corrections().map(|c| 1.0 / c);
+        let [keep1, keep2, add1, add2] = [keep1, keep2, add1, add2].map(|v| v as f32);
+        let [rate, correct2] = [self.lr * correct1, correct2].map(|v| v as f32);
+        let [left, eps, scale] =
+            [1.0 - self.lr * self.weight_decay, self.eps, self.scale].map(|v| v as f32);
+        let step = |w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
+            for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
+                let g = g * scale;
+                *m = m.fma(keep1, g * add1);
+                *v = v.fma(keep2, g * g * add2);
+                let direction = *m / ((*v * correct2).sqrt() + eps);
+                *w = w.fma(left, -rate * direction);
+            }
+        };
+        read(&gradient, |g| {
+            change(weight, |w| {
+                change(first, |m| {
+                    change(second, |v| {
+                        let moments = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
+                        let blocks = w.par_chunks_mut(BLOCK).zip(moments);
+                        blocks.zip(g.par_chunks(BLOCK)).for_each(|((w, (m, v)), g)| {
+                            simd::vectorised(
+                                #[inline(always)]
+                                || step(w, m, v, g),
+                            );
+                        });
+                        Ok(())
+                    })
+                })
+            })
+        })
+    }
+
+    fn apply_by_candle(
+        &self,
+        weight: &Var,
+        g: &Tensor,
+        [first, second]: [&mut Tensor; 2],
+    ) -> Result<()> {
+        let g = (g * self.scale)?;
+        *first = ((&*first * self.betas[0])? + (&g * (1.0 - self.betas[0]))?)?;
+        *second = ((&*second * self.betas[1])? + (g.sqr()? * (1.0 - self.betas[1]))?)?;
+        let [correction1, correction2] = self.corrections();
+        let root = ((&*second / correction2)?.sqrt()? + self.eps)?;
+        let direction = ((&*first / correction1)? / root)?;
+        let w = (weight.as_detached_tensor() * (1.0 - self.lr * self.weight_decay))?;
+        weight.set(&(w - (direction * self.lr)?)?)
+    }
+
+    /// How much of their full size the moments have, which start from 0.
+    fn corrections(&self) -> [f64; 2] {
+        self.betas.map(|beta| 1.0 - beta.powf(self.number as f64))
+    }
+}
+
+/// `sum += more`, of one shape and apart in memory.
+pub fn add_in_place(sum: &mut Tensor, more: &Tensor) -> Result<()> {
+    if !sum.device().is_cpu() {
+        *sum = (&*sum + more)?;
+        return Ok(());
+    }
+    let more = checked(sum, more, [])?;
+    read(&more, |more: &[f32]| {
+        change(sum, |sum| {
+            sum.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK)).for_each(|(sum, more)| {
+                simd::vectorised(
+                    #[inline(always)]
+                    || sum.iter_mut().zip(more).for_each(|(sum, &more)| *sum += more),
+                );
+            });
+            Ok(())
+        })
+    })
+}
+
+/// The sum of the squares of all elements; not finite exactly if an element is not, as the square
+/// of the largest `f32` is far inside `f64`.
+pub fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
+    if !tensor.device().is_cpu() {
+        return sum_of_squares_by_candle(tensor);
+    }
+    read(&tensor.contiguous()?, |values: &[f32]| {
+        let of_block = |block: &[f32]| {
+            simd::vectorised(
+                #[inline(always)]
+                || block_of_squares(block),
+            )
+        };
+        // Each block's sum has its place, and the places are added in order.
+        let blocks: Vec<f64> = values.par_chunks(BLOCK).map(of_block).collect();
+        Ok(blocks.iter().sum())
+    })
+}
+
+#[inline(always)]
+fn block_of_squares(values: &[f32]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    for block in blocks {
+        (0..LANES).for_each(|i| lanes[i] = f64::from(block[i]).fma(block[i].into(), lanes[i]));
+    }
+    let rest = rest.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+    lanes.into_iter().sum::<f64>() + rest
+}
+
+/// Relative to the largest element, as not every device has `f64`.
+fn sum_of_squares_by_candle(tensor: &Tensor) -> Result<f64> {
+    let largest = f64::from(tensor.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?);
+    if largest == 0.0 || !largest.is_finite() {
+        return Ok(largest);
+    }
+    let relative = (tensor / largest)?.sqr()?.sum_all()?.to_scalar::<f32>()?;
+    Ok(f64::from(relative) * largest * largest)
+}
+
+/// The gradient, contiguous, if all fit the weight.
+fn checked<const N: usize>(
+    weight: &Tensor,
+    gradient: &Tensor,
+    memory: [&Tensor; N],
+) -> Result<Tensor> {
+    for other in [gradient].into_iter().chain(memory) {
+        if other.dims() != weight.dims() {
+            candle_core::bail!("{:?} does not fit a weight of {:?}", other.dims(), weight.dims());
+        }
+    }
+    gradient.contiguous()
+}
+
+/// Calls `work` with the elements of a contiguous tensor on the CPU.
+fn read<R>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<R>) -> Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(all)), Some((start, end))) => work(&all[start..end]),
+        _ => candle_core::bail!("gradients are contiguous f32"),
+    }
+}
+
+/// Calls `work` with the elements of a contiguous tensor on the CPU, to be changed where they are.
+fn change(tensor: &Tensor, work: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+    tensor.inplace_op1(&InPlace(Cell::new(Some(work))))
+}
+
+/// candle's door to the elements of a tensor; it is gone through once.
+struct InPlace<F>(Cell<Option<F>>);
+
+impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for InPlace<F> {
+    fn name(&self) -> &'static str {
+        "in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        match (storage, layout.contiguous_offsets(), self.0.take()) {
+            (CpuStorage::F32(all), Some((start, end)), Some(work)) => work(&mut all[start..end]),
+            _ => candle_core::bail!("parameters are contiguous f32"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    /// More than a block, and not whole lanes.
+    const COUNT: usize = 2 * BLOCK + 19;
+
+    fn wave(frequency: f64) -> Tensor {
+        let values = (0..COUNT).map(|i| (i as f64 * frequency).sin() as f32).collect::<Vec<_>>();
+        Tensor::from_vec(values, COUNT, &Device::Cpu).unwrap()
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.to_vec1().unwrap()
+    }
+
+    /// Weight and memory after three steps.
+    fn stepped(step: impl Fn(u64, &Var, &Tensor, &mut [Tensor; 2])) -> [Vec<f32>; 3] {
+        let weight = Var::from_tensor(&wave(0.1)).unwrap();
+        let mut memory = [(); 2].map(|()| weight.zeros_like().unwrap());
+        for number in 1..=3 {
+            step(number, &weight, &wave(0.3 * number as f64), &mut memory);
+        }
+        [values(&weight), values(&memory[0]), values(&memory[1])]
+    }
+
+    fn sgd(by_candle: bool) -> [Vec<f32>; 3] {
+        let step = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 0.01, scale: 0.25 };
+        stepped(|_, w, g, [m, _]| match by_candle {
+            true => step.apply_by_candle(w, g, m).unwrap(),
+            false => step.apply(w, g, m).unwrap(),
+        })
+    }
+
+    fn adam(by_candle: bool) -> [Vec<f32>; 3] {
+        stepped(|number, w, g, [m, v]| {
+            let step = AdamStep {
+                lr: 0.1,
+                betas: [0.9, 0.999],
+                eps: 1e-8,
+                weight_decay: 0.01,
+                scale: 0.25,
+                number,
+            };
+            match by_candle {
+                true => step.apply_by_candle(w, g, [m, v]).unwrap(),
+                false => step.apply(w, g, [m, v]).unwrap(),
+            }
+        })
+    }
+
+    #[test]
+    fn steps_in_place_are_those_of_plain_arithmetic() {
+        for (ours, plain) in [(sgd(false), sgd(true)), (adam(false), adam(true))] {
+            for (ours, plain) in ours.iter().flatten().zip(plain.iter().flatten()) {
+                assert!((ours - plain).abs() <= 1e-6 + 1e-5 * plain.abs(), "{ours} {plain}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| (sgd(false), adam(false), sum_of_squares(&wave(0.7)).unwrap()))
+        };
+        assert!(on(1) == on(2) && on(1) == on(5));
+    }
+
+    #[test]
+    fn sums_are_made_in_place_and_shapes_are_checked() {
+        let (mut sum, more) = (wave(0.1), wave(0.2));
+        let expected = values(&(&sum + &more).unwrap());
+        add_in_place(&mut sum, &more).unwrap();
+        assert_eq!(values(&sum), expected);
+        let short = more.narrow(0, 0, 5).unwrap();
+        assert!(add_in_place(&mut sum, &short).is_err());
+        assert_eq!(values(&sum), expected);
+    }
+
+    #[test]
+    fn norms_neither_overflow_nor_hide_what_is_not_finite() {
+        let norm = |values: &[f32]| {
+            let tensor = Tensor::new(values, &Device::Cpu).unwrap();
+            let plain = sum_of_squares_by_candle(&tensor).unwrap().sqrt();
+            (sum_of_squares(&tensor).unwrap().sqrt(), plain)
+        };
+        for (ours, plain) in [norm(&[3e30, 4e30]), norm(&[0.3, -0.4, 0.0]), norm(&[0.0])] {
+            assert!((ours - plain).abs() <= 1e-6 * plain, "{ours} {plain}");
+        }
+        assert!((norm(&[3e30, 4e30]).0 / 5e30 - 1.0).abs() < 1e-6);
+        for hidden in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!norm(&[1.0, hidden, 2.0]).0.is_finite());
+        }
+    }
+}
