@@ -5,6 +5,7 @@
 
 use candle_core::{Device, Tensor};
 use canet_ops::Corners::{self, Aligned, HalfPixel};
+use canet_ops::Value;
 use canet_ops::frozen::{
     AveragePool, MaxPool, Resize, add, affine, best_class, gate, look_up, spread,
 };
@@ -25,10 +26,10 @@ fn map([h, w]: [usize; 2]) -> Vec<f32> {
 fn differentiable(
     x: &[f32],
     [h, w]: [usize; 2],
-    operation: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+    operation: impl Fn(&Value) -> candle_core::Result<Value>,
 ) -> Vec<f32> {
     let x = Tensor::from_slice(x, (1, CHANNELS, h, w), &Device::Cpu).unwrap();
-    operation(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    operation(&x.into()).unwrap().tensor().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// A result of `len` values, full of what must not be seen in it afterwards.
