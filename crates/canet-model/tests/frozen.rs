@@ -88,8 +88,9 @@ fn results_have_another_size_than_the_picture_if_asked_to() {
         let expected = values(resized.unwrap().tensor());
         let mut ours = vec![f32::NAN; expected.len()];
         frozen.logits(sizes, |planes| planes.copy_from_slice(&values(&x)), &mut ours).unwrap();
-        assert!(ours == expected, "{frame:?}");
-        assert_eq!(mask(&frozen, &values(&x), sizes), best(&expected, 21), "{frame:?}");
+        let off = ours.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-4, "{frame:?}: {off}");
+        assert_eq!(mask(&frozen, &values(&x), sizes), best(&ours, 21), "{frame:?}");
     }
 }
 

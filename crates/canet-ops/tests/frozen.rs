@@ -93,14 +93,16 @@ fn resizes() -> Vec<([usize; 2], [usize; 2], Corners)> {
 }
 
 #[test]
-fn resizes_are_exact() {
+fn resizes_agree() {
     for (size, out, corners) in resizes() {
         let x = map(size);
         let resize = Resize::new(size, out, corners).unwrap();
         assert_eq!(resize.output(), out);
         let y = made(CHANNELS * out[0] * out[1], |y| resize.run(&x, y));
         let expected = differentiable(&x, size, |x| canet_ops::resize_bilinear(x, out, corners));
-        assert_eq!(y, expected, "{size:?} to {out:?}, {corners:?}");
+        // Both interpolate, by formulas that differ in rounding.
+        let off = y.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(y.len() == expected.len() && off < 1e-6, "{size:?} to {out:?}, {corners:?}: {off}");
     }
     assert!(Resize::new([2, 2], [0, 1], Aligned).is_err());
 }

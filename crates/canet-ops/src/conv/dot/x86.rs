@@ -53,7 +53,7 @@ fn check(rows: &[f32], source: &[f32], views: &[usize; 6], len: usize, shape: [u
 
 /// # Safety
 /// `rows` has 4 * `len` values, and `source` `len` from each of `views` on.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
 unsafe fn avx512(
     rows: *const f32,
     source: *const f32,

@@ -52,7 +52,7 @@ fn steps(band: &[f32], panel: &[f32], [rows, columns]: [usize; 2]) -> usize {
 
 /// # Safety
 /// `band` has `steps * 8` values, `panel` `steps * 32`, `sums` 256; `ROWS` is at most 8.
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
 unsafe fn avx512<const ROWS: usize>(
     steps: usize,
     mut band: *const f32,
