@@ -127,6 +127,8 @@ impl Conv2d {
     fn weight_gradient<T: Real>(&self, x: &[T], gy: &[T]) -> Vec<T> {
         if self.0.is_depthwise() {
             depthwise::weight_gradient(&self.0, x, gy)
+        } else if self.suits_winograd::<T>() {
+            winograd::weight_gradient(&self.0, x, gy)
         } else {
             weight_gradient::weight_gradient(&self.0, x, gy)
         }

@@ -11,6 +11,7 @@
 mod inputs;
 mod outputs;
 mod transform;
+mod weights;
 
 use rayon::prelude::*;
 
@@ -21,7 +22,10 @@ use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch;
 use crate::simd::{self, Vector, by_vector};
-use transform::{FREQUENCIES, STEP};
+use inputs::Layout;
+use transform::{FREQUENCIES, SIDE, STEP};
+
+pub(super) use weights::weight_gradient;
 
 /// Frequencies of inputs that are kept at a time, in bytes: they stay in the third-level cache.
 const BLOCK_BYTES: usize = 20 << 20;
@@ -225,7 +229,8 @@ impl Winograd {
             let tiles = start..all.min(start + block);
             let len = tiles.len().next_multiple_of(W) * self.inputs + SKEW;
             let inputs = &mut scratch::aligned(workspace)[..FREQUENCIES * len];
-            inputs::transform::<T, V, W>(self, x, tiles.clone(), len, inputs);
+            let layout = Layout { len, columns: W };
+            inputs::transform::<T, V, SIDE>(self, x, tiles.clone(), layout, inputs);
             outputs::multiply::<T, V, W>(self, weights, inputs, tiles, after, &writer);
         }
     }
@@ -234,7 +239,7 @@ impl Winograd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conv::product;
+    use crate::conv::{product, weight_gradient as direct};
 
     fn wave(i: usize) -> f64 {
         ((i * 7919 % 1009) as f64 - 504.0) / 504.0
@@ -270,6 +275,7 @@ mod tests {
                     product::forward(&p, &x, &weight, Some(&bias)),
                 ),
                 (input_gradient(&p, &weight, &gy), product::input_gradient(&p, &weight, &gy)),
+                (weight_gradient(&p, &x, &gy), direct::weight_gradient(&p, &x, &gy)),
             ];
             for (ours, direct) in pairs {
                 assert_eq!(ours.len(), direct.len());

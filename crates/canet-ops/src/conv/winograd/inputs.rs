@@ -11,13 +11,22 @@ use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
 
-/// Fills `to` = `[frequency][panel][input][column]` for some tiles of a batch; a frequency has
-/// `len` values.
-pub(super) fn transform<T: Real, V: Vector<T>, const W: usize>(
+/// Where frequencies go: `[frequency][panel][channel][column]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Values of a frequency.
+    pub(super) len: usize,
+    /// Columns of a panel.
+    pub(super) columns: usize,
+}
+
+/// Fills `to` with the frequencies of some tiles of a batch. The tiles are of `LINES` lines: six
+/// for the inputs of a convolution, four for the gradient of its outputs.
+pub(super) fn transform<T: Real, V: Vector<T>, const LINES: usize>(
     winograd: &Winograd,
     x: &[T],
     tiles: Range<usize>,
-    len: usize,
+    layout: Layout,
     to: &mut [T],
 ) {
     let (count, inputs) = (winograd.count(), winograd.inputs);
@@ -33,12 +42,12 @@ pub(super) fn transform<T: Real, V: Vector<T>, const W: usize>(
             tiles: tiles.start.max(first) - first..tiles.end.min(first + count) - first,
             column: first as isize - tiles.start as isize,
             channel,
-            len,
+            layout,
             to: &writer,
         };
         simd::vectorised(
             #[inline(always)]
-            || part.run::<V, W>(),
+            || part.run::<V, LINES>(),
         );
     });
 }
@@ -52,33 +61,33 @@ struct Part<'a, T> {
     /// Where the image's first tile lies among all columns; negative if it is not among them.
     column: isize,
     channel: usize,
-    len: usize,
+    layout: Layout,
     to: &'a DisjointWriter<'a, T>,
 }
 
 impl<T: Real> Part<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>, const W: usize>(&self) {
+    fn run<V: Vector<T>, const LINES: usize>(&self) {
         let w = self.winograd;
         // Side by side lie the pictures that dilation makes, each with a gap of one tile after it.
         let vectors = (w.dilation * (w.tiles[1] + 1) - 1).div_ceil(V::LANES);
         let pitch = vectors * V::LANES * STEP + STEP;
         let width = vectors * V::LANES;
-        let mut scratch = Scratch::new(SIDE * pitch + FREQUENCIES * width);
+        let mut scratch = Scratch::new(LINES * pitch + FREQUENCIES * width);
         let (staged, lines) = scratch.values().split_at_mut(FREQUENCIES * width);
         let rows = self.tiles.start / w.row()..self.tiles.end.div_ceil(w.row());
         for row in rows.clone() {
             let (phase, tile) = (row / w.tiles[0], row % w.tiles[0]);
-            // The last two lines of a tile are the first two of the tile below.
-            let known = if row > rows.start && tile > 0 { SIDE - STEP } else { 0 };
+            // The last lines of a tile may be the first of the tile below.
+            let known = if row > rows.start && tile > 0 { LINES - STEP } else { 0 };
             lines.copy_within(STEP * pitch..(STEP + known) * pitch, 0);
             for (i, line) in lines.chunks_exact_mut(pitch).enumerate().skip(known) {
                 self.line::<V>(phase, tile * STEP + i, line);
             }
             for vector in 0..vectors {
-                transform_vector::<T, V>(lines, pitch, vector, staged, width);
+                transform_vector::<T, V, LINES>(lines, pitch, vector, staged, width);
             }
-            self.put_row::<W>(row, staged, width);
+            self.put_row(row, staged, width);
         }
     }
 
@@ -136,17 +145,17 @@ impl<T: Real> Part<'_, T> {
 
     /// Copies the frequencies of a row of tiles to their columns.
     #[inline(always)]
-    fn put_row<const W: usize>(&self, row: usize, staged: &[T], width: usize) {
-        let w = self.winograd;
+    fn put_row(&self, row: usize, staged: &[T], width: usize) {
+        let (w, panel) = (self.winograd, self.layout.columns);
         for picture in 0..w.dilation {
             let first = row * w.row() + picture * w.tiles[1];
             let tiles = first.max(self.tiles.start)..(first + w.tiles[1]).min(self.tiles.end);
             let mut tile = tiles.start;
             while tile < tiles.end {
                 let column = (self.column + tile as isize) as usize;
-                let count = (W - column % W).min(tiles.end - tile);
+                let count = (panel - column % panel).min(tiles.end - tile);
                 let from = picture * (w.tiles[1] + 1) + tile - first;
-                let to = (column / W * w.inputs + self.channel) * W + column % W;
+                let to = (column / panel * w.inputs + self.channel) * panel + column % panel;
                 match count {
                     32 => self.put::<32>(staged, width, from, to, count),
                     16 => self.put::<16>(staged, width, from, to, count),
@@ -173,7 +182,7 @@ impl<T: Real> Part<'_, T> {
         for (f, staged) in staged.chunks_exact(width).enumerate() {
             #[expect(unsafe_code, reason = "tasks share the result")]
             // SAFETY: this task alone owns these columns of its channel, in every frequency.
-            let to = unsafe { self.to.slice_mut(f * self.len + to, count) };
+            let to = unsafe { self.to.slice_mut(f * self.layout.len + to, count) };
             to.copy_from_slice(&staged[from..][..count]);
         }
     }
@@ -199,25 +208,35 @@ fn sort<T: Real, V: Vector<T>, const D: usize>(
     done
 }
 
-/// The frequencies of a vector of tiles: tile `l` has columns `4 l .. 4 l + 6` of the lines.
+/// The frequencies of a vector of tiles: tile `l` has the columns from `4 l` on, as many as lines.
 #[inline(always)]
-fn transform_vector<T: Real, V: Vector<T>>(
+fn transform_vector<T: Real, V: Vector<T>, const LINES: usize>(
     lines: &[T],
     pitch: usize,
     vector: usize,
     staged: &mut [T],
     width: usize,
 ) {
+    let staged = &mut staged[vector * V::LANES..];
     let mut x = [[V::splat(T::ZERO); SIDE]; SIDE];
     for (x, line) in x.iter_mut().zip(lines.chunks_exact(pitch)) {
         let line = &line[vector * V::LANES * STEP..];
-        let ([a, b, c, d], [e, f, _, _]) = (V::load_by_four(line), V::load_by_four(&line[STEP..]));
-        *x = [a, b, c, d, e, f];
+        [x[0], x[1], x[2], x[3]] = V::load_by_four(line);
+        if LINES == SIDE {
+            [x[4], x[5], _, _] = V::load_by_four(&line[STEP..]);
+        }
     }
-    let staged = &mut staged[vector * V::LANES..];
-    transform::input_tiles::<T, V>(
-        &x,
-        #[inline(always)]
-        |f, value| value.store(&mut staged[f * width..]),
-    );
+    if LINES == SIDE {
+        transform::input_tiles::<T, V>(
+            &x,
+            #[inline(always)]
+            |f, value| value.store(&mut staged[f * width..]),
+        );
+    } else {
+        transform::gradient_tiles::<T, V>(
+            &x,
+            #[inline(always)]
+            |f, value| value.store(&mut staged[f * width..]),
+        );
+    }
 }

@@ -55,6 +55,28 @@ fn output<T: Real, V: Vector<T>>([m0, m1, m2, m3, m4, m5]: [V; SIDE]) -> [V; STE
     ]
 }
 
+/// `A y`, the transpose of [`output`]: four gradients of outputs to six frequencies.
+#[inline(always)]
+fn gradient<T: Real, V: Vector<T>>([y0, y1, y2, y3]: [V; STEP]) -> [V; SIDE] {
+    let (two, four) = (constant::<T, V>(2.0), constant::<T, V>(4.0));
+    let (even, odd) = (y0.add(y2), y1.add(y3));
+    let (even_far, odd_far) = (four.fma(y2, y0), two.fma(four.fma(y3, y1), constant::<T, V>(0.0)));
+    [y0, even.add(odd), even.sub(odd), even_far.add(odd_far), even_far.sub(odd_far), y3]
+}
+
+/// `G^T u`, the transpose of [`weight`]: six frequencies to three weights.
+#[inline(always)]
+fn weight_gradient<T: Real>(u: [T; SIDE]) -> [T; 3] {
+    let (near, far) = (u[1] + u[2], u[3] + u[4]);
+    let (near_odd, far_odd) = (u[2] - u[1], u[3] - u[4]);
+    let sixth = T::of_f64(1.0 / 6.0);
+    [
+        T::of_f64(0.25) * u[0] - sixth * near + T::of_f64(1.0 / 24.0) * far,
+        sixth * near_odd + T::of_f64(1.0 / 12.0) * far_odd,
+        sixth * (far - near) + u[5],
+    ]
+}
+
 /// `G w`: three weights to six frequencies.
 #[inline(always)]
 pub(super) fn weight<T: Real>(w: [T; 3]) -> [T; SIDE] {
@@ -85,6 +107,45 @@ pub(super) fn input_tiles<T: Real, V: Vector<T>>(
             put(a * SIDE + b, value);
         }
     }
+}
+
+/// Two-dimensional tiles of the gradient of outputs; only the first [`STEP`] rows and columns count.
+#[inline(always)]
+pub(super) fn gradient_tiles<T: Real, V: Vector<T>>(
+    y: &[[V; SIDE]; SIDE],
+    mut put: impl FnMut(usize, V),
+) {
+    let mut rows = *y;
+    for j in 0..STEP {
+        let column = gradient([y[0][j], y[1][j], y[2][j], y[3][j]]);
+        for a in 0..SIDE {
+            rows[a][j] = column[a];
+        }
+    }
+    for (a, row) in rows.into_iter().enumerate() {
+        let row = gradient([row[0], row[1], row[2], row[3]]);
+        for (b, value) in row.into_iter().enumerate() {
+            put(a * SIDE + b, value);
+        }
+    }
+}
+
+/// The gradient of a 3x3 filter from those of its frequencies.
+#[inline(always)]
+pub(super) fn weight_gradient_tile<T: Real>(u: &[T; FREQUENCIES]) -> [T; 9] {
+    let mut rows = [[T::ZERO; SIDE]; 3];
+    for b in 0..SIDE {
+        let column = weight_gradient([u[b], u[b + 6], u[b + 12], u[b + 18], u[b + 24], u[b + 30]]);
+        for k in 0..3 {
+            rows[k][b] = column[k];
+        }
+    }
+    let [first, second, third] = rows.map(weight_gradient);
+    let mut filter = [T::ZERO; 9];
+    filter[..3].copy_from_slice(&first);
+    filter[3..6].copy_from_slice(&second);
+    filter[6..].copy_from_slice(&third);
+    filter
 }
 
 /// Two-dimensional output tiles, a vector of them; frequencies as in [`input_tiles`].
