@@ -34,7 +34,8 @@ class Server:
                    "--threads", task.threads, "--model", files["model"], "--input", files["input"]]
         if task.kind == "train":
             command += ["--targets", files["targets"], "--optimizer", task.optimizer]
-        self.log = Path(work) / f"{name.replace(', ', '-').replace(' ', '-')}.log"
+        label = f"{task.kind}-{task.network}-{name}".replace(", ", "-").replace(" ", "-")
+        self.log = Path(work) / f"{label}.log"
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -45,9 +46,10 @@ class Server:
         line = self.process.stdout.readline()
         word, _, rest = line.strip().partition(" ")
         if word != expected:
-            self.process.kill()
-            self.process.wait()
-            raise ServerError(f"{self.name} answers {line.strip()!r}, see {self.log}")
+            if line:
+                self.process.kill()
+            code = self.process.wait()
+            raise ServerError(f"{self.name}: {line.strip()!r}, exit code {code}, see {self.log}")
         return rest
 
     def ask(self, command, expected):

@@ -15,6 +15,8 @@ def ticks(pids):
     busy = user + nice + system + irq + softirq
     own = 0
     for pid in pids:
+        if not Path(f"/proc/{pid}/stat").exists():  # it has failed; that is told elsewhere
+            continue
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         own += int(fields[11]) + int(fields[12])
     return busy + idle + iowait + steal, busy, steal, own

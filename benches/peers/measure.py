@@ -36,15 +36,31 @@ def turn(server, count):
     return statistics.median(server.run() for _ in range(count))
 
 
-def rounds(live, count, seconds):
+def each(live, failed, work):
+    """`work` on every server that is alive; one that fails is left out from then on."""
+    done = {}
+    for name, server in list(live.items()):
+        try:
+            done[name] = work(server)
+        except (ServerError, OSError) as error:
+            failed[name] = str(error)
+            print(f"  {error}", flush=True)
+            del live[name]
+    return done
+
+
+def rounds(live, failed, count, seconds):
     """For each server, its time in each round: A B C, then C B A."""
-    warm = {name: min(server.run() for _ in range(2)) for name, server in live.items()}
+    warm = each(live, failed, lambda server: min(server.run() for _ in range(2)))
     runs = {name: max(1, min(20, int(seconds * 1000 / ms))) for name, ms in warm.items()}
     times = {name: [] for name in live}
     for i in range(count):
-        for name in list(live) if i % 2 == 0 else reversed(list(live)):
-            times[name].append(turn(live[name], runs[name]))
-    return times
+        order = live if i % 2 == 0 else dict(reversed(live.items()))
+        for name, ms in each(order, failed, lambda server: turn(server, runs[server.name])).items():
+            times[name].append(ms)
+        for name in failed:
+            live.pop(name, None)
+    return {name: times[name] for name in live}
 
 
 def agreement(live, work):
@@ -69,12 +85,11 @@ def measure(task, args):
     try:
         losses = {}
         if task.kind == "train":  # of the first step, when all have the same weights
-            for name, server in live.items():
-                server.run()
-                losses[name] = float(server.ask("loss", "loss"))
+            each(live, failed, lambda server: server.run())
+            losses = each(live, failed, lambda server: float(server.ask("loss", "loss")))
         pids = [server.process.pid for server in live.values()]
         before = machine.ticks(pids)
-        times = rounds(live, args.rounds, args.seconds)
+        times = rounds(live, failed, args.rounds, args.seconds)
         disturbed = machine.disturbance(before, machine.ticks(pids))
         agree = agreement(live, args.work) if task.kind == "segment" else {}
         results = {name: {

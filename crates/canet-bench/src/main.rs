@@ -16,7 +16,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: canet_ops::Recycling<mimalloc::MiMalloc> =
+    canet_ops::Recycling::with_small(8 << 30, mimalloc::MiMalloc);
 
 /// Answers `run`, `loss`, `labels PATH`, `peak` and `quit` on stdin.
 #[derive(Debug, Parser)]

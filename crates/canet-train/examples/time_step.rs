@@ -19,7 +19,8 @@ use canet_train::optim::{Gradients, Optimizer};
 use canet_train::{Error, Result, memory};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: canet_ops::Recycling<mimalloc::MiMalloc> =
+    canet_ops::Recycling::with_small(8 << 30, mimalloc::MiMalloc);
 
 const CLASSES: usize = 21;
 

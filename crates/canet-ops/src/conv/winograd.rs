@@ -16,7 +16,7 @@ mod weights;
 use rayon::prelude::*;
 
 use super::after::After;
-use super::tile::TileShape;
+use super::tile::{MOST_ROWS, TileShape};
 use crate::array::DisjointWriter;
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
@@ -83,18 +83,19 @@ impl<T: Real> Frequencies<T> {
             simd::vectorised(
                 #[inline(always)]
                 || {
+                    let outputs = band * rows..outputs.min((band + 1) * rows);
                     for input in 0..inputs {
+                        let mut filters = [[T::ZERO; FREQUENCIES]; MOST_ROWS];
+                        for (filter, output) in filters.iter_mut().zip(outputs.clone()) {
+                            *filter = transform::weight_tile(at(output, input));
+                        }
                         let place = (band * inputs + input) * rows;
-                        for (row, output) in
-                            (band * rows..outputs.min((band + 1) * rows)).enumerate()
-                        {
-                            let frequencies = transform::weight_tile(at(output, input));
-                            for (f, &v) in frequencies.iter().enumerate() {
-                                #[expect(unsafe_code, reason = "tasks share the result")]
-                                // SAFETY: this task alone owns this band of every frequency.
-                                unsafe {
-                                    writer.slice_mut(f * len + place + row, 1)[0] = v;
-                                }
+                        for f in 0..FREQUENCIES {
+                            #[expect(unsafe_code, reason = "tasks share the result")]
+                            // SAFETY: this task alone owns this band of every frequency.
+                            let to = unsafe { writer.slice_mut(f * len + place, rows) };
+                            for (to, filter) in to.iter_mut().zip(&filters) {
+                                *to = filter[f];
                             }
                         }
                     }
