@@ -14,7 +14,7 @@
 //!
 //! The names are torchvision's, so that published weights fit without a table of names.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use canet_ops::Activation;
 use canet_ops::frozen::MaxPool;
 
@@ -236,8 +236,10 @@ impl Backbone {
 
 impl StemLayers {
     fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.convs.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
-        Ok(g.max_pool(x, MaxPool { kernel: 3, stride: 2, padding: 1 }))
+        let pool = MaxPool { kernel: 3, stride: 2, padding: 1 };
+        let [others @ .., last] = &self.convs[..] else { bail!("internal: an empty stem") };
+        let x = others.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
+        g.conv_max_pool(x, folded(last)?, pool)
     }
 }
 
@@ -249,7 +251,7 @@ impl Block {
             Some(pair) => g.conv(x, folded(pair)?, false)?,
             None => x,
         };
-        let Some((last, others)) = self.convs.split_last() else { return Ok(shortcut) };
+        let [others @ .., last] = &self.convs[..] else { bail!("internal: an empty block") };
         let y = others.iter().try_fold(x, |y, pair| g.conv(y, folded(pair)?, true))?;
         g.conv_onto(shortcut, y, folded(last)?, true)
     }
