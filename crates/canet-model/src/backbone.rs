@@ -14,7 +14,7 @@
 //!
 //! The names are torchvision's, so that published weights fit without a table of names.
 
-use candle_core::Result;
+use candle_core::{Result, bail};
 use canet_ops::frozen::MaxPool;
 use canet_ops::{Activation, Value};
 
@@ -238,8 +238,10 @@ impl Backbone {
 
 impl StemLayers {
     fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.convs.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
-        Ok(g.max_pool(x, MaxPool { kernel: 3, stride: 2, padding: 1 }))
+        let pool = MaxPool { kernel: 3, stride: 2, padding: 1 };
+        let [others @ .., last] = &self.convs[..] else { bail!("internal: an empty stem") };
+        let x = others.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
+        g.conv_max_pool(x, folded(last)?, pool)
     }
 }
 
@@ -251,7 +253,7 @@ impl Block {
             Some(pair) => g.conv(x, folded(pair)?, false)?,
             None => x,
         };
-        let Some((last, others)) = self.convs.split_last() else { return Ok(shortcut) };
+        let [others @ .., last] = &self.convs[..] else { bail!("internal: an empty block") };
         let y = others.iter().try_fold(x, |y, pair| g.conv(y, folded(pair)?, true))?;
         g.conv_onto(shortcut, y, folded(last)?, true)
     }

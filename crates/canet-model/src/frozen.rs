@@ -6,6 +6,7 @@
 //! size, [`plan`] finds out all shapes and [`layout`] the place of every value; [`run`] goes through
 //! the steps. A [`session`] is a plan with its memory.
 
+mod bands;
 mod fold;
 mod graph;
 mod layout;

@@ -17,7 +17,7 @@ mod tasks;
 pub use average_pool::AveragePool;
 pub use best_class::best_class;
 pub use conv::{After, ConvPlan, FrozenConv};
-pub use elementwise::{add, affine, gate, spread};
+pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
 pub use pixels::look_up;
 pub use resize::Resize;

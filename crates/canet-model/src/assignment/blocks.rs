@@ -140,8 +140,8 @@ impl Trunk {
 impl Stem {
     /// The same in a frozen graph.
     pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.conv.freeze(g, x, true)?;
-        Ok(g.max_pool(x, MaxPool { kernel: 2, stride: 2, padding: 0 }))
+        let pool = MaxPool { kernel: 2, stride: 2, padding: 0 };
+        g.conv_max_pool(x, self.conv.folding()?, pool)
     }
 }
 

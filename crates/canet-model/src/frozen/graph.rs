@@ -49,8 +49,8 @@ pub(crate) enum Op {
     Picture,
     /// Convolves the first input; a second one is added to the result before the ReLU.
     Conv(Box<Conv>),
-    /// Max pooling.
-    MaxPool(MaxPool),
+    /// Convolves, and pools what comes of it.
+    PooledConv(Box<Conv>, MaxPool),
     /// Average pooling.
     AveragePool(Bins),
     /// Enlarges to the size of `like`.
@@ -71,12 +71,26 @@ pub(crate) enum Op {
 /// A convolution with all that is folded into it.
 pub(crate) struct Conv {
     pub(crate) weights: FrozenConv,
-    pub(crate) padding: Padding,
+    pub(crate) geometry: ConvGeometry,
+    /// Channels of its input.
+    pub(crate) inputs: usize,
     pub(crate) kernel: [usize; 2],
-    pub(crate) stride: usize,
     pub(crate) relu: bool,
     /// Multiplications for each value of the result.
     pub(crate) taps: usize,
+    padding: Padding,
+}
+
+impl Conv {
+    /// The zeros around an input of `[height, width]`.
+    pub(crate) fn padding(&self, input: [usize; 2]) -> [[usize; 2]; 2] {
+        match self.padding {
+            Padding::Fixed(padding) => padding,
+            Padding::Same => {
+                ConvGeometry::same(self.kernel, self.geometry.stride[0], input).padding
+            }
+        }
+    }
 }
 
 /// How many bins an average pooling makes.
@@ -115,7 +129,9 @@ impl GraphBuilder {
 
     /// A convolution, with a ReLU after it or without.
     pub(crate) fn conv(&mut self, x: ValueId, folding: Folding, relu: bool) -> Result<ValueId> {
-        self.push_conv(vec![x], folding, relu)
+        let conv = self.freeze(&[x], folding, relu)?;
+        let channels = conv.weights.outputs();
+        Ok(self.push(Op::Conv(conv), vec![x], channels))
     }
 
     /// A convolution that ends a residual block: the shortcut is added, then comes the ReLU, if any.
@@ -126,29 +142,34 @@ impl GraphBuilder {
         folding: Folding,
         relu: bool,
     ) -> Result<ValueId> {
-        self.push_conv(vec![x, shortcut], folding, relu)
+        let conv = self.freeze(&[x, shortcut], folding, relu)?;
+        let channels = conv.weights.outputs();
+        Ok(self.push(Op::Conv(conv), vec![x, shortcut], channels))
     }
 
-    fn push_conv(&mut self, inputs: Vec<ValueId>, folding: Folding, relu: bool) -> Result<ValueId> {
+    /// A convolution, a ReLU, and a max-pooling.
+    pub(crate) fn conv_max_pool(
+        &mut self,
+        x: ValueId,
+        folding: Folding,
+        window: MaxPool,
+    ) -> Result<ValueId> {
+        let conv = self.freeze(&[x], folding, true)?;
+        let channels = conv.weights.outputs();
+        Ok(self.push(Op::PooledConv(conv, window), vec![x], channels))
+    }
+
+    fn freeze(&mut self, inputs: &[ValueId], folding: Folding, relu: bool) -> Result<Box<Conv>> {
         let [o, i, kh, kw] = folding.shape();
-        let ConvGeometry { stride, groups, .. } = folding.geometry();
-        let found = inputs.iter().map(|&input| self.channels(input)).collect::<Vec<_>>();
-        if found[0] != i * groups || found[1..].iter().any(|&channels| channels != o) {
-            bail!(
-                "a convolution of {:?} in {groups} groups does not fit {found:?}",
-                [o, i, kh, kw]
-            );
+        let (geometry, padding) = (folding.geometry(), folding.padding());
+        let found: Vec<_> = inputs.iter().map(|&input| self.channels(input)).collect();
+        if found[0] != i * geometry.groups || found[1..].iter().any(|&channels| channels != o) {
+            bail!("internal: weights of {:?}, {geometry:?}, do not fit {found:?}", [o, i, kh, kw]);
         }
         self.finite &= folding.is_finite();
-        let (kernel, taps, padding) = ([kh, kw], i * kh * kw, folding.padding());
-        let [stride, _] = stride;
         let weights = folding.freeze()?;
-        let conv = Conv { weights, padding, kernel, stride, relu, taps };
-        Ok(self.push(Op::Conv(Box::new(conv)), inputs, o))
-    }
-
-    pub(crate) fn max_pool(&mut self, x: ValueId, window: MaxPool) -> ValueId {
-        self.push(Op::MaxPool(window), vec![x], self.channels(x))
+        let (inputs, kernel, taps) = (found[0], [kh, kw], i * kh * kw);
+        Ok(Box::new(Conv { weights, geometry, inputs, kernel, relu, taps, padding }))
     }
 
     pub(crate) fn average_pool(&mut self, x: ValueId, bins: Bins) -> ValueId {

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Result;
-use canet_ops::ConvGeometry;
 use canet_ops::frozen::{AveragePool, ConvPlan, Resize};
 
-use super::fold::Padding;
+use super::bands::Bands;
 use super::graph::{Bins, Conv, Graph, Node, Op, ValueId};
 use super::layout::Layout;
 
@@ -43,7 +42,7 @@ pub(crate) struct Step {
 /// What an operation has to know about the size.
 pub(crate) enum Work {
     Conv(Box<ConvPlan>),
-    MaxPool { from: [usize; 2], to: [usize; 2] },
+    Bands(Box<Bands>),
     AveragePool(AveragePool),
     Resize(Resize),
     Other,
@@ -72,6 +71,7 @@ impl Plan {
         let Layout { places, len } = layout(graph, &lens);
         let workspace = works.iter().map(|work| match work {
             Work::Conv(plan) => plan.workspace(),
+            Work::Bands(bands) => bands.workspace(),
             _ => 0,
         });
         let workspace = workspace.max().unwrap_or(0);
@@ -82,7 +82,7 @@ impl Plan {
             .map(|(node, work)| {
                 let inputs = &graph.nodes[node].inputs;
                 let inputs = inputs.iter().map(|input| places[input.index()].clone()).collect();
-                let (name, products) = describe(graph, node, sizes[node]);
+                let (name, products) = describe(graph, node, &sizes);
                 Step { node, work, inputs, output: places[node].clone(), name, products }
             })
             .collect();
@@ -108,13 +108,14 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
         }
         Op::Spread { like } => (Work::Other, size_of(*like)),
         Op::Conv(conv) => {
-            let plan = conv.weights.plan(from, padding(conv, from))?;
+            let plan = conv.weights.plan(from, conv.padding(from))?;
             let to = plan.output();
             (Work::Conv(Box::new(plan)), to)
         }
-        Op::MaxPool(window) => {
-            let to = window.output(from)?;
-            (Work::MaxPool { from, to }, to)
+        Op::PooledConv(conv, window) => {
+            let bands = Bands::new(conv, window, from)?;
+            let to = bands.output();
+            (Work::Bands(Box::new(bands)), to)
         }
         Op::AveragePool(bins) => {
             let to = match bins {
@@ -130,38 +131,33 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
     })
 }
 
-fn padding(conv: &Conv, input: [usize; 2]) -> [[usize; 2]; 2] {
-    match conv.padding {
-        Padding::Fixed(padding) => padding,
-        Padding::Same => ConvGeometry::same(conv.kernel, conv.stride, input).padding,
-    }
-}
-
 /// A line about an operation, and its multiplications.
-fn describe(graph: &Graph, number: usize, [h, w]: [usize; 2]) -> (String, u64) {
+fn describe(graph: &Graph, number: usize, sizes: &[[usize; 2]]) -> (String, u64) {
     let node = &graph.nodes[number];
-    let channels = node.channels;
-    let at = format!("{channels} x {h} x {w}");
-    let (what, taps) = match &node.op {
-        Op::Conv(conv) => {
-            let [kh, kw] = conv.kernel;
-            let inputs = graph.nodes[node.inputs[0].index()].channels;
-            let stride = if conv.stride == 1 { "" } else { ", stride 2" };
-            let depthwise =
-                if conv.taps == kh * kw && inputs == channels { "depthwise " } else { "" };
-            let onto = if node.inputs.len() > 1 { ", residual" } else { "" };
-            (format!("{depthwise}convolution {kh}x{kw} of {inputs}{stride}{onto}"), conv.taps)
-        }
-        Op::MaxPool(_) => ("max-pool".into(), 0),
-        Op::AveragePool(Bins::Global) => ("global average".into(), 0),
-        Op::AveragePool(Bins::By(rate)) => (format!("average pool by {rate}"), 0),
-        Op::Resize { .. } => ("resize".into(), 0),
-        Op::Spread { .. } => ("spread".into(), 0),
-        Op::Add => ("add".into(), 0),
-        Op::Gate { .. } => ("gate".into(), 0),
-        Op::Affine { .. } => ("affine".into(), 0),
-        Op::Picture => ("picture".into(), 0),
-        Op::Concat => ("concatenation".into(), 0),
+    let convolution = |conv: &Conv, [h, w]: [usize; 2]| {
+        let ([kh, kw], groups) = (conv.kernel, conv.geometry.groups);
+        let products = (conv.taps * conv.weights.outputs() * h * w) as u64;
+        let split = if groups > 1 { format!(" in {groups} groups") } else { String::new() };
+        (format!("convolution {kh}x{kw} of {}{split}", conv.inputs), products)
     };
-    (format!("{what} to {at}"), (channels * h * w * taps) as u64)
+    let plain = |name: &str| (name.to_owned(), 0);
+    let (name, products) = match &node.op {
+        Op::Conv(conv) => convolution(conv, sizes[number]),
+        Op::PooledConv(conv, window) => {
+            let between = sizes[number].map(|side| side * window.stride);
+            let (name, products) = convolution(conv, between);
+            (name + " and max-pool", products)
+        }
+        Op::AveragePool(Bins::Global) => plain("global average"),
+        Op::AveragePool(Bins::By(rate)) => (format!("average pool by {rate}"), 0),
+        Op::Resize { .. } => plain("resize"),
+        Op::Spread { .. } => plain("spread"),
+        Op::Add => plain("add"),
+        Op::Gate { .. } => plain("gate"),
+        Op::Affine { .. } => plain("affine"),
+        Op::Picture => plain("picture"),
+        Op::Concat => plain("concatenation"),
+    };
+    let [h, w] = sizes[number];
+    (format!("{name} to {} x {h} x {w}", node.channels), products)
 }

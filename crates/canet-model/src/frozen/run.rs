@@ -42,9 +42,9 @@ fn one(op: &Op, step: &Step, values: &mut [f32], workspace: &mut [f32]) -> Resul
                 y(x, (inputs.len() > 1).then_some(&*x), to);
             }
         }
-        (Op::MaxPool(window), &Work::MaxPool { from, to }) => {
+        (Op::PooledConv(conv, window), Work::Bands(bands)) => {
             let [x, y] = apart(values, [&inputs[0], output])?;
-            window.run(x, from, to, y);
+            bands.run(conv, window, x, y, workspace);
         }
         (Op::AveragePool(_), Work::AveragePool(pool)) => {
             let [x, y] = apart(values, [&inputs[0], output])?;

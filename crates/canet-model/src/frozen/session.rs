@@ -155,3 +155,40 @@ impl Idle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+    use canet_ops::ConvGeometry;
+
+    use super::*;
+    use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
+
+    #[test]
+    fn the_last_few_sessions_are_kept() {
+        let weight = Tensor::ones((2, 3, 1, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let padding = Padding::Fixed([[0; 2]; 2]);
+        let folding = Folding::new(&weight, None, ConvGeometry::default(), padding).unwrap();
+        let mut g = GraphBuilder::new();
+        let logits = g.conv(ValueId::PICTURE, folding, false).unwrap();
+        let graph = g.finish(logits, Corners::Aligned);
+        let idle = Idle::default();
+        let use_one = |side: usize| {
+            let session = idle.take(&graph, Sizes::same([side, 9])).unwrap();
+            idle.give_back(session);
+        };
+        let kept = || idle.0.lock().unwrap().iter().map(|s| s.size[0]).collect::<Vec<_>>();
+        (1..=5).for_each(use_one);
+        assert_eq!(kept(), [2, 3, 4, 5]);
+        [3, 6, 3].into_iter().for_each(use_one);
+        assert_eq!(kept(), [4, 5, 6, 3]);
+        // 80 bytes a pixel: two of them are over the limit, and one alone is.
+        let large = |height| Sizes::same([height, 1 << 12]);
+        let first = idle.take(&graph, large(1 << 13)).unwrap();
+        assert!(first.memory() > MOST_BYTES / 2);
+        idle.give_back(first);
+        assert_eq!(kept(), [4, 5, 6, 3, 1 << 13][1..]);
+        idle.give_back(idle.take(&graph, large(1 << 14)).unwrap());
+        assert_eq!(kept(), [1 << 14]);
+    }
+}

@@ -1,4 +1,6 @@
-//! What is done to each value of a map on its own, in place.
+//! What is done to each value of a map on its own, in place; and copies.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -84,4 +86,14 @@ fn pairs(y: &mut [f32], x: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
             || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(*y, x)),
         );
     });
+}
+
+/// Copies `rows` of maps `x` `(C, H, W)` with `[H, W] = size` to `y` `(C, rows, W)`.
+pub fn copy_rows(x: &[f32], [h, w]: [usize; 2], rows: Range<usize>, y: &mut [f32]) {
+    let band = rows.start * w..rows.end * w;
+    let least = (TASK / band.len()).max(1);
+    y.par_chunks_mut(band.len())
+        .zip(x.par_chunks(h * w))
+        .with_min_len(least)
+        .for_each(|(y, x)| y.copy_from_slice(&x[band.clone()]));
 }

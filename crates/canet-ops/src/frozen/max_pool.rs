@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Result;
+use rayon::prelude::*;
 
-use super::tasks::for_rows;
+use crate::simd;
 
 /// The windows of a max-pooling; padding never wins, NaN always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +33,37 @@ impl MaxPool {
         }
     }
 
-    /// Pools `x` `(C, H, W)` with `[H, W] = input` into `y` `(C, h, w)` with `[h, w] = output`, that
-    /// of [`MaxPool::output`].
-    pub fn run(&self, x: &[f32], input: [usize; 2], output: [usize; 2], y: &mut [f32]) {
-        let plane = input[0] * input[1];
-        for_rows(
-            y,
-            output[1],
-            self.kernel * self.stride,
-            #[inline(always)]
-            |row, y| {
-                let x = &x[row / output[0] * plane..][..plane];
-                for (number, r) in self.window(row % output[0], input[0]).enumerate() {
-                    self.fold(number == 0, &x[r * input[1]..][..input[1]], y);
-                }
-            },
-        );
+    /// The rows (or columns) of a map of `n` that windows `windows` look at.
+    pub fn reach(&self, windows: Range<usize>, n: usize) -> Range<usize> {
+        self.window(windows.start, n).start..self.window(windows.end - 1, n).end
+    }
+
+    /// Pools maps of `input` = `[H, W]` into rows `rows` of `y` `(C, h, w)`, with `[h, w]` of
+    /// [`MaxPool::output`]. Of the maps, `x` has just the rows that [`MaxPool::reach`] tells: it is
+    /// `(C, those, W)`.
+    pub fn run(
+        &self,
+        x: &[f32],
+        input: [usize; 2],
+        rows: Range<usize>,
+        y: &mut [f32],
+        [h, w]: [usize; 2],
+    ) {
+        let held = self.reach(rows.clone(), input[0]);
+        y.par_chunks_mut(h * w).zip(x.par_chunks(held.len() * input[1])).for_each(|(y, x)| {
+            simd::vectorised(
+                #[inline(always)]
+                || {
+                    for row in rows.clone() {
+                        let y = &mut y[row * w..][..w];
+                        for (number, r) in self.window(row, input[0]).enumerate() {
+                            let x = &x[(r - held.start) * input[1]..][..input[1]];
+                            self.fold(number == 0, x, y);
+                        }
+                    }
+                },
+            );
+        });
     }
 
     /// The rows (or columns) of window `i` inside `n`.

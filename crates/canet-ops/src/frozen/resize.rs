@@ -1,30 +1,31 @@
 //! Bilinear resize, and the row of it that [`super::best_class`] shares.
 
+use std::ops::Range;
+
 use candle_core::Result;
 
-use super::tasks::for_rows;
+use super::tasks::for_rows_with;
 use crate::grid::{Corners, Sample, samples};
 
 /// Columns that are made at a time, on the stack of a task.
 pub(super) const CHUNK: usize = 256;
 /// Input columns of a chunk that are blended before they are sampled. Enlarging never needs more;
 /// where a map becomes much smaller, most of them would be blended for nothing.
-const SPAN: usize = 512;
+const SPAN: usize = CHUNK + 1;
+/// Copies of a value that are written at once.
+const COPIES: usize = 8;
 
 /// A bilinear resize at one size, as [`crate::resize_bilinear`].
 #[derive(Debug, Clone)]
 pub struct Resize {
     rows: Vec<Sample<f32>>,
-    columns: Vec<Column>,
+    /// The left one of the two input columns of each column.
+    lows: Vec<u32>,
+    /// The share of the right one.
+    weights: Vec<f32>,
+    /// The first column of which each input column is the left one, or a later one is; and the end.
+    starts: Vec<u32>,
     input: [usize; 2],
-}
-
-/// [`Sample`] in half the memory.
-#[derive(Debug, Clone, Copy)]
-struct Column {
-    low: u32,
-    high: u32,
-    weight: f32,
 }
 
 impl Resize {
@@ -33,15 +34,20 @@ impl Resize {
         if input.contains(&0) || output.contains(&0) {
             candle_core::bail!("cannot resize {input:?} pixels to {output:?}");
         }
-        let column =
-            |s: Sample<f32>| Column { low: s.low as u32, high: s.high as u32, weight: s.weight };
-        let columns = samples(input[1], output[1], corners).into_iter().map(column).collect();
-        Ok(Self { rows: samples(input[0], output[0], corners), columns, input })
+        let columns: Vec<Sample<f32>> = samples(input[1], output[1], corners);
+        let start = |at| columns.partition_point(|column| column.low < at) as u32;
+        Ok(Self {
+            rows: samples(input[0], output[0], corners),
+            lows: columns.iter().map(|column| column.low as u32).collect(),
+            weights: columns.iter().map(|column| column.weight).collect(),
+            starts: (0..=input[1]).map(start).collect(),
+            input,
+        })
     }
 
     /// Height and width of the result.
     pub fn output(&self) -> [usize; 2] {
-        [self.rows.len(), self.columns.len()]
+        [self.rows.len(), self.lows.len()]
     }
 
     /// Values of a plane of the input.
@@ -52,52 +58,103 @@ impl Resize {
     /// Resizes `x` `(C, H, W)` into `y` `(C, h, w)`.
     pub fn run(&self, x: &[f32], y: &mut [f32]) {
         let (plane, [oh, ow]) = (self.input_plane(), self.output());
-        for_rows(
+        for_rows_with(
             y,
             ow,
-            2,
+            1,
+            Chunk::new,
             #[inline(always)]
-            |row, y| {
+            |chunk, row, y| {
                 let x = &x[row / oh * plane..][..plane];
                 for (index, y) in y.chunks_mut(CHUNK).enumerate() {
-                    self.chunk(x, row % oh, index * CHUNK, y);
+                    chunk.prepare(self, x, row % oh, index * CHUNK, y.len());
+                    y.iter_mut().zip(chunk.values(self)).for_each(|(y, v)| *y = v);
                 }
             },
         );
     }
+}
 
-    /// At most [`CHUNK`] columns from `first` on of row `row` of one plane: two input rows are
-    /// blended, then sampled along.
+/// Some columns of a row of one plane, on their way.
+pub(super) struct Chunk {
+    /// The two input rows, blended; with one more value at the end.
+    blended: [f32; SPAN + 1],
+    /// What is left of each column, and how far it is to what is right of it.
+    values: [f32; CHUNK + COPIES],
+    steps: [f32; CHUNK + COPIES],
+    columns: Range<usize>,
+}
+
+impl Chunk {
     #[inline(always)]
-    pub(super) fn chunk(&self, x: &[f32], row: usize, first: usize, y: &mut [f32]) {
-        let (row, width) = (self.rows[row], self.input[1]);
-        let columns = &self.columns[first..first + y.len()];
-        let (Some(left), Some(right)) = (columns.first(), columns.last()) else { return };
-        let span = left.low as usize..right.high as usize + 1;
-        let low = &x[row.low * width..][span.clone()];
-        let high = &x[row.high * width..][span.clone()];
-        if span.len() > SPAN {
-            return sample(columns, y, |at| blend(low[at], high[at], row.weight), left.low);
+    pub(super) fn new() -> Self {
+        let (values, steps) = ([0.0; CHUNK + COPIES], [0.0; CHUNK + COPIES]);
+        Self { blended: [0.0; SPAN + 1], values, steps, columns: 0..0 }
+    }
+
+    /// Takes the `count` columns from `first` on of row `row` of the plane `x`.
+    #[inline(always)]
+    pub(super) fn prepare(
+        &mut self,
+        resize: &Resize,
+        x: &[f32],
+        row: usize,
+        first: usize,
+        count: usize,
+    ) {
+        let (row, width) = (resize.rows[row], resize.input[1]);
+        self.columns = first..first + count;
+        let lows = &resize.lows[self.columns.clone()];
+        let left = lows[0] as usize;
+        let end = (lows[count - 1] as usize + 2).min(width);
+        let [low, high] = [row.low, row.high].map(|row| &x[row * width..][left..end]);
+        if end - left <= SPAN {
+            for ((to, &low), &high) in self.blended.iter_mut().zip(low).zip(high) {
+                *to = blend(low, high - low, row.weight);
+            }
+            // The last column of all has no right neighbour but itself.
+            self.blended[end - left] = self.blended[end - left - 1];
+            self.stretch(&resize.starts[left..lows[count - 1] as usize + 2]);
+        } else {
+            let at = |i: usize| blend(low[i], high[i] - low[i], row.weight);
+            for (i, &column) in lows.iter().enumerate() {
+                let column = column as usize - left;
+                self.values[i] = at(column);
+                self.steps[i] = at((column + 1).min(low.len() - 1)) - self.values[i];
+            }
         }
-        let mut blended = [0.0; SPAN];
-        for ((to, &low), &high) in blended.iter_mut().zip(low).zip(high) {
-            *to = blend(low, high, row.weight);
+    }
+
+    /// Repeats each blended value, and the step to the next one, over the columns between the two:
+    /// from one of `starts` to the next. Writing a few copies too many, which the next ones replace,
+    /// is faster than looking each value up.
+    #[inline(always)]
+    fn stretch(&mut self, starts: &[u32]) {
+        let columns = &self.columns;
+        for (pair, ends) in self.blended.windows(2).zip(starts.windows(2)) {
+            let start = (ends[0] as usize).max(columns.start) - columns.start;
+            let end = (ends[1] as usize).min(columns.end) - columns.start;
+            for at in (start..end).step_by(COPIES) {
+                self.values[at..at + COPIES].fill(pair[0]);
+                self.steps[at..at + COPIES].fill(pair[1] - pair[0]);
+            }
         }
-        // The remainder is never needed; it tells the compiler that no index leaves the array.
-        sample(columns, y, |at| blended[at % SPAN], left.low);
+    }
+
+    /// The resized values.
+    #[inline(always)]
+    pub(super) fn values(&self, resize: &Resize) -> impl Iterator<Item = f32> {
+        let weights = &resize.weights[self.columns.clone()];
+        let both = self.values.iter().zip(&self.steps);
+        both.zip(weights).map(
+            #[inline(always)]
+            |((&value, &step), &weight)| blend(value, step, weight),
+        )
     }
 }
 
+/// `low + weight * step`, with one rounding.
 #[inline(always)]
-fn sample(columns: &[Column], y: &mut [f32], x: impl Fn(usize) -> f32, left: u32) {
-    for (y, column) in y.iter_mut().zip(columns) {
-        let at = |column: u32| x((column - left) as usize);
-        *y = blend(at(column.low), at(column.high), column.weight);
-    }
-}
-
-/// `(1 - weight) * low + weight * high`.
-#[inline(always)]
-fn blend(low: f32, high: f32, weight: f32) -> f32 {
-    (high - low).mul_add(weight, low)
+fn blend(low: f32, step: f32, weight: f32) -> f32 {
+    step.mul_add(weight, low)
 }

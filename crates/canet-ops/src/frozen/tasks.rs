@@ -15,13 +15,32 @@ pub(super) fn for_rows<T: Send>(
     cost: usize,
     work: impl Fn(usize, &mut [T]) + Sync,
 ) {
+    for_rows_with(
+        y,
+        width,
+        cost,
+        || (),
+        #[inline(always)]
+        |(), row, y| work(row, y),
+    );
+}
+
+/// The same, where `work` needs a place to work in, which each task makes once with `place`.
+pub(super) fn for_rows_with<T: Send, P>(
+    y: &mut [T],
+    width: usize,
+    cost: usize,
+    place: impl Fn() -> P + Sync,
+    work: impl Fn(&mut P, usize, &mut [T]) + Sync,
+) {
     let rows = (TASK / (width * cost)).max(1);
     y.par_chunks_mut(rows * width).enumerate().for_each(|(task, y)| {
         simd::vectorised(
             #[inline(always)]
             || {
+                let mut place = place();
                 for (row, y) in y.chunks_exact_mut(width).enumerate() {
-                    work(task * rows + row, y);
+                    work(&mut place, task * rows + row, y);
                 }
             },
         );
