@@ -8,12 +8,16 @@
 
 use std::time::Instant;
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use canet_ops::{
     Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_train,
     concat, conv2d, cross_entropy, dropout, gate, max_pool2d, relu, resize_bilinear, scale,
     sigmoid,
 };
+
+/// That of the training program: it keeps the memory it was given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
     conv("stem 3x3 3->64 @512", [3, 64, 3, 512], 1, 1)?;
@@ -92,25 +96,40 @@ fn time(name: &str, inputs: &[&Var], op: impl Fn(&[Value]) -> Result<Value>) -> 
     Ok(())
 }
 
-/// Medians over 7 runs: forward, and forward with backward. The gradient that comes in is made
-/// outside of the times, and the operation may work in its memory, as in the middle of a network.
+/// Medians: forward, and forward with backward. The gradient that comes in is made by another
+/// operation, whose time is taken off again: the one at hand may work in its memory, as in the middle
+/// of a network.
 fn measure(inputs: &[&Var], op: impl Fn(&[Value]) -> Result<Value>) -> Result<[f64; 2]> {
+    const RUNS: usize = 9;
     let values: Vec<Value> = inputs.iter().map(|var| Value::variable(var)).collect();
-    let mut times = [vec![], vec![]];
-    for _ in 0..7 {
-        let start = Instant::now();
-        let y = op(&values)?;
-        let forward = start.elapsed().as_secs_f64();
-        let last = scale(&y, 1.0)?;
-        let seed = last.tensor().ones_like()?;
-        drop(y);
-        let start = Instant::now();
-        last.backward_from(seed)?;
-        times[0].push(forward);
-        times[1].push(forward + start.elapsed().as_secs_f64());
+    let (mut forward, mut with, mut without) = (vec![], vec![], vec![]);
+    for _ in 0..RUNS {
+        let (seconds, y) = seconds(|| op(&values))?;
+        forward.push(seconds);
+        with.push(backward_of_copy(y)?);
     }
-    Ok(times.map(|mut t| {
-        t.sort_by(f64::total_cmp);
-        t[t.len() / 2]
-    }))
+    let shape = op(&values)?.tensor().shape().clone();
+    let plain = Value::variable(&Var::zeros(shape, DType::F32, &Device::Cpu)?);
+    for _ in 0..RUNS {
+        without.push(backward_of_copy(plain.clone())?);
+    }
+    let [forward, with, without] = [forward, with, without].map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    Ok([forward, forward + with - without])
+}
+
+/// Seconds of a backward pass through `y`, and through an operation after it that copies.
+fn backward_of_copy(y: Value) -> Result<f64> {
+    let last = scale(&y, 1.0)?;
+    let seed = last.tensor().clone();
+    drop(y);
+    Ok(seconds(|| last.backward_from(seed))?.0)
+}
+
+fn seconds<R>(work: impl FnOnce() -> Result<R>) -> Result<(f64, R)> {
+    let start = Instant::now();
+    let result = work()?;
+    Ok((start.elapsed().as_secs_f64(), result))
 }

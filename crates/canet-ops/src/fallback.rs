@@ -37,3 +37,52 @@ pub(crate) fn by_reference(
 pub(crate) fn on_cpu(inputs: &[&Value]) -> bool {
     inputs.iter().all(|input| input.tensor().device().is_cpu())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConvGeometry, conv2d, reference};
+    use candle_core::{DType, Device};
+
+    fn close(a: &Tensor, b: &Tensor) {
+        let off = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        assert!(off.to_scalar::<f64>().unwrap() < 1e-12);
+    }
+
+    /// A chain of references and kernels gives what kernels give.
+    #[test]
+    fn references_have_the_gradients_of_kernels() {
+        let random = |shape: &[usize]| Var::randn(0f64, 1.0, shape, &Device::Cpu).unwrap();
+        let (x, w, b) = (random(&[2, 3, 5, 4]), random(&[6, 3, 3, 3]), random(&[6]));
+        let geometry = ConvGeometry::default().with_padding(1).with_stride(2);
+        let seed = Tensor::ones((2, 6, 3, 2), DType::F64, &Device::Cpu).unwrap();
+        let run = |by_kernel: bool, weight: Value| {
+            let doubled = crate::scale(&Value::variable(&x), 2.0).unwrap();
+            let bias = Value::variable(&b);
+            let y = if by_kernel {
+                conv2d(&doubled, &weight, Some(&bias), &geometry).unwrap()
+            } else {
+                let conv = |t: &[Tensor]| reference::conv2d(&t[0], &t[1], t.get(2), &geometry);
+                by_reference(&[&doubled, &weight, &bias], conv).unwrap()
+            };
+            let result = y.tensor().clone();
+            (result, crate::relu(&y).unwrap().backward_from(seed.clone()).unwrap())
+        };
+        for tracked in [true, false] {
+            let weight =
+                || if tracked { Value::variable(&w) } else { w.as_tensor().clone().into() };
+            let [mut kernel, mut plain] = [true, false].map(|by_kernel| run(by_kernel, weight()));
+            close(&kernel.0, &plain.0);
+            for var in [&x, &b] {
+                close(&kernel.1.take(var).unwrap(), &plain.1.take(var).unwrap());
+            }
+            assert_eq!(plain.1.take(&w).is_some(), tracked);
+        }
+    }
+
+    #[test]
+    fn constants_stay_constants() {
+        let x = Value::from(Tensor::ones((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap());
+        assert!(!by_reference(&[&x], |t| reference::relu(&t[0])).unwrap().is_tracked());
+    }
+}

@@ -240,3 +240,6 @@ fn add_into<T: Real>(a: &Tensor, b: &Tensor) -> Result<()> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

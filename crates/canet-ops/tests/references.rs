@@ -1,0 +1,257 @@
+//! Kernel against reference where PyTorch's goldens do not reach: all the small operations, shapes
+//! that end in the middle of a block, inputs that are not contiguous.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
+
+mod common;
+
+use candle_core::{DType, Device, Result, Tensor};
+use canet_ops::{
+    Activation, Corners, Value, adaptive_avg_pool2d, add, add_relu, batch_norm_frozen,
+    batch_norm_train, concat, dropout, gate, max_pool2d, reference, relu, resize_bilinear, scale,
+    sigmoid, spread,
+};
+
+use common::{by_candle, by_kernel, flat, values, vars};
+
+/// Maps: single pixels, odd sizes, and planes that no block ends with.
+const SHAPES: [[usize; 4]; 6] =
+    [[1, 1, 1, 1], [2, 5, 1, 1], [3, 2, 5, 7], [2, 3, 33, 35], [1, 40, 16, 16], [2, 1, 61, 129]];
+
+/// Compares results and gradients in both float types with those of the reference in `f64`: candle's
+/// own sums lose digits in `f32`.
+fn compare(
+    name: &str,
+    inputs: &[Tensor],
+    kernel: impl Fn(&[Value]) -> Result<Value>,
+    plain: impl Fn(&[Tensor]) -> Result<Tensor>,
+) {
+    // Not around 0, where sums over many pixels would be nothing but rounding.
+    let upstream = |y: &Tensor| (values(y.dims(), 3) + 0.5).unwrap().to_dtype(y.dtype()).unwrap();
+    let (expected_y, expected) = by_candle(&vars(inputs, DType::F64), upstream, &plain).unwrap();
+    for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let inputs = vars(inputs, dtype);
+        let (y, gradients) = by_kernel(&inputs, upstream, &kernel).unwrap();
+        assert_eq!(y.dims(), expected_y.dims(), "{name}");
+        let pairs = gradients.iter().zip(&expected).chain([(&y, &expected_y)]);
+        for (i, (actual, expected)) in pairs.enumerate() {
+            assert_eq!(actual.dims(), expected.dims(), "{name}: {i}");
+            let (a, e) = (flat(actual), flat(expected));
+            let largest = e.iter().fold(1e-2, |m: f64, v| m.max(v.abs()));
+            let worst = a.iter().zip(&e).map(|(a, e)| (a - e).abs()).fold(0.0, f64::max);
+            assert!(
+                worst <= tolerance * largest,
+                "{name} {dtype:?} {:?}: {i} is off by {worst:e} of {largest:e}",
+                inputs[0].dims()
+            );
+        }
+    }
+}
+
+#[test]
+fn elementwise() {
+    for shape in SHAPES {
+        let [a, b] = [1, 2].map(|salt| values(&shape, salt));
+        let one = std::slice::from_ref(&a);
+        compare("relu", one, |t| relu(&t[0]), |t| reference::relu(&t[0]));
+        compare("sigmoid", one, |t| sigmoid(&t[0]), |t| reference::sigmoid(&t[0]));
+        compare("scale", one, |t| scale(&t[0], -0.3), |t| &t[0] * -0.3);
+        compare(
+            "dropout",
+            one,
+            |t| dropout(&t[0], 0.3, 11),
+            |t| reference::dropout(&t[0], 0.3, 11),
+        );
+        let two = [a, b];
+        compare("add", &two, |t| add(&t[0], &t[1]), |t| &t[0] + &t[1]);
+        compare(
+            "add_relu",
+            &two,
+            |t| add_relu(&t[0], &t[1]),
+            |t| reference::add_relu(&t[0], &t[1]),
+        );
+        compare("twice", &two[..1], |t| add(&t[0], &t[0]), |t| &t[0] + &t[0]);
+    }
+    let scalar = [values(&[], 1), values(&[], 2)];
+    compare("add scalars", &scalar, |t| add(&t[0], &t[1]), |t| &t[0] + &t[1]);
+}
+
+#[test]
+fn gates() {
+    for shape in SHAPES {
+        let [n, c, _, _] = shape;
+        for keep in [false, true] {
+            for factor in [[n, c, 1, 1], shape] {
+                compare(
+                    "gate",
+                    &[values(&shape, 1), values(&factor, 2)],
+                    |t| gate(&t[0], &t[1], keep),
+                    |t| reference::gate(&t[0], &t[1], keep),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn joins_and_spreads() {
+    for [n, c, h, w] in SHAPES {
+        let part = |channels: usize, salt| values(&[n, channels, h, w], salt);
+        let parts = [part(c, 1), part(3, 2), part(c + 1, 3)];
+        for count in 1..=3 {
+            compare(
+                "concat",
+                &parts[..count],
+                |t| concat(&t.iter().collect::<Vec<_>>()),
+                reference::concat,
+            );
+        }
+        compare(
+            "spread",
+            &[values(&[n, c, 1, 1], 1)],
+            |t| spread(&t[0], [h, w]),
+            |t| reference::spread(&t[0], [h, w]),
+        );
+    }
+}
+
+#[test]
+fn batch_norms() {
+    for shape in SHAPES {
+        let c = shape[1];
+        let statistics = (values(&[c], 4), (values(&[c], 5) + 1.5).unwrap());
+        for activation in [Activation::None, Activation::Relu] {
+            for count in [3, 4] {
+                let inputs = [values(&shape, 1), values(&[c], 2), values(&[c], 3)];
+                let inputs = [&inputs[..], &[values(&shape, 7)]].concat();
+                let of = |t: &Tensor, like: &Tensor| t.to_dtype(like.dtype());
+                compare(
+                    "frozen",
+                    &inputs[..count],
+                    |t| {
+                        let [mean, var] =
+                            [&statistics.0, &statistics.1].map(|s| of(s, t[0].tensor()).unwrap());
+                        let (x, w, b, r) = (&t[0], &t[1], &t[2], t.get(3));
+                        batch_norm_frozen(x, w, b, &mean, &var, 1e-3, r, activation)
+                    },
+                    |t| {
+                        let [mean, var] =
+                            [&statistics.0, &statistics.1].map(|s| of(s, &t[0]).unwrap());
+                        let (x, w, b, r) = (&t[0], &t[1], &t[2], t.get(3));
+                        reference::batch_norm_frozen(x, w, b, &mean, &var, 1e-3, r, activation)
+                    },
+                );
+                // Over few values a channel gradients are nothing but rounding.
+                if shape[0] * shape[2] * shape[3] > 2 {
+                    compare(
+                        "train",
+                        &inputs[..count],
+                        |t| {
+                            let (x, w, b, r) = (&t[0], &t[1], &t[2], t.get(3));
+                            Ok(batch_norm_train(x, w, b, 1e-3, r, activation)?.0)
+                        },
+                        |t| {
+                            let (x, w, b, r) = (&t[0], &t[1], &t[2], t.get(3));
+                            Ok(reference::batch_norm_train(x, w, b, 1e-3, r, activation)?.0)
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pools_and_resizes() {
+    for shape in SHAPES {
+        let [_, _, h, w] = shape;
+        let x = [values(&shape, 1)];
+        for (kernel, stride, padding) in [(2, 2, 0), (3, 2, 1), (3, 1, 1), (5, 3, 2), (2, 1, 1)] {
+            if h.min(w) + 2 * padding >= kernel {
+                compare(
+                    "max-pool",
+                    &x,
+                    |t| max_pool2d(&t[0], kernel, stride, padding),
+                    |t| reference::max_pool2d(&t[0], kernel, stride, padding),
+                );
+            }
+        }
+        for out in [[1, 1], [2, 3], [h.div_ceil(2), w.div_ceil(3)], [h + 3, w + 1], [70, 66]] {
+            compare(
+                "average pool",
+                &x,
+                |t| adaptive_avg_pool2d(&t[0], out),
+                |t| reference::adaptive_avg_pool2d(&t[0], out),
+            );
+            for corners in [Corners::Aligned, Corners::HalfPixel] {
+                compare(
+                    "resize",
+                    &x,
+                    |t| resize_bilinear(&t[0], out, corners),
+                    |t| reference::resize_bilinear(&t[0], out, corners),
+                );
+            }
+        }
+    }
+}
+
+/// The last two axes exchanged: not contiguous.
+#[test]
+fn views() {
+    let x = values(&[2, 3, 9, 6], 1).t().unwrap();
+    let view = Value::from(x.clone());
+    let copy = Value::from(x.contiguous().unwrap());
+    let ops: [(&str, &dyn Fn(&Value) -> Result<Value>); 8] = [
+        ("relu", &relu),
+        ("sigmoid", &sigmoid),
+        ("scale", &|x| scale(x, 2.0)),
+        ("add", &|x| add(x, x)),
+        ("gate", &|x| gate(x, x, true)),
+        ("concat", &|x| concat(&[x, x])),
+        ("max-pool", &|x| max_pool2d(x, 2, 2, 0)),
+        ("resize", &|x| resize_bilinear(x, [5, 5], Corners::Aligned)),
+    ];
+    for (name, op) in ops {
+        let [of_view, of_copy] = [&view, &copy].map(|x| flat(op(x).unwrap().tensor()));
+        assert_eq!(of_view, of_copy, "{name}");
+    }
+}
+
+/// NaN is not hidden, and of equal values the first in reading order wins; so with -inf, which
+/// padding must not beat.
+#[test]
+fn max_pool_chooses_as_pytorch_does() {
+    let low = f32::NEG_INFINITY;
+    let x = [[1f32, 1.0, f32::NAN, 2.0], [1.0, 0.0, 3.0, 4.0], [low; 4], [low; 4]];
+    let x = Tensor::new(&[[x]], &Device::Cpu).unwrap();
+    let x = vars(&[x], DType::F32);
+    let ones = |y: &Tensor| y.ones_like().unwrap();
+    let (y, gradients) = by_kernel(&x, ones, |t| max_pool2d(&t[0], 2, 2, 0)).unwrap();
+    let y: Vec<f32> = y.flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(y[0], 1.0);
+    assert!(y[1].is_nan());
+    assert_eq!(y[2..], [low, low]);
+    let winners = [1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0].map(f64::from);
+    assert_eq!(flat(&gradients[0]), winners);
+    let least = Tensor::full(low, (1, 1, 3, 5), &Device::Cpu).unwrap();
+    let x = vars(&[least], DType::F32);
+    let (_, gradients) = by_kernel(&x, ones, |t| max_pool2d(&t[0], 3, 2, 1)).unwrap();
+    assert_eq!(flat(&gradients[0]).iter().sum::<f64>(), 6.0);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let value = |shape: &[usize]| Value::from(values(shape, 1));
+    let x = value(&[2, 3, 4, 5]);
+    assert!(add(&x, &value(&[2, 3, 5, 4])).is_err());
+    assert!(add_relu(&x, &value(&[1])).is_err());
+    assert!(gate(&x, &value(&[2, 1, 1, 1]), false).is_err());
+    assert!(concat(&[]).is_err());
+    assert!(concat(&[&x, &value(&[2, 3, 4, 4])]).is_err());
+    assert!(spread(&x, [8, 8]).is_err());
+    assert!(max_pool2d(&value(&[1, 1, 2, 2]), 3, 1, 0).is_err());
+    assert!(resize_bilinear(&x, [0, 3], Corners::Aligned).is_err());
+    let (w, r) = (value(&[3]), value(&[2, 3, 4, 4]));
+    assert!(batch_norm_train(&x, &w, &w, 1e-3, Some(&r), Activation::None).is_err());
+    assert!(batch_norm_train(&x, &w, &value(&[4]), 1e-3, None, Activation::None).is_err());
+}
