@@ -95,7 +95,9 @@ fn scale_planes<T: Real>(at: usize, block: &mut [T], plane: usize, factors: &[T]
                 #[inline(always)]
                 |i, _, piece| {
                     let factor = factors[i];
-                    piece.iter_mut().for_each(|v| *v = product(*v, factor, keep));
+                    for v in piece.iter_mut() {
+                        *v = product(*v, factor, keep);
+                    }
                 },
             );
         },

@@ -194,8 +194,7 @@ impl Gradient {
     /// The sum, in place where one of both may be changed.
     fn plus(self, other: Self) -> Result<Self> {
         let (sum, other) = match (self, other) {
-            (Self::Own(sum), other) => (sum, other.into_tensor()),
-            (other, Self::Own(sum)) => (sum, other.into_tensor()),
+            (Self::Own(sum), other) | (other, Self::Own(sum)) => (sum, other.into_tensor()),
             (Self::Shared(a), Self::Shared(b)) => return Ok(Self::Own((a + b)?)),
         };
         if !sum.device().is_cpu() {

@@ -84,7 +84,9 @@ fn count(targets: &[u8]) -> [usize; 256] {
     const BLOCK: usize = 1 << 16;
     let of_block = |block: &[u8]| {
         let mut counts = [0; 256];
-        block.iter().for_each(|&t| counts[usize::from(t)] += 1);
+        for &t in block {
+            counts[usize::from(t)] += 1;
+        }
         counts
     };
     let zero = || [0; 256];
@@ -181,7 +183,7 @@ impl<T: Math> Block<T> {
             if weight != 0.0 {
                 self.loss += weight * self.logs[i].as_f64();
                 // Of all classes, this one is to have the whole sum.
-                self.values[class * BLOCK + i] = self.values[class * BLOCK + i] - self.sums[i];
+                self.values[class * BLOCK + i] -= self.sums[i];
             }
         }
     }

@@ -21,6 +21,7 @@ impl Math for f64 {
     }
 }
 
+#[expect(clippy::excessive_precision, reason = "constants are written as they were published")]
 impl Math for f32 {
     /// `2^n e^r` with `n = round(x / ln 2)`, and a polynomial for `e^r`.
     #[inline(always)]

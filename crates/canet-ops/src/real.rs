@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 use std::thread::LocalKey;
 
 use candle_core::WithDType;
@@ -20,6 +20,7 @@ pub(crate) trait Real:
     + Div<Output = Self>
     + AddAssign
     + MulAssign
+    + SubAssign
     + Sum
 {
     const ZERO: Self;

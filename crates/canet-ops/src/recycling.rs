@@ -130,6 +130,7 @@ fn granules(size: usize) -> usize {
 }
 
 impl Row {
+    #[expect(clippy::large_stack_arrays, reason = "it is the start value of a static")]
     const fn new() -> Self {
         Self { asked: false, len: 0, top: 0, used: 0, bits: [0; STRETCH / GRANULE / WORD] }
     }

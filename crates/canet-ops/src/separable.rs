@@ -15,7 +15,7 @@ use crate::{lanes, simd};
 pub(crate) struct Bands<T> {
     /// Inputs of the map.
     inputs: usize,
-    bands: Vec<Band>,
+    outputs: Vec<Band>,
     weights: Vec<T>,
 }
 
@@ -29,36 +29,36 @@ struct Band {
 impl<T: Real> Bands<T> {
     /// `bands` has the first input of each output, and the weights from there on.
     pub(crate) fn new(inputs: usize, bands: impl Iterator<Item = (usize, Vec<f64>)>) -> Self {
-        let mut all = Self { inputs, bands: Vec::new(), weights: Vec::new() };
+        let mut all = Self { inputs, outputs: Vec::new(), weights: Vec::new() };
         for (start, weights) in bands {
             let first = all.weights.len();
             all.weights.extend(weights.into_iter().map(T::of_f64));
-            all.bands.push(Band { start, weights: first..all.weights.len() });
+            all.outputs.push(Band { start, weights: first..all.weights.len() });
         }
         all
     }
 
     fn outputs(&self) -> usize {
-        self.bands.len()
+        self.outputs.len()
     }
 
     /// First input and weights of output `i`.
     #[inline(always)]
     fn band(&self, i: usize) -> (usize, &[T]) {
-        let band = &self.bands[i];
+        let band = &self.outputs[i];
         (band.start, &self.weights[band.weights.clone()])
     }
 
     /// All inputs of some outputs.
     fn reach(&self, outputs: Range<usize>) -> Range<usize> {
-        let bands = self.bands[outputs].iter().filter(|band| !band.weights.is_empty());
+        let bands = self.outputs[outputs].iter().filter(|band| !band.weights.is_empty());
         let range = |band: &Band| band.start..band.start + band.weights.len();
         bands.map(range).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
     }
 
     fn transposed(&self) -> Self {
         let mut columns = vec![(0, Vec::new()); self.inputs];
-        for (i, band) in self.bands.iter().enumerate() {
+        for (i, band) in self.outputs.iter().enumerate() {
             for (at, weight) in (band.start..).zip(&self.weights[band.weights.clone()]) {
                 let (start, weights): &mut (usize, Vec<f64>) = &mut columns[at];
                 if weights.is_empty() {

@@ -49,7 +49,8 @@ fn main() -> Result<()> {
         drop(gradients);
         let whole = start.elapsed();
         println!("step {step}: loss {value:.4}, gradient {norm:.4e}, {:.0} ms", ms(whole));
-        times.push([forward, backward - forward, whole - backward, whole].map(ms));
+        let [forward, backward, whole] = [forward, backward, whole].map(ms);
+        times.push([forward, backward - forward, whole - backward, whole]);
     }
     let [forward, backward, update, whole] = medians(&times[1..]);
     println!(

@@ -4,10 +4,13 @@
 
 use std::process::ExitCode;
 
-/// Training makes and drops buffers of tens of megabytes at every step. The system's allocator gives
-/// each back to the kernel and faults it in again, page by page; mimalloc keeps them.
+/// Training makes and drops buffers of tens of megabytes at every step; see [`canet_ops::Recycling`].
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: canet_ops::Recycling<mimalloc::MiMalloc> =
+    canet_ops::Recycling::with_small(KEPT, mimalloc::MiMalloc);
+
+/// Bytes that are kept for the next step, at most.
+const KEPT: usize = 8 << 30;
 
 fn main() -> ExitCode {
     // A panic is a bug, and bugs have exit code 1.

@@ -20,7 +20,7 @@ impl<T> Default for After<'_, T> {
     }
 }
 
-impl<'a, T: Real> After<'a, T> {
+impl<T: Real> After<'_, T> {
     /// The part for `channels` of a result of `pixels` a channel.
     pub(super) fn of(&self, channels: std::ops::Range<usize>, pixels: usize) -> Self {
         Self {

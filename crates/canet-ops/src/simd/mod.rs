@@ -17,7 +17,7 @@ pub(crate) enum Isa {
     /// 256-bit vectors and fused multiply-add, 16 registers.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Whatever the compiler makes of plain loops (NEON on AArch64).
+    /// Whatever the compiler makes of plain loops (NEON on `AArch64`).
     Portable,
 }
 

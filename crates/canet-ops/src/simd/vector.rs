@@ -81,7 +81,7 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
     #[inline(always)]
     fn sub(mut self, other: Self) -> Self {
         for l in 0..PLAIN {
-            self[l] = self[l] - other[l];
+            self[l] -= other[l];
         }
         self
     }

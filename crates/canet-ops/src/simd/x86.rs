@@ -2,17 +2,6 @@
 
 #![expect(unsafe_code, reason = "intrinsics are unsafe outside code compiled for them")]
 
-use std::arch::x86_64::{
-    __m256, __m512, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
-    _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_permutex2var_pd, _mm512_permutexvar_pd,
-    _mm512_set_epi64, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps,
-    _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
-};
-
-use super::vector::Vector;
-
 /// Selectors of shuffles: the lower or the upper two of each operand.
 const LOWER: i32 = 0b01_00_01_00;
 const UPPER: i32 = 0b11_10_11_10;
@@ -98,7 +87,15 @@ macro_rules! arithmetic {
 }
 
 mod wide {
-    use super::*;
+    use std::arch::x86_64::{
+        __m512, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_max_ps, _mm512_permutex2var_pd, _mm512_permutexvar_pd,
+        _mm512_set_epi64, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps,
+        _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+    };
+
+    use super::{EVEN, FIRST, LOWER, ODD, SECOND, UPPER};
+    use crate::simd::Vector;
 
     impl Vector<f32> for __m512 {
         arithmetic!(
@@ -187,7 +184,14 @@ mod wide {
 }
 
 mod narrow {
-    use super::*;
+    use std::arch::x86_64::{
+        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
+        _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
+        _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+
+    use super::{FIRST, LOWER, SECOND, UPPER};
+    use crate::simd::Vector;
 
     impl Vector<f32> for __m256 {
         arithmetic!(

@@ -170,7 +170,7 @@ impl<T: Real> Task<'_, T> {
                     self.store::<V>(line, start, first.place[1], bias);
                 } else {
                     let mut row = [[T::ZERO; STEP]; W];
-                    self.join::<V, W>(line, &pieces[..count], &mut row);
+                    join::<T, V, W>(line, &pieces[..count], &mut row);
                     let row = &row.as_flattened()[..self.winograd.output[1]];
                     self.store_row::<V>(row, start, bias);
                 }
@@ -193,41 +193,6 @@ impl<T: Real> Task<'_, T> {
                     && piece.place == [pieces[0].place[0], picture]
                     && piece.columns == columns(picture)
             })
-    }
-
-    /// Puts the columns of some pieces where they belong in a row.
-    #[inline(always)]
-    fn join<V: Vector<T>, const W: usize>(
-        &self,
-        line: &[T],
-        pieces: &[Piece],
-        row: &mut [[T; STEP]; W],
-    ) {
-        let row = row.as_flattened_mut();
-        let columns = pieces[0].columns;
-        // Whole vectors; what they hold past the end of a piece is not stored.
-        let room = row.len();
-        let fit = |done: usize| {
-            done < columns
-                && pieces.len() * (done + V::LANES) <= room
-                && pieces.iter().all(|piece| piece.from + done + V::LANES <= line.len())
-        };
-        let mut done = 0;
-        while matches!(pieces.len(), 2 | 4) && fit(done) {
-            let at = |picture: usize| V::load(&line[pieces[picture].from + done..]);
-            let to = &mut row[pieces.len() * done..];
-            if pieces.len() == 2 {
-                V::store_by_two([at(0), at(1)], to);
-            } else {
-                V::store_by_four([at(0), at(1), at(2), at(3)], to);
-            }
-            done += V::LANES;
-        }
-        for (picture, piece) in pieces.iter().enumerate() {
-            for column in done..piece.columns {
-                row[picture + pieces.len() * column] = line[piece.from + column];
-            }
-        }
     }
 
     /// Where row `y` of a piece's picture starts in the result.
@@ -256,6 +221,40 @@ impl<T: Real> Task<'_, T> {
         for (i, value) in line.iter().enumerate() {
             let at = start + x + i * self.winograd.dilation;
             self.store_row::<V>(std::slice::from_ref(value), at, bias);
+        }
+    }
+}
+
+/// Puts the columns of some pieces where they belong in a row.
+#[inline(always)]
+fn join<T: Real, V: Vector<T>, const W: usize>(
+    line: &[T],
+    pieces: &[Piece],
+    row: &mut [[T; STEP]; W],
+) {
+    let row = row.as_flattened_mut();
+    let columns = pieces[0].columns;
+    // Whole vectors; what they hold past the end of a piece is not stored.
+    let room = row.len();
+    let fit = |done: usize| {
+        done < columns
+            && pieces.len() * (done + V::LANES) <= room
+            && pieces.iter().all(|piece| piece.from + done + V::LANES <= line.len())
+    };
+    let mut done = 0;
+    while matches!(pieces.len(), 2 | 4) && fit(done) {
+        let at = |picture: usize| V::load(&line[pieces[picture].from + done..]);
+        let to = &mut row[pieces.len() * done..];
+        if pieces.len() == 2 {
+            V::store_by_two([at(0), at(1)], to);
+        } else {
+            V::store_by_four([at(0), at(1), at(2), at(3)], to);
+        }
+        done += V::LANES;
+    }
+    for (picture, piece) in pieces.iter().enumerate() {
+        for column in done..piece.columns {
+            row[picture + pieces.len() * column] = line[piece.from + column];
         }
     }
 }

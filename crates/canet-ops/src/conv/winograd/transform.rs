@@ -133,32 +133,26 @@ pub(super) fn gradient_tiles<T: Real, V: Vector<T>>(
 /// The gradient of a 3x3 filter from those of its frequencies.
 #[inline(always)]
 pub(super) fn weight_gradient_tile<T: Real>(u: &[T; FREQUENCIES]) -> [T; 9] {
-    let mut rows = [[T::ZERO; SIDE]; 3];
+    let [mut row0, mut row1, mut row2] = [[T::ZERO; SIDE]; 3];
     for b in 0..SIDE {
-        let column = weight_gradient([u[b], u[b + 6], u[b + 12], u[b + 18], u[b + 24], u[b + 30]]);
-        for k in 0..3 {
-            rows[k][b] = column[k];
-        }
+        [row0[b], row1[b], row2[b]] =
+            weight_gradient([u[b], u[b + 6], u[b + 12], u[b + 18], u[b + 24], u[b + 30]]);
     }
-    let [first, second, third] = rows.map(weight_gradient);
     let mut filter = [T::ZERO; 9];
-    filter[..3].copy_from_slice(&first);
-    filter[3..6].copy_from_slice(&second);
-    filter[6..].copy_from_slice(&third);
+    for (to, row) in filter.as_chunks_mut::<3>().0.iter_mut().zip([row0, row1, row2]) {
+        *to = weight_gradient(row);
+    }
     filter
 }
 
 /// Two-dimensional output tiles, a vector of them; frequencies as in [`input_tiles`].
 #[inline(always)]
 pub(super) fn output_tiles<T: Real, V: Vector<T>>(at: impl Fn(usize) -> V) -> [[V; STEP]; STEP] {
-    let mut rows = [[V::splat(T::ZERO); SIDE]; STEP];
+    let [mut row0, mut row1, mut row2, mut row3] = [[V::splat(T::ZERO); SIDE]; STEP];
     for b in 0..SIDE {
-        let column = output([at(b), at(b + 6), at(b + 12), at(b + 18), at(b + 24), at(b + 30)]);
-        for i in 0..STEP {
-            rows[i][b] = column[i];
-        }
+        [row0[b], row1[b], row2[b], row3[b]] =
+            output([at(b), at(b + 6), at(b + 12), at(b + 18), at(b + 24), at(b + 30)]);
     }
-    let [row0, row1, row2, row3] = rows;
     [output(row0), output(row1), output(row2), output(row3)]
 }
 
