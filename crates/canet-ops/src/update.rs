@@ -287,9 +287,12 @@ mod tests {
 
     fn sgd(by_candle: bool) -> [Vec<f32>; 3] {
         let step = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 0.01, scale: 0.25 };
-        stepped(|_, w, g, [m, _]| match by_candle {
-            true => step.apply_by_candle(w, g, m).unwrap(),
-            false => step.apply(w, g, m).unwrap(),
+        stepped(|_, w, g, [m, _]| {
+            if by_candle {
+                step.apply_by_candle(w, g, m).unwrap();
+            } else {
+                step.apply(w, g, m).unwrap();
+            }
         })
     }
 
@@ -303,9 +306,10 @@ mod tests {
                 scale: 0.25,
                 number,
             };
-            match by_candle {
-                true => step.apply_by_candle(w, g, [m, v]).unwrap(),
-                false => step.apply(w, g, [m, v]).unwrap(),
+            if by_candle {
+                step.apply_by_candle(w, g, [m, v]).unwrap();
+            } else {
+                step.apply(w, g, [m, v]).unwrap();
             }
         })
     }

@@ -112,10 +112,12 @@ mod tests {
     }
 
     #[test]
-    #[should_panic]
     fn a_view_past_the_end_is_refused_by_every_kernel() {
         let gy = vec![1.0f32; shape(Isa::detect())[0] * 16];
-        let mut dots = [[0.0f32; MOST_VIEWS]; MOST_ROWS];
-        add_dots(&gy, &[0.0; 20], &[0, 5, 0, 0, 0, 0], 16, &mut dots);
+        let refused = std::panic::catch_unwind(|| {
+            let mut dots = [[0.0f32; MOST_VIEWS]; MOST_ROWS];
+            add_dots(&gy, &[0.0; 20], &[0, 5, 0, 0, 0, 0], 16, &mut dots);
+        });
+        assert!(refused.is_err());
     }
 }

@@ -123,7 +123,8 @@ mod tests {
                         let terms =
                             (0..steps).map(|k| (band[k * rows + i], panel[k * columns + j]));
                         let expected = terms.fold(0.5f32, |sum, (a, b)| a.mul_add(b, sum));
-                        assert_eq!(sums[i * columns + j], expected, "{steps} ({i}, {j})");
+                        let sum = sums[i * columns + j];
+                        assert_eq!(sum.to_bits(), expected.to_bits(), "{steps} ({i}, {j})");
                     }
                 }
             }

@@ -32,6 +32,7 @@ fn a_value_used_twice_gets_the_sum() {
     let seed = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
     let own = |x: &Value| copies(&[x]);
     let shared = |x: &Value| hands_on(x, &elsewhere);
+    #[expect(clippy::type_complexity, reason = "a table of operations")]
     let ops: [(&str, [&dyn Fn(&Value) -> Value; 2], [f32; 2]); 4] = [
         ("own, own", [&own, &own], [2.0, 4.0]),
         ("own, shared", [&own, &shared], [11.0, 22.0]),
@@ -86,7 +87,7 @@ fn with_token(input: &Value) -> (Value, Weak<()>) {
     let token = Arc::new(());
     let weak = Arc::downgrade(&token);
     let value = Value::of(input.tensor().clone(), &[input], move |gy| {
-        let _own = token;
+        drop(token);
         Ok(vec![Some(gy)])
     });
     (value, weak)

@@ -189,7 +189,9 @@ mod tests {
         let mut products = [[0.0; 8]; FREQUENCIES];
         input_tiles::<f64, V>(&x, |f, v| products[f] = v);
         for (products, u) in products.iter_mut().zip(weight_tile(w)) {
-            products.iter_mut().for_each(|m| *m *= u);
+            for m in products {
+                *m *= u;
+            }
         }
         let y = output_tiles::<f64, V>(|f| products[f]);
         for (i, j, l) in (0..STEP * STEP * 8).map(|n| (n / 8 / STEP, n / 8 % STEP, n % 8)) {
