@@ -24,10 +24,17 @@ pub(crate) struct Case {
     pub(crate) every: usize,
 }
 
-/// The bytes of the file.
+/// The share of a batch in running statistics, in the script.
+const MOMENTUM: f64 = 0.1;
+
+/// The bytes of the file of logits.
 pub(crate) fn file() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/networks.safetensors");
-    std::fs::read(path).unwrap()
+    read("networks.safetensors")
+}
+
+/// The bytes of a file of goldens.
+pub(crate) fn read(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap()
 }
 
 /// All networks of the file, by name.
@@ -50,7 +57,7 @@ impl Case {
             return ModelConfig::Assignment(AssignmentConfig {
                 classes,
                 rates,
-                ..Default::default()
+                batch_norm_momentum: MOMENTUM,
             });
         }
         ModelConfig::Canet(CanetConfig {
@@ -59,12 +66,20 @@ impl Case {
             aux: self.aux.unwrap(),
             classes,
             rates,
+            batch_norm_momentum: MOMENTUM,
+            dropout: 0.0,
+            head_dropout: 0.0,
             ..Default::default()
         })
     }
 
     /// The network with the formula's weights and statistics.
     pub(crate) fn network(&self) -> Network {
+        self.build().0
+    }
+
+    /// The network and its parameters.
+    pub(crate) fn build(&self) -> (Network, Params) {
         let mut params = Params::blank(&Device::Cpu);
         let network = Network::new(&self.config(), &mut params).unwrap();
         for param in params.iter() {
@@ -72,7 +87,7 @@ impl Case {
             let values = Tensor::from_vec(values, param.var.shape(), &Device::Cpu).unwrap();
             param.var.set(&values).unwrap();
         }
-        network
+        (network, params)
     }
 }
 
@@ -97,7 +112,7 @@ fn parameter(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// As `uniform` in the script: splitmix64 started at the FNV-1a hash of the name.
-fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
+pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
     let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
