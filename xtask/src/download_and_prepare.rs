@@ -10,6 +10,7 @@ use anyhow::Result;
 use canet_core::LabelMap;
 use canet_data::dataset_spec::DatasetSpec;
 use canet_data::prepare::{Outcome, PrepareOptions, check_out, prepare};
+use canet_data::raster::Rule;
 
 use crate::progress::{Bar, Unit, say};
 use crate::{fault, report, source};
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// Another label map than the data set's usual one: a name, or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
     label_map: Option<String>,
+    /// How polygons become pixels (see data-spec/rasterisation.md)
+    #[arg(long, value_name = "RULE", default_value_t)]
+    rule: Rule,
     /// End with exit code 3 if a file was skipped or a label is unknown
     #[arg(long)]
     strict: bool,
@@ -57,10 +61,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
     let raw = source::locate(&spec, &args.source)?;
     let options = PrepareOptions {
-        out: out.clone(),
         val_share: args.val_share,
         seed: args.seed,
         label_map: Some(label_map),
+        rule: args.rule,
+        ..PrepareOptions::new(&out)
     };
     let outcome = prepare_with_bar(&raw.root, &spec, &options)?;
     tell(&outcome, &out);

@@ -48,6 +48,8 @@ fn fault(error: &anyhow::Error) -> Fault {
         failure.fault
     } else if let Some(error) = error.downcast_ref::<canet_model::Error>() {
         error.fault()
+    } else if let Some(error) = error.downcast_ref::<canet_data::Error>() {
+        error.fault()
     } else if let Some(error) = error.downcast_ref::<canet_core::Error>() {
         error.fault()
     } else {

@@ -42,6 +42,7 @@ pub mod layout;
 pub mod loader;
 pub mod manifest;
 pub mod names;
+pub mod painting;
 pub mod pattern;
 mod prefetch;
 pub mod prepare;

@@ -27,11 +27,12 @@ use crate::dataset_spec::{AnnotationKind, DatasetSpec};
 use crate::findings::{FindingCounts, ListedFinding};
 use crate::layout::{self, RawFrame, RawTree};
 use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
-use crate::raster;
+use crate::raster::Rule;
 use crate::split::{self, Split};
 
 pub use folder::check_out;
 
+use frame::How;
 use job::Job;
 use record::{Ledger, Made, Ready, Record};
 
@@ -46,6 +47,16 @@ pub struct PrepareOptions {
     pub seed: u64,
     /// The label map, if not the data set's usual one.
     pub label_map: Option<LabelMap>,
+    /// How polygons become pixels.
+    pub rule: Rule,
+}
+
+impl PrepareOptions {
+    /// What is usual: a fifth for validation, the data set's own label map, the official rule.
+    pub fn new(out: impl Into<PathBuf>) -> Self {
+        let out = out.into();
+        Self { out, val_share: 0.2, seed: 0, label_map: None, rule: Rule::default() }
+    }
 }
 
 /// How far the work is.
@@ -84,18 +95,19 @@ pub fn prepare(
     let tree = layout::read(raw_root, spec)?;
     let jobs = jobs(&tree, spec, options)?;
 
-    let ledger = Ledger::open(&options.out, &record::fingerprint(spec, &labels))?;
+    let ledger = Ledger::open(&options.out, &record::fingerprint(spec, &labels, options.rule))?;
     let (reused, todo): (Vec<_>, Vec<_>) =
         jobs.iter().partition(|job| ledger.fits(job, &options.out));
     ledger.keep_only(&jobs);
     if !todo.is_empty() {
         folder::remove_manifest(&options.out)?;
     }
+    let how = How { kind: spec.layout.kind, labels: &labels, rule: options.rule };
     let done = AtomicUsize::new(reused.len());
     let tell = |done| progress(Progress { done, total: jobs.len() });
     tell(reused.len());
     let worked = todo.par_iter().try_for_each(|job| {
-        let record = frame::make(job, spec.layout.kind, &labels, &options.out)?;
+        let record = frame::make(job, &how, &options.out)?;
         ledger.add(job.key(), record)?;
         tell(done.fetch_add(1, Ordering::Relaxed) + 1);
         Ok::<_, Error>(())
@@ -175,7 +187,7 @@ fn gather(
         dataset: spec.name.clone(),
         classes: labels.classes().clone(),
         rule: match spec.layout.kind {
-            AnnotationKind::Polygons => raster::RULE.into(),
+            AnnotationKind::Polygons => options.rule.name().into(),
             AnnotationKind::LabelImages => "label-images".into(),
         },
         official_splits: spec.layout.has_official_splits(),

@@ -1,26 +1,74 @@
-//! Rasterisation: from an annotation to the mask that the official tool would draw.
+//! Rasterisation: from an annotation to a mask, by a rule that has a name.
 //!
-//! The rule has a name, because masks depend on it: Pillow changed its polygon fill four times, and
-//! each change moved pixels. [`RULE`] is that of Pillow up to 6.2, the last that the official IDD
-//! tool runs on. A prepared folder records it, and a change of it would be a new name.
+//! Masks depend on how polygons are filled: Pillow, which the official tools use, changed its fill
+//! four times, and each change moved pixels. So a rule has a name, which every manifest records, and
+//! for ever means the same pixels. `data-spec/rasterisation.md` tells them to people.
 
 mod pillow;
 
-use canet_core::{LabelMap, Mask};
+use std::fmt;
+use std::str::FromStr;
 
+use canet_core::{ClassId, LabelMap, Mask};
+use geo::Coord;
+
+use crate::Error;
 use crate::annotation::Annotation;
 
-pub use pillow::fill_polygon;
+/// How a polygon becomes pixels. A change of a rule would be a new rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Rule {
+    /// That of Pillow up to 6.2, the last that the official IDD tool runs on.
+    #[default]
+    Pillow6,
+}
 
-/// The name of the fill rule, as manifests record it.
-pub const RULE: &str = "pillow-6";
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 1] = [Self::Pillow6];
+
+    /// The name, as manifests record it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pillow6 => "pillow-6",
+        }
+    }
+
+    /// Paints a polygon with one class. `points` is the outline as written; a rule closes it by
+    /// itself. What lies outside the mask is cut off, never moved.
+    pub fn fill_polygon(self, points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
+        match self {
+            Self::Pillow6 => pillow::fill_polygon(points, id, mask),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Rule {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|rule| rule.name() == name).ok_or_else(|| Error::Options {
+            option: "rule",
+            reason: format!(
+                "{name:?} is not known; known are {}",
+                Self::ALL.map(Self::name).join(", ")
+            ),
+        })
+    }
+}
 
 /// Paints an annotation: the background first, then each object over the earlier ones. Void objects
 /// are painted too, and so erase what lies below them; there is no other region of interest.
-pub fn rasterise(annotation: &Annotation, labels: &LabelMap) -> Mask {
+pub fn rasterise(annotation: &Annotation, labels: &LabelMap, rule: Rule) -> Mask {
     let mut mask = Mask::filled(annotation.width, annotation.height, labels.background());
     for object in &annotation.objects {
-        fill_polygon(object.points(), object.class, &mut mask);
+        rule.fill_polygon(object.points(), object.class, &mut mask);
     }
     mask
 }
@@ -44,7 +92,16 @@ mod tests {
         ] {
             let map = LabelMap::builtin(map).unwrap();
             let annotation = Annotation::parse(json, Path::new("a.json"), &map).unwrap();
-            assert_eq!(rasterise(&annotation, &map).ids(), expected);
+            assert_eq!(rasterise(&annotation, &map, Rule::Pillow6).ids(), expected);
         }
+    }
+
+    #[test]
+    fn rules_are_found_by_name() {
+        for rule in Rule::ALL {
+            assert_eq!(rule.to_string().parse::<Rule>().unwrap(), rule);
+        }
+        let error = "pillow".parse::<Rule>().unwrap_err().to_string();
+        assert!(error.contains("\"pillow\" is not known; known are pillow-6"), "{error}");
     }
 }

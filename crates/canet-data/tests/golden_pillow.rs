@@ -1,7 +1,7 @@
 //! The fill rule against polygons that Pillow itself filled (`goldens/make_pillow_goldens.py`).
 
 use canet_core::{ClassId, Mask};
-use canet_data::raster::fill_polygon;
+use canet_data::raster::Rule;
 use geo::Coord;
 use serde::Deserialize;
 
@@ -34,7 +34,7 @@ fn all_goldens_are_met_bit_for_bit() {
     for (index, case) in goldens.cases.iter().enumerate() {
         let points: Vec<_> = case.pts.iter().map(|&[x, y]| Coord { x, y }).collect();
         let mut mask = Mask::filled(case.w, case.h, ClassId(0));
-        fill_polygon(&points, ClassId(1), &mut mask);
+        Rule::Pillow6.fill_polygon(&points, ClassId(1), &mut mask);
         let expected = unpack(&case.pillow_5_4_and_6_2);
         let wrong = mask.ids().iter().zip(&expected).filter(|(a, b)| a != b).count();
         assert_eq!((mask.ids().len(), wrong), (expected.len(), 0), "case {index}, {}", case.kind);

@@ -14,7 +14,7 @@ use canet_data::Error;
 use canet_data::annotation::Annotation;
 use canet_data::dataset_spec::DatasetSpec;
 use canet_data::prepare::{PrepareOptions, prepare};
-use canet_data::raster::rasterise;
+use canet_data::raster::{Rule, rasterise};
 use canet_data::split::Split;
 use common::{SIZE, annotation_json, content, options, picture, prepare_assignment, raw_tree};
 use tempfile::tempdir;
@@ -46,7 +46,7 @@ fn an_annotation_changed_anywhere_does_no_harm() {
             match parse(&json) {
                 Err(_) => refused += 1,
                 Ok(annotation) => {
-                    let mask = rasterise(&annotation, &map);
+                    let mask = rasterise(&annotation, &map, Rule::Pillow6);
                     assert_eq!(mask.first_foreign(map.classes()), None);
                     read += 1;
                 }
@@ -96,14 +96,14 @@ fn huge_coordinates_and_empty_lists_are_painted_as_far_as_they_reach() {
             let json = format!(
                 r#"{{"imgHeight": 9, "imgWidth": 9, "objects": [{{"label": "car", "polygon": [[{a}, {b}], [{b}, 4], [3, {a}]]}}]}}"#
             );
-            let mask = rasterise(&parse(json.as_bytes()).unwrap(), &map);
+            let mask = rasterise(&parse(json.as_bytes()).unwrap(), &map, Rule::Pillow6);
             assert_eq!(mask.first_foreign(map.classes()), None);
             painted += mask.histogram()[9];
         }
     }
     assert!(painted > 0);
     let empty = parse(br#"{"imgHeight": 2, "imgWidth": 2, "objects": []}"#).unwrap();
-    assert_eq!(rasterise(&empty, &map), Mask::filled(2, 2, ClassId::VOID));
+    assert_eq!(rasterise(&empty, &map, Rule::Pillow6), Mask::filled(2, 2, ClassId::VOID));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_million_points_are_painted_soon() {
     let begin = Instant::now();
     let annotation = parse(json.as_bytes()).unwrap();
     let parsed = begin.elapsed();
-    rasterise(&annotation, &LabelMap::builtin("idd-level3").unwrap());
+    rasterise(&annotation, &LabelMap::builtin("idd-level3").unwrap(), Rule::Pillow6);
     println!("parsed in {parsed:.2?}, all in {:.2?}", begin.elapsed());
     assert_eq!(annotation.objects[0].points().len(), 1_000_000);
 }

@@ -17,7 +17,7 @@ use canet_data::annotation::Annotation;
 use canet_data::dataset_spec::DatasetSpec;
 use canet_data::manifest::Manifest;
 use canet_data::prepare::{Outcome, PrepareOptions, prepare};
-use canet_data::raster::rasterise;
+use canet_data::raster::{Rule, rasterise};
 use canet_data::split::Split;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ fn unpack(archive: &Path) -> TempDir {
 /// Prepares a data set twice and demands that the second time is idle.
 fn prepare_timed(dataset: &str, raw: &Path, out: &Path) -> Outcome {
     let spec = DatasetSpec::builtin(dataset).unwrap();
-    let options = PrepareOptions { out: out.to_owned(), val_share: 0.2, seed: 42, label_map: None };
+    let options = PrepareOptions { seed: 42, ..PrepareOptions::new(out) };
     let begin = Instant::now();
     let first = prepare(raw, &spec, &options, &|_| {}).unwrap();
     let (work, idle) = (begin.elapsed(), Instant::now());
@@ -69,7 +69,7 @@ fn real_data_full_annotation_is_the_official_mask() {
     let counts = annotation.finding_counts();
     assert_eq!((annotation.objects.len(), counts.deleted, counts.total()), (197, 30, 30));
     let begin = Instant::now();
-    let mask = rasterise(&annotation, &map);
+    let mask = rasterise(&annotation, &map, Rule::Pillow6);
     println!("197 polygons at 1920x1080 in {:.2?}", begin.elapsed());
     let hash: Vec<u8> = Sha256::digest(mask.ids()).to_vec();
     assert_eq!(hash[..8], OFFICIAL_HASH);

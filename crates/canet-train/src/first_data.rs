@@ -45,8 +45,7 @@ pub fn make_sample(out: &Path, options: &SampleOptions) -> Result<()> {
     let raw = out.with_file_name(".sample-raw");
     write_tree(options, &raw)?;
     let spec = DatasetSpec::builtin(SAMPLE)?;
-    let prepare_options =
-        PrepareOptions { out: out.to_owned(), val_share: VAL_SHARE, seed: 0, label_map: None };
+    let prepare_options = PrepareOptions { val_share: VAL_SHARE, ..PrepareOptions::new(out) };
     prepare(&raw, &spec, &prepare_options, &|_| {})?;
     std::fs::remove_dir_all(&raw)
         .map_err(|e| Error::run(&raw, format!("cannot be removed after use: {e}")))

@@ -11,7 +11,15 @@ use crate::dataset_spec::AnnotationKind;
 use crate::findings::{Finding, FindingCounts, worth_listing};
 use crate::hash::sha256;
 use crate::manifest::Entry;
-use crate::{Error, frame_file, label_image, raster};
+use crate::raster::{self, Rule};
+use crate::{Error, frame_file, label_image};
+
+/// How annotations become masks, the same for all frames.
+pub(super) struct How<'a> {
+    pub(super) kind: AnnotationKind,
+    pub(super) labels: &'a LabelMap,
+    pub(super) rule: Rule,
+}
 
 /// A source whose content is at fault: the frame is skipped, the rest goes on.
 struct Flaw {
@@ -21,16 +29,11 @@ struct Flaw {
 
 /// Makes a frame's results. An error is the machine's fault, not the frame's, and so is a source
 /// that cannot be read: remembered as a skip, it would still be missing once it can be read again.
-pub(super) fn make(
-    job: &Job,
-    kind: AnnotationKind,
-    labels: &LabelMap,
-    out: &Path,
-) -> Result<Record, Error> {
+pub(super) fn make(job: &Job, how: &How, out: &Path) -> Result<Record, Error> {
     let image = bytes_of(&job.frame.image)?;
     let annotation = bytes_of(job.annotation)?;
-    let made = match check(job, image, &annotation, kind, labels) {
-        Ok(sources) => Made::Ready(Box::new(write(job, &sources, labels, out)?)),
+    let made = match check(job, image, &annotation, how) {
+        Ok(sources) => Made::Ready(Box::new(write(job, &sources, how.labels, out)?)),
         Err(flaw) => {
             Made::Skipped { annotation_at_fault: flaw.annotation, reason: flaw.error.reason() }
         }
@@ -49,18 +52,11 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(Error::io("read", path))
 }
 
-fn check(
-    job: &Job,
-    image: Vec<u8>,
-    annotation: &[u8],
-    kind: AnnotationKind,
-    labels: &LabelMap,
-) -> Result<Sources, Flaw> {
+fn check(job: &Job, image: Vec<u8>, annotation: &[u8], how: &How) -> Result<Sources, Flaw> {
     let of_image = |error| Flaw { annotation: false, error };
     let of_annotation = |error| Flaw { annotation: true, error };
     let size = frame_file::check(&image, &job.frame.image).map_err(of_image)?;
-    let (mask, findings) =
-        to_mask(annotation, job.annotation, size, kind, labels).map_err(of_annotation)?;
+    let (mask, findings) = to_mask(annotation, job.annotation, size, how).map_err(of_annotation)?;
     Ok(Sources { image, mask, findings })
 }
 
@@ -70,25 +66,24 @@ fn to_mask(
     bytes: &[u8],
     path: &Path,
     size: (u32, u32),
-    kind: AnnotationKind,
-    labels: &LabelMap,
+    how: &How,
 ) -> Result<(Mask, Vec<Finding>), Error> {
     let unlike = |at: &str, (width, height): (u32, u32)| Error::Annotation {
         path: path.to_owned(),
         at: at.to_owned(),
         reason: format!("is for {width}x{height} pixels, but its frame has {}x{}", size.0, size.1),
     };
-    match kind {
+    match how.kind {
         AnnotationKind::Polygons => {
-            let annotation = Annotation::parse(bytes, path, labels)?;
+            let annotation = Annotation::parse(bytes, path, how.labels)?;
             let claimed = (annotation.width, annotation.height);
             if claimed != size {
                 return Err(unlike("imgWidth, imgHeight", claimed));
             }
-            Ok((raster::rasterise(&annotation, labels), annotation.findings))
+            Ok((raster::rasterise(&annotation, how.labels, how.rule), annotation.findings))
         }
         AnnotationKind::LabelImages => {
-            let mask = label_image::from_png(bytes, path, labels)?;
+            let mask = label_image::from_png(bytes, path, how.labels)?;
             if (mask.width(), mask.height()) != size {
                 return Err(unlike("its size", (mask.width(), mask.height())));
             }
@@ -147,7 +142,9 @@ mod tests {
             };
             let job = Job::new(&frame, annotation, Split::Train);
             let out = dir.path().join("out");
-            let error = make(&job, AnnotationKind::Polygons, &labels, &out).unwrap_err();
+            let how =
+                How { kind: AnnotationKind::Polygons, labels: &labels, rule: Rule::default() };
+            let error = make(&job, &how, &out).unwrap_err();
             assert!(error.to_string().contains("cannot read"), "{error}");
             assert!(error.to_string().contains("folder"), "{error}");
         }

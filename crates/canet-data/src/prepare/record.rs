@@ -10,11 +10,12 @@ use canet_core::{LabelMap, atomic};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Job, Stamp};
+use crate::Error;
 use crate::dataset_spec::DatasetSpec;
 use crate::findings::FindingCounts;
 use crate::hash::sha256;
 use crate::manifest::Entry;
-use crate::{Error, raster};
+use crate::raster::Rule;
 
 /// The ledger's name in the prepared folder.
 pub(super) const FILE_NAME: &str = "prepare.lock.json";
@@ -55,9 +56,9 @@ pub(super) struct Ready {
 
 /// What the results depend on besides the sources: with another fingerprint all is made anew. Seed
 /// and share are not in it; they only move frames between splits, and a record is kept by split.
-pub(super) fn fingerprint(spec: &DatasetSpec, labels: &LabelMap) -> String {
+pub(super) fn fingerprint(spec: &DatasetSpec, labels: &LabelMap, rule: Rule) -> String {
     // The debug form of a label map lists classes, labels and values in order.
-    let parts = format!("{WORK_VERSION}|{}|{}|{labels:?}", raster::RULE, spec.name);
+    let parts = format!("{WORK_VERSION}|{rule}|{}|{labels:?}", spec.name);
     sha256(parts.as_bytes())
 }
 

@@ -20,7 +20,7 @@ use geo::Coord;
 
 /// Paints a polygon with one class. `points` is the outline as written; it is closed here unless its
 /// last pixel is its first. What lies outside the mask is cut off, never moved.
-pub fn fill_polygon(points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
+pub(super) fn fill_polygon(points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
     let corners: Vec<Pixel> = points.iter().map(Pixel::truncated).collect();
     let mut canvas = Canvas::new(mask, id);
     let mut edges = Vec::new();

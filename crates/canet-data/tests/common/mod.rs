@@ -50,7 +50,7 @@ pub(crate) fn raw_tree(per_drive: u32) -> TempDir {
 
 pub(crate) fn options(out: &Path) -> PrepareOptions {
     let label_map = Some(LabelMap::builtin("idd-level3").unwrap());
-    PrepareOptions { out: out.to_owned(), val_share: 0.2, seed: 3, label_map }
+    PrepareOptions { seed: 3, label_map, ..PrepareOptions::new(out) }
 }
 
 pub(crate) fn prepare_assignment(raw: &Path, options: &PrepareOptions) -> Result<Outcome, Error> {
