@@ -12,13 +12,19 @@ const BUILTIN: &[(&str, &str)] = &[
     ("assignment-21", include_str!("../../../data-spec/label-maps/assignment-21.toml")),
     ("camvid-11", include_str!("../../../data-spec/label-maps/camvid-11.toml")),
     ("cityscapes-19", include_str!("../../../data-spec/label-maps/cityscapes-19.toml")),
+    ("cityscapes-ids", include_str!("../../../data-spec/label-maps/cityscapes-ids.toml")),
+    ("idd-cs-ids", include_str!("../../../data-spec/label-maps/idd-cs-ids.toml")),
+    ("idd-cs-train-ids", include_str!("../../../data-spec/label-maps/idd-cs-train-ids.toml")),
+    ("idd-ids", include_str!("../../../data-spec/label-maps/idd-ids.toml")),
     ("idd-level1", include_str!("../../../data-spec/label-maps/idd-level1.toml")),
     ("idd-level2", include_str!("../../../data-spec/label-maps/idd-level2.toml")),
     ("idd-level3", include_str!("../../../data-spec/label-maps/idd-level3.toml")),
+    ("idd-level4", include_str!("../../../data-spec/label-maps/idd-level4.toml")),
     ("idd-lite-7", include_str!("../../../data-spec/label-maps/idd-lite-7.toml")),
+    ("voc-21", include_str!("../../../data-spec/label-maps/voc-21.toml")),
 ];
 
-/// How label names (of polygons) and raw values (of label images) become classes.
+/// How label names (of polygons), raw values and raw colours (of label images) become classes.
 ///
 /// ```
 /// use canet_core::{ClassId, LabelMap};
@@ -34,6 +40,7 @@ pub struct LabelMap {
     classes: ClassSet,
     by_label: BTreeMap<String, ClassId>,
     by_value: BTreeMap<u8, ClassId>,
+    by_color: BTreeMap<Rgb, ClassId>,
 }
 
 /// The file form of a label map.
@@ -45,6 +52,8 @@ struct RawMap {
     void: Vec<String>,
     #[serde(default)]
     void_values: Vec<u8>,
+    #[serde(default)]
+    void_colors: Vec<Rgb>,
     #[serde(rename = "class")]
     classes: Vec<RawClass>,
 }
@@ -58,6 +67,8 @@ struct RawClass {
     labels: Vec<String>,
     #[serde(default)]
     values: Vec<u8>,
+    #[serde(default)]
+    colors: Vec<Rgb>,
 }
 
 impl LabelMap {
@@ -95,29 +106,46 @@ impl LabelMap {
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, Error> {
         let fail = |reason: String| Error::Spec { origin: origin.to_owned(), reason };
         let raw: RawMap = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
-        let mut by_label = BTreeMap::new();
-        let mut by_value = BTreeMap::new();
-        let mut add = |id: ClassId, labels: Vec<String>, values: Vec<u8>| {
-            for label in labels {
-                if by_label.insert(label.clone(), id).is_some() {
-                    return Err(fail(format!("label {label:?} is mapped twice")));
-                }
-            }
-            for value in values {
-                if by_value.insert(value, id).is_some() {
-                    return Err(fail(format!("value {value} is mapped twice")));
-                }
-            }
-            Ok(())
+        let mut map = Self {
+            classes: ClassSet { name: raw.name, classes: Vec::new() },
+            by_label: BTreeMap::new(),
+            by_value: BTreeMap::new(),
+            by_color: BTreeMap::new(),
         };
-        add(ClassId::VOID, raw.void, raw.void_values)?;
-        let mut classes = ClassSet { name: raw.name, classes: Vec::new() };
+        map.add(ClassId::VOID, raw.void, raw.void_values, raw.void_colors).map_err(fail)?;
         for (id, class) in raw.classes.into_iter().enumerate() {
-            add(ClassId(u8::try_from(id).unwrap_or(u8::MAX)), class.labels, class.values)?;
-            classes.classes.push(Class { name: class.name, color: class.color });
+            let id = ClassId(u8::try_from(id).unwrap_or(u8::MAX));
+            map.add(id, class.labels, class.values, class.colors).map_err(fail)?;
+            map.classes.classes.push(Class { name: class.name, color: class.color });
         }
-        classes.check(origin)?;
-        Ok(Self { classes, by_label, by_value })
+        map.classes.check(origin)?;
+        Ok(map)
+    }
+
+    /// Leads what stands for a class to it, and refuses what already stands for another.
+    fn add(
+        &mut self,
+        id: ClassId,
+        labels: Vec<String>,
+        values: Vec<u8>,
+        colors: Vec<Rgb>,
+    ) -> Result<(), String> {
+        for label in labels {
+            if self.by_label.insert(label.clone(), id).is_some() {
+                return Err(format!("label {label:?} is mapped twice"));
+            }
+        }
+        for value in values {
+            if self.by_value.insert(value, id).is_some() {
+                return Err(format!("value {value} is mapped twice"));
+            }
+        }
+        for color in colors {
+            if self.by_color.insert(color, id).is_some() {
+                return Err(format!("colour {color} is mapped twice"));
+            }
+        }
+        Ok(())
     }
 
     /// The classes that the map leads to.
@@ -134,6 +162,26 @@ impl LabelMap {
     /// The class of a raw value in a label image; `None` for values the map does not know.
     pub fn class_of_value(&self, value: u8) -> Option<ClassId> {
         self.by_value.get(&value).copied()
+    }
+
+    /// The class of a colour in a colour-coded label image; `None` for colours the map does not know.
+    pub fn class_of_color(&self, color: Rgb) -> Option<ClassId> {
+        self.by_color.get(&color).copied()
+    }
+
+    /// All labels with their classes, by label.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, ClassId)> {
+        self.by_label.iter().map(|(label, id)| (label.as_str(), *id))
+    }
+
+    /// All raw values with their classes, by value.
+    pub fn values(&self) -> impl Iterator<Item = (u8, ClassId)> {
+        self.by_value.iter().map(|(value, id)| (*value, *id))
+    }
+
+    /// All raw colours with their classes, by colour.
+    pub fn colors(&self) -> impl Iterator<Item = (Rgb, ClassId)> {
+        self.by_color.iter().map(|(color, id)| (*color, *id))
     }
 
     /// The class of pixels that no polygon covers: that of the label `unlabeled`, else void.
@@ -155,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_builtin_map_reads_and_has_its_class_count() {
-        let expected = [21, 11, 19, 7, 16, 26, 7];
+        let expected = [21, 11, 19, 34, 34, 19, 40, 7, 16, 26, 30, 7, 21];
         assert_eq!(BUILTIN.len(), expected.len());
         for (name, classes) in LabelMap::builtin_names().zip(expected) {
             let map = LabelMap::builtin(name).unwrap();
@@ -164,21 +212,83 @@ mod tests {
         }
     }
 
+    /// A mask of these maps holds exactly the ids of the official encoding, the background's too.
     #[test]
-    fn idd_maps_agree_with_the_official_table() {
+    fn idd_maps_give_the_official_ids() {
         let table = LabelTable::idd();
         assert_eq!(table.labels().len(), 40);
-        for label in table.labels() {
-            for (name, id) in [
-                ("idd-level1", label.level1),
-                ("idd-level2", label.level2),
-                ("idd-level3", label.level3),
-                ("idd-lite-7", label.level1),
-            ] {
-                let map = LabelMap::builtin(name).unwrap();
+        for (name, background) in [
+            ("idd-ids", 35),
+            ("idd-level1", 255),
+            ("idd-level2", 255),
+            ("idd-level3", 255),
+            ("idd-level4", 255),
+            ("idd-lite-7", 255),
+            ("idd-cs-ids", 0),
+            ("idd-cs-train-ids", 255),
+        ] {
+            let map = LabelMap::builtin(name).unwrap();
+            assert_eq!(map.labels().count(), 40, "{name} knows the official labels and no others");
+            assert_eq!(map.background(), ClassId(background), "{name}");
+            for label in table.labels() {
+                let id = match name {
+                    "idd-ids" => label.id,
+                    "idd-level1" | "idd-lite-7" => label.level1,
+                    "idd-level2" => label.level2,
+                    "idd-level3" => label.level3,
+                    "idd-level4" => label.level4,
+                    // 8 bits clip the 355 of `vehicle fallback`.
+                    "idd-cs-ids" => u8::try_from(label.cs_id).unwrap_or(u8::MAX),
+                    _ => label.cs_train_id,
+                };
                 assert_eq!(map.class_of_label(&label.name), Some(ClassId(id)), "{name}");
+                // Label images that the official tool wrote are read back as they are.
+                assert_eq!(map.class_of_value(id), Some(ClassId(id)), "{name} {}", label.name);
             }
         }
+    }
+
+    /// Where a label is IDD's and Cityscapes' alike, both of Cityscapes' maps agree with IDD's table.
+    #[test]
+    fn cityscapes_maps_take_polygons_and_values_alike() {
+        let ids = LabelMap::builtin("cityscapes-ids").unwrap();
+        let scored = LabelMap::builtin("cityscapes-19").unwrap();
+        let mut shared = 0;
+        for (id, class) in ids.classes().classes.iter().enumerate() {
+            let id = ClassId(id as u8);
+            assert_eq!(ids.class_of_label(&class.name), Some(id));
+            assert_eq!(ids.class_of_value(id.0), Some(id));
+            let train_id = scored.class_of_label(&class.name);
+            assert!(
+                train_id.is_some() && train_id == scored.class_of_value(id.0),
+                "{}",
+                class.name
+            );
+            if let Some(label) = LabelTable::idd().find(&class.name) {
+                assert_eq!(u16::from(id.0), label.cs_id, "{}", class.name);
+                assert_eq!(train_id, Some(ClassId(label.cs_train_id)), "{}", class.name);
+                shared += 1;
+            }
+        }
+        assert_eq!(shared, 30, "static, dynamic, ground and terrain are not IDD's");
+        for map in [ids, scored] {
+            assert_eq!(map.class_of_label("license plate"), None, "the official tool skips it");
+            assert_eq!(map.labels().count(), 34);
+        }
+    }
+
+    /// The colour that is shown may be shared; the colours that are read may not, or none could be.
+    #[test]
+    fn colour_coded_maps_are_complete() {
+        for (name, colors, void) in [("camvid-11", 32, 1), ("voc-21", 22, 1)] {
+            let map = LabelMap::builtin(name).unwrap();
+            assert_eq!(map.colors().count(), colors, "{name}");
+            assert_eq!(map.colors().filter(|(_, id)| *id == ClassId::VOID).count(), void);
+            assert_eq!(map.values().map(|(_, id)| id).max(), Some(ClassId::VOID));
+        }
+        let camvid = LabelMap::builtin("camvid-11").unwrap();
+        assert_eq!(camvid.class_of_color(Rgb([192, 0, 64])), Some(ClassId(3)), "LaneMkgsNonDriv");
+        assert_eq!(camvid.class_of_color(Rgb([192, 0, 65])), None);
     }
 
     /// The assignment's classes are level 2 shifted by one, but for `train` and the void labels.
@@ -205,6 +315,10 @@ mod tests {
         for (text, needle) in [
             (format!("name = \"x\"\n{class}labels = [\"r\", \"r\"]\n"), "mapped twice"),
             (format!("name = \"x\"\nvoid_values = [1]\n{class}values = [1]\n"), "value 1"),
+            (
+                format!("name = \"x\"\n{class}colors = [\"#010203\", \"#010203\"]\n"),
+                "colour #010203 is mapped twice",
+            ),
             (format!("name = \"x\"\n{class}{class}"), "two classes"),
             (format!("name = \"x\"\nclas = 1\n{class}"), "unknown field"),
             (format!("name = \"x\"\n{}", class.replace("#000000", "black")), "#rrggbb"),
