@@ -76,6 +76,8 @@ pub enum AnnotationKind {
     Polygons,
     /// PNG files of raw label values.
     LabelImages,
+    /// PNG files of colours that stand for labels.
+    ColorImages,
 }
 
 /// How folders are laid out.

@@ -189,6 +189,7 @@ fn gather(
         rule: match spec.layout.kind {
             AnnotationKind::Polygons => options.rule.name().into(),
             AnnotationKind::LabelImages => "label-images".into(),
+            AnnotationKind::ColorImages => "color-images".into(),
         },
         official_splits: spec.layout.has_official_splits(),
         seed: options.seed,
