@@ -21,7 +21,7 @@ pub(super) struct DraftClass {
 
 /// The classes of the draft, in the order of their ids.
 #[derive(Debug)]
-pub(super) struct Classes {
+pub(super) struct Sorted {
     pub(super) void: Vec<(Mark, Count)>,
     pub(super) classes: Vec<DraftClass>,
     /// The nearest known map, and how many of the marks it knows.
@@ -30,7 +30,7 @@ pub(super) struct Classes {
 
 /// Sorts marks into classes. `usual` is the map of a known data set of the same layout; numbers mean
 /// nothing without one.
-pub(super) fn classes(tally: &Tally, usual: Option<&str>) -> Result<Classes, Error> {
+pub(super) fn classes(tally: &Tally, usual: Option<&str>) -> Result<Sorted, Error> {
     let nearest = nearest(tally, usual)?;
     let map = nearest.map(|(name, _)| LabelMap::builtin(name)).transpose()?;
     let mut by_class: BTreeMap<ClassId, Vec<(Mark, Count)>> = BTreeMap::new();
@@ -66,8 +66,11 @@ pub(super) fn classes(tally: &Tally, usual: Option<&str>) -> Result<Classes, Err
             ),
         });
     }
-    Ok(Classes { void, classes, nearest })
+    Ok(Sorted { void, classes, nearest })
 }
+
+/// How many colours are tried; there are more marks than classes only where the draft fails anyway.
+const PALETTE: u32 = 1024;
 
 /// Adds a class for each unknown mark, with a name and a colour of its own.
 fn add_unknown(classes: &mut Vec<DraftClass>, unknown: Vec<(Mark, Count)>) {
@@ -81,9 +84,9 @@ fn add_unknown(classes: &mut Vec<DraftClass>, unknown: Vec<(Mark, Count)>) {
             Mark::Value(value) => (format!("value {value}"), None),
             Mark::Color(color) => (format!("colour {color}"), Some(*color)),
         };
-        let numbered = (2..).map(|n| format!("{base} {n}"));
+        let numbered = (2..=PALETTE).map(|n| format!("{base} {n}"));
         let name = std::iter::once(base.clone()).chain(numbered).find(|n| !names.contains(n));
-        let color = wish.into_iter().chain((1..).map(palette)).find(|c| !taken.contains(c));
+        let color = wish.into_iter().chain((1..=PALETTE).map(palette)).find(|c| !taken.contains(c));
         let (Some(name), Some(color)) = (name, color) else { continue };
         names.insert(name.clone());
         taken.insert(color);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::classes::Classes;
+use super::classes::Sorted;
 use super::guess::Guess;
 use super::tally::{Count, Mark, Tally};
 
@@ -63,7 +63,7 @@ pub(super) fn dataset(root: &Path, guess: &Guess, label_file: &str) -> String {
 }
 
 /// The label map.
-pub(super) fn label_map(classes: &Classes, tally: &Tally) -> String {
+pub(super) fn label_map(classes: &Sorted, tally: &Tally) -> String {
     let mut text = String::from(
         "# Drafted from the annotations themselves; look it over, join classes that are one, and name what has no name.\n",
     );
