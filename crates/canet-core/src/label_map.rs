@@ -136,6 +136,11 @@ impl LabelMap {
         self.by_value.get(&value).copied()
     }
 
+    /// All labels with their classes, by label.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, ClassId)> {
+        self.by_label.iter().map(|(label, id)| (label.as_str(), *id))
+    }
+
     /// The class of pixels that no polygon covers: that of the label `unlabeled`, else void.
     pub fn background(&self) -> ClassId {
         self.class_of_label("unlabeled").unwrap_or(ClassId::VOID)
