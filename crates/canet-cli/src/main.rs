@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod exit;
+mod init;
 mod jobs;
 mod segment;
 
@@ -23,6 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Args),
     Segment(segment::Args),
 }
 
@@ -42,6 +45,7 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Check(args) => check::run(&args),
         Command::Segment(args) => segment::run(&args),
     };
     match result {

@@ -15,6 +15,11 @@ use crate::Error;
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
+    decode(bytes, path).map(|image| (image.width(), image.height()))
+}
+
+/// As [`check`], for those who want to see the image as well.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let unreadable = |e: image::ImageError| {
         fail(format!("is no readable JPEG or PNG: {}", e.to_string().trim_end()))
@@ -41,8 +46,7 @@ pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
     if format == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
         return Err(fail("is cut short: its end-of-image marker is missing".into()));
     }
-    DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    Ok((width, height))
+    DynamicImage::from_decoder(decoder).map_err(unreadable)
 }
 
 /// Whether the markers of a JPEG lead to its end. Looking for the end marker alone would not do:
