@@ -62,7 +62,31 @@ pub enum What {
     CrossingUndecided { points: usize },
 }
 
+impl Finding {
+    /// What was found, in words.
+    pub fn message(&self) -> String {
+        let muted = self.severity > self.what.kind().severity();
+        let deleted = muted && !matches!(self.what, What::NearDuplicate { .. });
+        format!("{}{}", self.what, if deleted { "; the object is deleted" } else { "" })
+    }
+}
+
 impl What {
+    /// How bad it is among others of its kind: more is worse.
+    pub(super) fn weight(&self) -> f64 {
+        match self {
+            Self::UnknownValue { pixels, .. } | Self::HiddenObject { pixels } => *pixels as f64,
+            Self::BeyondFrame { by, .. } => *by,
+            Self::MostlyUnlabelled { percent } => *percent,
+            Self::NearDuplicate { bits, .. } => -f64::from(*bits),
+            Self::DarkFrame { mean } => -mean,
+            Self::BrightFrame { mean } => *mean,
+            Self::RepeatedPoints { points } => *points as f64,
+            Self::ManyObjects { objects, .. } => *objects as f64,
+            _ => 0.0,
+        }
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         match self {

@@ -37,7 +37,7 @@ pub(super) fn balance(report: &Report, page: &mut String) {
 fn classes(report: &Report, page: &mut String) {
     let drives = &report.balance.drives;
     let total: u64 = drives.iter().map(Drive::total).sum();
-    table(&["Class", "Pixels", "Frames", "Drives"], page);
+    table(&["Class", "#Pixels", "#Frames", "#Drives"], page);
     for (id, name) in report.balance.classes.iter().enumerate() {
         let sum = |of: &dyn Fn(&Drive) -> u64| drives.iter().map(of).sum::<u64>();
         let pixels = sum(&|drive| drive.pixels[id]);
