@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use canet_core::{ClassId, LabelMap, Mask, atomic, mix};
+use canet_data::check::finding::Finding;
 use canet_data::check::kind::{Kind, Severity};
 use canet_data::check::{Report, check, html, text};
 use canet_data::dataset_spec::DatasetSpec;
@@ -37,7 +38,7 @@ fn run(root: &Path, dataset: &str, labels: &str) -> Report {
 /// Findings of a subject as `kind severity pointer`.
 fn told(report: &Report, subject: usize) -> Vec<String> {
     let of_subject = report.findings.iter().filter(|finding| finding.subject == subject);
-    let line = |f: &canet_data::check::finding::Finding| {
+    let line = |f: &Finding| {
         let line = format!("{} {} {}", f.what.kind().name(), f.severity.name(), f.pointer);
         line.trim_end().to_owned()
     };
@@ -133,7 +134,7 @@ fn objects_are_found_at_their_place() {
             Kind::Deleted => assert!(target["deleted"] == 1 || target["deleted"] == true),
             Kind::HiddenObject | Kind::FewPoints => assert_eq!(target["label"], "car"),
             Kind::RepeatedPoints | Kind::ClosedOutline => {
-                assert_eq!(*target, serde_json::json!([1, 1]))
+                assert_eq!(*target, serde_json::json!([1, 1]));
             }
             Kind::NotANumber => assert!(target.is_null() || target == "NaN"),
             _ => {}
@@ -251,7 +252,7 @@ fn label_images_are_checked_as_far_as_it_goes() {
     {
         assert_eq!(told(&report, subject), *expected, "{subject}");
     }
-    let messages: Vec<_> = report.findings.iter().map(|finding| finding.message()).collect();
+    let messages: Vec<_> = report.findings.iter().map(Finding::message).collect();
     assert!(messages.contains(&"has the unknown value 7 in 400 pixels".to_owned()), "{messages:?}");
     assert!(report.findings.iter().any(|f| f.area == Some([3.0, 0.0, 4.0, 1.0])));
     let drives: Vec<_> = report.balance.drives.iter().map(|d| (d.frames, d.void_pixels)).collect();

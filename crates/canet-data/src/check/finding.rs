@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::kind::{Kind, Severity};
+use super::text::amount;
 use crate::findings::Hint;
 
 /// A finding of the label check.
@@ -123,9 +124,10 @@ impl fmt::Display for What {
         match self {
             Self::MissingAnnotation => write!(f, "has no annotation"),
             Self::MissingFrame => write!(f, "has no frame"),
-            Self::UnreadableFrame { reason }
-            | Self::UnreadableAnnotation { reason }
-            | Self::NotANumber { reason } => write!(f, "{reason}"),
+            Self::UnreadableFrame { reason } | Self::UnreadableAnnotation { reason } => {
+                write!(f, "cannot be used: {reason}")
+            }
+            Self::NotANumber { reason } => write!(f, "{reason}"),
             Self::SizeMismatch { frame: (w, h), annotation: (aw, ah) } => {
                 write!(f, "is for {aw}x{ah} pixels, but its frame has {w}x{h}")
             }
@@ -168,7 +170,7 @@ impl What {
             }
             Self::Deleted => write!(f, "is deleted"),
             Self::RepeatedPoints { points } => {
-                write!(f, "has {points} points that repeat the one before")
+                write!(f, "has {} equal to the one before", amount(*points as u64, "point"))
             }
             Self::ClosedOutline => write!(f, "repeats its first point at the end"),
             Self::ManyObjects { objects, median } => {

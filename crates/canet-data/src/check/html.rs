@@ -77,14 +77,14 @@ fn kinds(report: &Report, page: &mut String) {
         page.push_str("<p>Nothing at all.</p>\n</section>\n");
         return;
     }
-    table(&["Kind", "How bad", "#Count", "What it is", "What to do"], page);
+    table(&["Kind", "How bad", "#Count", "What to do"], page);
     for (severity, kind, count) in kinds {
         let (name, bad) = (kind.name(), severity.name());
         let (meaning, advice) = (kind.meaning(), kind.advice());
         writeln!(
             page,
-            "<tr><th scope=\"row\">{name}</th><td><span class=\"tag {bad}\">{bad}</span></td>\
-             <td class=\"n\">{count}</td><td class=\"words\">{meaning}</td><td class=\"words\">{advice}</td></tr>"
+            "<tr><th scope=\"row\" class=\"words\">{name}<small>{meaning}</small></th><td><span class=\"tag {bad}\">{bad}</span></td>\
+             <td class=\"n\">{count}</td><td class=\"words\">{advice}</td></tr>"
         )
         .ok();
     }

@@ -20,8 +20,8 @@ pub(super) fn examine(points: &[[f64; 2]], (width, height): (u32, u32)) -> Vec<F
     let broken = points.iter().flatten().filter(|x| !x.is_finite()).count();
     if broken > 0 {
         let first = points.iter().flatten().position(|x| !x.is_finite()).unwrap_or_default();
-        let reason = format!("is no number, and neither are {} more of this object", broken - 1);
-        let reason = if broken == 1 { "is no number".to_owned() } else { reason };
+        let coordinates = if broken == 1 { "coordinate that is" } else { "coordinates that are" };
+        let reason = format!("has {broken} {coordinates} no number");
         let pointer = format!("/polygon/{}/{}", first / 2, first % 2);
         return vec![(pointer, What::NotANumber { reason })];
     }

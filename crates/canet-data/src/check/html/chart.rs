@@ -23,7 +23,7 @@ pub(super) fn balance(report: &Report, page: &mut String) {
     classes(report, page);
     let mut most: Vec<&Drive> = drives.iter().collect();
     most.sort_by_key(|drive| std::cmp::Reverse(drive.frames));
-    page.push_str("<h3>By drive</h3>\n");
+    page.push_str("<h3>By drive</h3>\n<p>In the colours of the table.</p>\n");
     if most.len() > DRIVES {
         let all = most.len();
         writeln!(page, "<p>The {DRIVES} of {all} drives with most frames.</p>").ok();

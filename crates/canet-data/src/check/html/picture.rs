@@ -65,7 +65,7 @@ fn varied(findings: Vec<&Finding>) -> impl Iterator<Item = &Finding> {
 /// A picture with its caption; `None` if there is nothing to be seen of the frame.
 fn figure(report: &Report, finding: &Finding, root: &Path) -> Option<String> {
     let subject = &report.subjects[finding.subject];
-    let mut figure = String::from("<figure>");
+    let mut figure = String::from("<figure><div class=\"views\">");
     let message = format!("{} {}", place(finding), finding.message());
     let (alt, bad) = (text(&message).to_string(), finding.severity.name());
     draw(subject, finding, root, &alt, &mut figure)?;
@@ -77,7 +77,7 @@ fn figure(report: &Report, finding: &Finding, root: &Path) -> Option<String> {
     let name = text(&name);
     writeln!(
         figure,
-        "<figcaption><span class=\"tag {bad}\">{kind}</span> <b>{name}</b> {alt}</figcaption></figure>"
+        "</div><figcaption><span class=\"tag {bad}\">{kind}</span> <b>{name}</b> {alt}</figcaption></figure>"
     )
     .ok()?;
     Some(figure)
@@ -138,16 +138,15 @@ fn draw(
 fn view(finding: &Finding, (width, height): (f64, f64)) -> [f64; 4] {
     let Some([left, top, right, bottom]) = finding.area else { return [0.0, 0.0, width, height] };
     let room = (1.6 * (right - left)).max(2.4 * (bottom - top)).max(90.0);
-    let beyond = matches!(finding.what.kind(), Kind::OutsideFrame | Kind::BeyondFrame);
-    if beyond || room > width || room / 1.5 > height {
-        // As much as there is of the frame, and half of it again around if the place is out there.
-        let rim = if beyond { 0.25 } else { 0.0 };
-        return [
-            -rim * width,
-            -rim * height,
-            (1.0 + 2.0 * rim) * width,
-            (1.0 + 2.0 * rim) * height,
-        ];
+    if matches!(finding.what.kind(), Kind::OutsideFrame | Kind::BeyondFrame) {
+        // The frame and the object, but at most once the frame to each side.
+        let (left, right) = (left.clamp(-width, 0.0), right.clamp(width, 2.0 * width));
+        let (top, bottom) = (top.clamp(-height, 0.0), bottom.clamp(height, 2.0 * height));
+        let rim = width / 20.0;
+        return [left - rim, top - rim, right - left + 2.0 * rim, bottom - top + 2.0 * rim];
+    }
+    if room > width || room / 1.5 > height {
+        return [0.0, 0.0, width, height];
     }
     let (w, h) = (room, room / 1.5);
     let inside =
