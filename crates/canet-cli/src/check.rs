@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let report =
         check::check(&args.dir, &spec, labels.as_ref(), &|progress| tell(&shown, progress))?;
     if let Some(path) = &args.json {
-        atomic::write(path, &report.to_json())?;
+        report.write_json(path)?;
     }
     if let Some(path) = &args.html {
         atomic::write(path, html::page(&report, &args.dir).as_bytes())?;

@@ -102,7 +102,7 @@ fn gather(
     let figures = |figure: fn(&Subject) -> Option<f64>| subjects.iter().filter_map(figure);
     let objects = figures(|s| s.objects.map(|n| n as f64));
     let objects = Spread::of(objects, |max| ((max + 1.0) / 20.0).ceil());
-    let brightness = Spread::of(figures(|s| s.brightness), |_| 16.0);
+    let brightness = Spread::of(figures(|s| s.brightness), |_| 8.0);
     findings.extend(duplicates(&subjects, &hashes, spec.layout.has_official_splits()));
     findings.extend(objects.iter().flat_map(|spread| crowded(&subjects, spread)));
     for orphan in &tree.orphans {

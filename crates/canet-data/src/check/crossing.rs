@@ -219,8 +219,8 @@ mod tests {
                 .map(|i| {
                     let angle = i as f64 / (5 + n % 60) as f64 * std::f64::consts::TAU;
                     let radius = 100.0 + (draw(i) * (n % 5)) as f64;
-                    let wobble = (draw(i + 500) * (n % 3)) as f64 / 6.0;
-                    [radius * angle.cos() + wobble, radius * angle.sin()]
+                    let wobble = |i: u64| (draw(i) * (n % 3)) as f64;
+                    [radius * angle.cos() + wobble(i + 500), radius * angle.sin() + wobble(i + 700)]
                 })
                 .collect();
             let sides = sides(&points);
@@ -243,15 +243,15 @@ mod tests {
         let comb = |i: usize| match n - i {
             1 => [0.0, 9000.0],
             2 => [n as f64, 9000.0],
-            _ => [i as f64, if i % 2 == 0 { 0.0 } else { 8000.0 }],
+            _ => [i as f64, if i.is_multiple_of(2) { 0.0 } else { 8000.0 }],
         };
         for points in [(0..n).map(circle).collect::<Vec<_>>(), (0..n).map(comb).collect()] {
             assert_eq!(find_within(&points, 20 * n as u64), Crossing::None);
         }
         // Long teeth at 45 degrees defeat boxes: the answer comes, and says that it is none.
-        let slanted: Vec<_> =
-            (0..n).map(|i| if i % 2 == 0 { [i as f64, 0.0] } else { [i as f64 + 1e6, 1e6] });
-        let slanted: Vec<_> = slanted.collect();
+        let tooth =
+            |i: usize| if i.is_multiple_of(2) { [i as f64, 0.0] } else { [i as f64 + 1e6, 1e6] };
+        let slanted: Vec<_> = (0..n).map(tooth).collect();
         assert_eq!(find_within(&slanted[..n / 10], 1_000_000), Crossing::Undecided);
     }
 }

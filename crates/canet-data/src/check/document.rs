@@ -54,7 +54,7 @@ impl Document {
             // A number out of range or a bare NaN ends the reading; it stands where a coordinate does.
             let coordinate = pointer.starts_with("/objects/") && pointer.split('/').count() == 6;
             let what = if coordinate && !error.inner().is_eof() {
-                What::NotANumber { reason }
+                What::NotANumber { reason: format!("has a coordinate that is no number: {reason}") }
             } else {
                 What::UnreadableAnnotation { reason }
             };

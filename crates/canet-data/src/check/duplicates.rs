@@ -46,7 +46,9 @@ pub(super) fn find<G: Ord>(frames: &[(u64, G)]) -> Vec<Option<Likeness>> {
             }
         }
     };
-    hashes.iter().for_each(|&hash| meet(hash, hash));
+    for &hash in &hashes {
+        meet(hash, hash);
+    }
     for_pairs_within(&hashes, |a, b| {
         meet(a, b);
         meet(b, a);

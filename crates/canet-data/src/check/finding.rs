@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::kind::{Kind, Severity};
+use super::text::amount;
 use crate::findings::Hint;
 
 /// A finding of the label check.
@@ -62,7 +63,31 @@ pub enum What {
     CrossingUndecided { points: usize },
 }
 
+impl Finding {
+    /// What was found, in words.
+    pub fn message(&self) -> String {
+        let muted = self.severity > self.what.kind().severity();
+        let deleted = muted && !matches!(self.what, What::NearDuplicate { .. });
+        format!("{}{}", self.what, if deleted { "; the object is deleted" } else { "" })
+    }
+}
+
 impl What {
+    /// How bad it is among others of its kind: more is worse.
+    pub(super) fn weight(&self) -> f64 {
+        match self {
+            Self::UnknownValue { pixels, .. } | Self::HiddenObject { pixels } => *pixels as f64,
+            Self::BeyondFrame { by, .. } => *by,
+            Self::MostlyUnlabelled { percent } => *percent,
+            Self::NearDuplicate { bits, .. } => -f64::from(*bits),
+            Self::DarkFrame { mean } => -mean,
+            Self::BrightFrame { mean } => *mean,
+            Self::RepeatedPoints { points } => *points as f64,
+            Self::ManyObjects { objects, .. } => *objects as f64,
+            _ => 0.0,
+        }
+    }
+
     /// The kind.
     pub fn kind(&self) -> Kind {
         match self {
@@ -99,9 +124,10 @@ impl fmt::Display for What {
         match self {
             Self::MissingAnnotation => write!(f, "has no annotation"),
             Self::MissingFrame => write!(f, "has no frame"),
-            Self::UnreadableFrame { reason }
-            | Self::UnreadableAnnotation { reason }
-            | Self::NotANumber { reason } => write!(f, "{reason}"),
+            Self::UnreadableFrame { reason } | Self::UnreadableAnnotation { reason } => {
+                write!(f, "cannot be used: {reason}")
+            }
+            Self::NotANumber { reason } => write!(f, "{reason}"),
             Self::SizeMismatch { frame: (w, h), annotation: (aw, ah) } => {
                 write!(f, "is for {aw}x{ah} pixels, but its frame has {w}x{h}")
             }
@@ -144,7 +170,7 @@ impl What {
             }
             Self::Deleted => write!(f, "is deleted"),
             Self::RepeatedPoints { points } => {
-                write!(f, "has {points} points that repeat the one before")
+                write!(f, "has {} equal to the one before", amount(*points as u64, "point"))
             }
             Self::ClosedOutline => write!(f, "repeats its first point at the end"),
             Self::ManyObjects { objects, median } => {

@@ -234,14 +234,13 @@ fn read_label_image(
     compare(["", ""], (mask.width(), mask.height()), subject, notes);
     let mut histogram = [0; 256];
     for (value, pixels) in (0..=u8::MAX).zip(mask.histogram()).filter(|(_, pixels)| *pixels > 0) {
-        match labels.class_of_value(value) {
-            Some(class) => histogram[usize::from(class.0)] += pixels,
-            None => {
-                notes.file("", What::UnknownValue { value, pixels });
-                if let Some(finding) = notes.findings.last_mut() {
-                    finding.area = first_pixel(&mask, value);
-                }
-            }
+        if let Some(class) = labels.class_of_value(value) {
+            histogram[usize::from(class.0)] += pixels;
+            continue;
+        }
+        notes.file("", What::UnknownValue { value, pixels });
+        if let Some(finding) = notes.findings.last_mut() {
+            finding.area = first_pixel(&mask, value);
         }
     }
     subject.count(&histogram, labels);

@@ -11,14 +11,13 @@ mod picture;
 use std::fmt::Write;
 use std::path::Path;
 
-use super::finding::Finding;
 use super::kind::Severity;
 use super::report::Report;
 use super::text::amount;
 use escape::text;
 
-/// How many findings the page lists; the JSON file has all.
-const LISTED: usize = 200;
+/// How many findings of a kind, and how many unknown labels, the page lists; the JSON file has all.
+const LISTED: usize = 25;
 
 const HEAD: &str = "<!DOCTYPE html>
 <html lang=\"en\">
@@ -73,19 +72,19 @@ fn head(report: &Report, page: &mut String) {
 
 fn kinds(report: &Report, page: &mut String) {
     section("What was found", page);
-    let counts = report.counts();
-    if counts.is_empty() {
+    let kinds = report.kinds();
+    if kinds.is_empty() {
         page.push_str("<p>Nothing at all.</p>\n</section>\n");
         return;
     }
-    table(&["Kind", "How bad", "Count", "What it is", "What to do"], page);
-    for (kind, count) in counts {
-        let (name, bad) = (kind.name(), kind.severity().name());
+    table(&["Kind", "How bad", "#Count", "What to do"], page);
+    for (severity, kind, count) in kinds {
+        let (name, bad) = (kind.name(), severity.name());
         let (meaning, advice) = (kind.meaning(), kind.advice());
         writeln!(
             page,
-            "<tr><th scope=\"row\">{name}</th><td><span class=\"tag {bad}\">{bad}</span></td>\
-             <td class=\"n\">{count}</td><td>{meaning}</td><td>{advice}</td></tr>"
+            "<tr><th scope=\"row\" class=\"words\">{name}<small>{meaning}</small></th><td><span class=\"tag {bad}\">{bad}</span></td>\
+             <td class=\"n\">{count}</td><td class=\"words\">{advice}</td></tr>"
         )
         .ok();
     }
@@ -97,7 +96,7 @@ fn unknown_labels(report: &Report, page: &mut String) {
         return;
     }
     section("Unknown labels", page);
-    table(&["Label", "Objects", "What it may be"], page);
+    table(&["Label", "#Objects", "What it may be"], page);
     for (label, (count, hint)) in report.unknown_labels.iter().take(LISTED) {
         let hint = hint.as_ref().map(ToString::to_string).unwrap_or_default();
         let (label, hint) = (text(label), text(&hint));
@@ -106,29 +105,26 @@ fn unknown_labels(report: &Report, page: &mut String) {
     page.push_str("</tbody></table></div>\n</section>\n");
 }
 
-/// Errors and warnings one by one, then notes as far as there is room.
+/// The worst of each kind, one by one.
 fn findings(report: &Report, page: &mut String) {
     if report.findings.is_empty() {
         return;
     }
     section("Findings one by one", page);
-    let mut listed: Vec<&Finding> = report.findings.iter().collect();
-    listed.sort_by_key(|finding| (finding.severity, finding.what.kind()));
-    if listed.len() > LISTED {
-        let all = listed.len();
-        writeln!(page, "<p>The first {LISTED} of {all}; the JSON report has them all.</p>").ok();
-    }
-    table(&["How bad", "File", "Place", "What"], page);
-    for finding in listed.into_iter().take(LISTED) {
-        let (file, pointer) = (text(report.file(finding)), text(&finding.pointer));
-        let (bad, message) = (finding.severity.name(), finding.what.to_string());
-        let message = text(&message);
-        writeln!(
-            page,
-            "<tr><td><span class=\"tag {bad}\">{bad}</span></td><td><code>{file}</code></td>\
-             <td><code>{pointer}</code></td><td>{message}</td></tr>"
-        )
-        .ok();
+    writeln!(page, "<p>At most {LISTED} of a kind; the JSON report has them all.</p>").ok();
+    table(&["Kind", "File", "Place", "What"], page);
+    for (_, kind, _) in report.kinds() {
+        for finding in report.worst_of(kind).into_iter().take(LISTED) {
+            let (file, pointer) = (text(report.file(finding)), text(&finding.pointer));
+            let (bad, name, message) = (finding.severity.name(), kind.name(), finding.message());
+            let message = text(&message);
+            writeln!(
+                page,
+                "<tr><td><span class=\"tag {bad}\">{name}</span></td><td><code>{file}</code></td>\
+                 <td><code>{pointer}</code></td><td class=\"words\">{message}</td></tr>"
+            )
+            .ok();
+        }
     }
     page.push_str("</tbody></table></div>\n</section>\n");
 }
@@ -138,10 +134,13 @@ fn section(title: &str, page: &mut String) {
 }
 
 /// Begins a table, in a box of its own to scroll in; whoever uses a keyboard can scroll it, too.
+/// Columns of numbers begin with `#`.
 fn table(columns: &[&str], page: &mut String) {
     page.push_str("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
     for column in columns {
-        write!(page, "<th scope=\"col\">{column}</th>").ok();
+        let class = if column.starts_with('#') { " class=\"n\"" } else { "" };
+        let column = column.trim_start_matches('#');
+        write!(page, "<th scope=\"col\"{class}>{column}</th>").ok();
     }
     page.push_str("</tr></thead><tbody>\n");
 }

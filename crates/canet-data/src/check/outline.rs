@@ -20,8 +20,8 @@ pub(super) fn examine(points: &[[f64; 2]], (width, height): (u32, u32)) -> Vec<F
     let broken = points.iter().flatten().filter(|x| !x.is_finite()).count();
     if broken > 0 {
         let first = points.iter().flatten().position(|x| !x.is_finite()).unwrap_or_default();
-        let reason = format!("is no number, and neither are {} more of this object", broken - 1);
-        let reason = if broken == 1 { "is no number".to_owned() } else { reason };
+        let coordinates = if broken == 1 { "coordinate that is" } else { "coordinates that are" };
+        let reason = format!("has {broken} {coordinates} no number");
         let pointer = format!("/polygon/{}/{}", first / 2, first % 2);
         return vec![(pointer, What::NotANumber { reason })];
     }
@@ -37,15 +37,21 @@ pub(super) fn examine(points: &[[f64; 2]], (width, height): (u32, u32)) -> Vec<F
     } else if let Some((by, point)) = beyond(points, frame) {
         found.push((at(point), What::BeyondFrame { by, point }));
     }
-    let repeats = |n: &usize| points[*n] == points[n - 1];
+    let repeats = |n: &usize| equal(points[*n], points[n - 1]);
     if let Some(first) = (1..points.len()).find(repeats) {
         let points = (1..points.len()).filter(repeats).count();
         found.push((at(first), What::RepeatedPoints { points }));
     }
-    if points.len() > 1 && points.first() == points.last() {
+    if points.len() > 1 && equal(points[0], points[points.len() - 1]) {
         found.push((at(points.len() - 1), What::ClosedOutline));
     }
     found
+}
+
+/// Whether two points are the same as written, which is what is asked here.
+#[expect(clippy::float_cmp, reason = "a point that differs in the last digit is another point")]
+fn equal(a: [f64; 2], b: [f64; 2]) -> bool {
+    a == b
 }
 
 /// Crossings and areas.

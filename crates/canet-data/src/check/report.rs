@@ -4,14 +4,18 @@
 //! `docs/check.md` tells the format to people.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 
-use canet_core::{ClassId, ClassSet, LabelMap};
+use canet_core::{ClassId, ClassSet, LabelMap, atomic};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use super::finding::{FileOf, Finding, What};
 use super::kind::{Kind, Severity};
 use super::statistics::{Balance, Spread};
+use crate::Error;
 use crate::findings::Hint;
 use crate::names::{DriveId, FrameId};
 use crate::split::Split;
@@ -89,13 +93,38 @@ impl Subject {
 }
 
 impl Report {
-    /// How many findings there are of each kind, the worst kind first.
+    /// How many findings there are of each kind, by kind.
     pub fn counts(&self) -> BTreeMap<Kind, u64> {
         let mut counts = BTreeMap::new();
         for finding in &self.findings {
             *counts.entry(finding.what.kind()).or_default() += 1;
         }
         counts
+    }
+
+    /// The kinds that were found, with how bad the worst of each is and how many there are; the
+    /// worst first.
+    pub fn kinds(&self) -> Vec<(Severity, Kind, u64)> {
+        let mut worst = BTreeMap::new();
+        for finding in &self.findings {
+            let severity = worst.entry(finding.what.kind()).or_insert(finding.severity);
+            *severity = finding.severity.min(*severity);
+        }
+        let mut kinds: Vec<_> =
+            self.counts().into_iter().map(|(kind, count)| (worst[&kind], kind, count)).collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// The findings of a kind, the worst first.
+    pub(super) fn worst_of(&self, kind: Kind) -> Vec<&Finding> {
+        let of_kind = self.findings.iter().filter(|finding| finding.what.kind() == kind);
+        let mut findings: Vec<_> = of_kind.collect();
+        let weight = |finding: &Finding| finding.what.weight();
+        findings.sort_by(|a, b| {
+            a.severity.cmp(&b.severity).then_with(|| weight(b).total_cmp(&weight(a)))
+        });
+        findings
     }
 
     /// How many findings there are of a severity.
@@ -126,11 +155,15 @@ impl Report {
         (all > 0.0).then(|| bare.sum::<f64>() / all)
     }
 
-    /// The report as JSON, ending with a line break.
-    pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
-        bytes.push(b'\n');
-        bytes
+    /// Writes the report as JSON, piece by piece: it may be as large as the data set's annotations.
+    pub fn write_json(&self, path: &Path) -> Result<(), Error> {
+        let write = |file: &mut File| {
+            let mut file = BufWriter::new(file);
+            serde_json::to_writer_pretty(&mut file, self)?;
+            file.write_all(b"\n")?;
+            file.flush()
+        };
+        Ok(atomic::write_with(path, write)?)
     }
 }
 
@@ -195,7 +228,7 @@ impl Serialize for Listed<'_> {
         fields.serialize_field("frame", &report.subjects[finding.subject].name())?;
         fields.serialize_field("file", report.file(finding))?;
         fields.serialize_field("pointer", &finding.pointer)?;
-        fields.serialize_field("message", &finding.what.to_string())?;
+        fields.serialize_field("message", &finding.message())?;
         fields.serialize_field("box", &finding.area.map(|area| area.map(rounded)))?;
         fields.end()
     }

@@ -25,10 +25,10 @@ pub fn summary(report: &Report) -> String {
     let tally = |s: &Severity| amount(report.count(*s) as u64, s.name());
     let tally: Vec<_> = Severity::ALL.iter().map(tally).collect();
     writeln!(text, "{}", tally.join(", ")).ok();
-    for (kind, count) in report.counts() {
-        let severity = kind.severity().name();
+    for (severity, kind, count) in report.kinds() {
+        let severity = severity.name();
         writeln!(text, "\n{severity:<8} {:<22} {count:>7}  {}", kind.name(), kind.meaning()).ok();
-        if let Some(finding) = report.findings.iter().find(|f| f.what.kind() == kind) {
+        if let Some(finding) = report.worst_of(kind).first() {
             writeln!(text, "         such as {}", line(report, finding)).ok();
         }
     }
@@ -46,7 +46,7 @@ pub(super) fn amount(n: u64, what: &str) -> String {
 /// A finding with its place, on one line.
 pub(super) fn line(report: &Report, finding: &Finding) -> String {
     let space = if finding.pointer.is_empty() { "" } else { " " };
-    let line = format!("{}{space}{} {}", report.file(finding), finding.pointer, finding.what);
+    let line = format!("{}{space}{}: {}", report.file(finding), finding.pointer, finding.message());
     // A file's name may hold what would steer the terminal.
     line.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -98,9 +98,10 @@ fn absent(report: &Report) -> Vec<&str> {
 
 /// What to do about the worst kind.
 fn next(report: &Report) -> String {
-    let worst = report.counts().into_keys().find(|kind| kind.severity() != Severity::Note);
-    match worst {
-        Some(kind) => format!("{}: {}", kind.name(), Kind::advice(kind)),
-        None => "nothing needs to be put right".to_owned(),
+    match report.kinds().first() {
+        Some(&(Severity::Error | Severity::Warning, kind, _)) => {
+            format!("{}: {}", kind.name(), Kind::advice(kind))
+        }
+        _ => "nothing needs to be put right".to_owned(),
     }
 }

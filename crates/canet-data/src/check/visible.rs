@@ -95,9 +95,10 @@ mod tests {
         let mut seen = 0;
         for rule in Rule::ALL {
             for round in 0..20_u64 {
-                let draw = |i: u64| (canet_core::mix(round * 4096 + i) % 900) as f64 / 10.0 - 20.0;
+                let draw =
+                    move |i: u64| (canet_core::mix(round * 4096 + i) % 900) as f64 / 10.0 - 20.0;
                 let outlines: Vec<Vec<[f64; 2]>> = (0..60)
-                    .map(|n| (0..3 + n % 5).map(|i| [draw(n * 16 + i), draw(n * 16 + i + 8)]))
+                    .map(|n| (0..3 + n % 5).map(move |i| [draw(n * 16 + i), draw(n * 16 + i + 8)]))
                     .map(Iterator::collect)
                     .collect();
                 let shapes = outlines.iter().zip(1..).map(|(points, id)| Shape {

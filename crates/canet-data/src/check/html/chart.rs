@@ -23,7 +23,7 @@ pub(super) fn balance(report: &Report, page: &mut String) {
     classes(report, page);
     let mut most: Vec<&Drive> = drives.iter().collect();
     most.sort_by_key(|drive| std::cmp::Reverse(drive.frames));
-    page.push_str("<h3>By drive</h3>\n");
+    page.push_str("<h3>By drive</h3>\n<p>In the colours of the table.</p>\n");
     if most.len() > DRIVES {
         let all = most.len();
         writeln!(page, "<p>The {DRIVES} of {all} drives with most frames.</p>").ok();
@@ -37,7 +37,7 @@ pub(super) fn balance(report: &Report, page: &mut String) {
 fn classes(report: &Report, page: &mut String) {
     let drives = &report.balance.drives;
     let total: u64 = drives.iter().map(Drive::total).sum();
-    table(&["Class", "Pixels", "Frames", "Drives"], page);
+    table(&["Class", "#Pixels", "#Frames", "#Drives"], page);
     for (id, name) in report.balance.classes.iter().enumerate() {
         let sum = |of: &dyn Fn(&Drive) -> u64| drives.iter().map(of).sum::<u64>();
         let pixels = sum(&|drive| drive.pixels[id]);

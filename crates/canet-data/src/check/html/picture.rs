@@ -3,6 +3,7 @@
 //! Only the frames that are shown are read, one after the other. The pixels are a small JPEG in the
 //! page itself; the outline is drawn over them as SVG, sharp at any size.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::io::Cursor;
@@ -33,10 +34,9 @@ const CORNERS: usize = 2000;
 /// Pictures, the worst kind first, a few of each.
 pub(super) fn gallery(report: &Report, root: &Path, page: &mut String) {
     let mut figures = 0;
-    for kind in Kind::all() {
-        let of_kind = report.findings.iter().filter(|finding| finding.what.kind() == kind);
+    for (_, kind, _) in report.kinds() {
         let mut shown = 0;
-        for finding in of_kind {
+        for finding in varied(report.worst_of(kind)) {
             if shown == OF_A_KIND || figures == IN_ALL {
                 break;
             }
@@ -54,11 +54,19 @@ pub(super) fn gallery(report: &Report, root: &Path, page: &mut String) {
     }
 }
 
+/// Of each frame the first finding, then the others.
+fn varied(findings: Vec<&Finding>) -> impl Iterator<Item = &Finding> {
+    let mut frames = BTreeSet::new();
+    let (first, others): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| frames.insert(finding.subject));
+    first.into_iter().chain(others)
+}
+
 /// A picture with its caption; `None` if there is nothing to be seen of the frame.
 fn figure(report: &Report, finding: &Finding, root: &Path) -> Option<String> {
     let subject = &report.subjects[finding.subject];
-    let mut figure = String::from("<figure>");
-    let message = format!("{} {}", place(finding), finding.what);
+    let mut figure = String::from("<figure><div class=\"views\">");
+    let message = format!("{} {}", place(finding), finding.message());
     let (alt, bad) = (text(&message).to_string(), finding.severity.name());
     draw(subject, finding, root, &alt, &mut figure)?;
     if let What::NearDuplicate { other, .. } = &finding.what {
@@ -67,9 +75,9 @@ fn figure(report: &Report, finding: &Finding, root: &Path) -> Option<String> {
     }
     let (name, kind) = (subject.name(), finding.what.kind().name());
     let name = text(&name);
-    write!(
+    writeln!(
         figure,
-        "<figcaption><span class=\"tag {bad}\">{kind}</span> <b>{name}</b> {alt}</figcaption></figure>\n"
+        "</div><figcaption><span class=\"tag {bad}\">{kind}</span> <b>{name}</b> {alt}</figcaption></figure>"
     )
     .ok()?;
     Some(figure)
@@ -130,16 +138,15 @@ fn draw(
 fn view(finding: &Finding, (width, height): (f64, f64)) -> [f64; 4] {
     let Some([left, top, right, bottom]) = finding.area else { return [0.0, 0.0, width, height] };
     let room = (1.6 * (right - left)).max(2.4 * (bottom - top)).max(90.0);
-    let beyond = matches!(finding.what.kind(), Kind::OutsideFrame | Kind::BeyondFrame);
-    if beyond || room > width || room / 1.5 > height {
-        // As much as there is of the frame, and half of it again around if the place is out there.
-        let rim = if beyond { 0.25 } else { 0.0 };
-        return [
-            -rim * width,
-            -rim * height,
-            (1.0 + 2.0 * rim) * width,
-            (1.0 + 2.0 * rim) * height,
-        ];
+    if matches!(finding.what.kind(), Kind::OutsideFrame | Kind::BeyondFrame) {
+        // The frame and the object, but at most once the frame to each side.
+        let (left, right) = (left.clamp(-width, 0.0), right.clamp(width, 2.0 * width));
+        let (top, bottom) = (top.clamp(-height, 0.0), bottom.clamp(height, 2.0 * height));
+        let rim = width / 20.0;
+        return [left - rim, top - rim, right - left + 2.0 * rim, bottom - top + 2.0 * rim];
+    }
+    if room > width || room / 1.5 > height {
+        return [0.0, 0.0, width, height];
     }
     let (w, h) = (room, room / 1.5);
     let inside =
@@ -186,11 +193,12 @@ fn outline(
     for class in ["under", "over"] {
         write!(to, "<polygon class=\"{class}\" points=\"{corners}\"/>").ok()?;
     }
-    let [x, y] = points.get(point_of(&finding.pointer)?)?;
-    if x.is_finite() && y.is_finite() {
-        let radius = width / 40.0;
-        write!(to, "<circle class=\"over\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>")
-            .ok()?;
-    }
+    // What is too small to be seen gets a ring, too.
+    let small = finding.area.filter(|[l, t, r, b]| (r - l).max(b - t) < width / 20.0);
+    let middle = small.map(|[l, t, r, b]| [f64::midpoint(l, r), f64::midpoint(t, b)]);
+    let point = point_of(&finding.pointer).and_then(|point| points.get(point).copied());
+    let [x, y] = point.filter(|p| p.iter().all(|c| c.is_finite())).or(middle)?;
+    let radius = width / 40.0;
+    write!(to, "<circle class=\"over\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\"/>").ok()?;
     Some(())
 }
