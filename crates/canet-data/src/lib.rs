@@ -50,6 +50,7 @@ pub mod raster;
 mod resize;
 pub mod sample;
 pub mod split;
+pub mod vector;
 
 pub use canet_core::Fault;
 pub use error::Error;

@@ -1,0 +1,136 @@
+//! Polygons back out: from a mask to a painting that a fill rule turns into the same mask again.
+//!
+//! Tools that trace each class by itself leave gaps between neighbours, or lose what lies inside of
+//! something else. Here nothing can be lost, because the result is painted: each connected component
+//! of a class becomes one polygon, its outer outline, and what lies in its holes is painted later.
+//!
+//! ```text
+//!   1 1 1 1 1       painted are: the whole frame with 1,      1 1 1 1 1    then 2     1 1 1 1 1
+//!   1 2 2 2 1       because nothing surrounds it; over it     1 1 1 1 1    (3 x 3),   1 2 2 2 1
+//!   1 2 3 2 1       the square of 2, and over that the 3      1 1 1 1 1    then 3     1 2 3 2 1
+//!   1 2 2 2 1                                                 1 1 1 1 1               1 2 2 2 1
+//! ```
+//!
+//! Outlines follow the cracks between pixels (`outline`), and their corners are written where the
+//! chosen rule needs them (`place`). Larger regions are painted first, so what lies inside of
+//! another comes later, and who moves a corner by hand still sees the small things on top. What
+//! already shows the right class, such as background that nothing covers, needs no polygon.
+//!
+//! Every painting is rasterised again and compared with the mask before it is returned. Without
+//! simplification, a single differing pixel is an error; with it, the difference is measured
+//! ([`Deviation`]).
+
+mod components;
+mod outline;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use canet_core::{ClassId, Mask};
+
+use self::components::{Components, OUTSIDE};
+use self::outline::{Node, Way};
+use crate::Error;
+use crate::painting::{Painting, Shape};
+use crate::raster::Rule;
+
+/// How a mask becomes polygons.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The rule that will turn the polygons into a mask again.
+    pub rule: Rule,
+    /// The class of what no polygon covers.
+    pub background: ClassId,
+}
+
+impl Options {
+    /// Exact polygons for a rule.
+    pub fn exact(rule: Rule, background: ClassId) -> Self {
+        Self { rule, background }
+    }
+}
+
+/// A mask as polygons, and how well they give it back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectorised {
+    /// The polygons, in painter's order.
+    pub painting: Painting,
+    /// The rule that they are made for.
+    pub rule: Rule,
+}
+
+/// Turns a mask into polygons.
+///
+/// ```
+/// use canet_core::{ClassId, Mask};
+/// use canet_data::raster::Rule;
+/// use canet_data::vector::{Options, vectorise};
+///
+/// // A square of class 1 with a hole in which class 2 lies.
+/// let mask = Mask::from_ids(3, 3, vec![1, 1, 1, 1, 2, 1, 1, 1, 1]);
+/// let vectorised = vectorise(&mask, &Options::exact(Rule::Pillow6, ClassId::VOID))?;
+/// assert_eq!(vectorised.painting.shapes.len(), 2);
+/// assert_eq!(vectorised.painting.rasterise(Rule::Pillow6), mask);
+/// # Ok::<(), canet_data::Error>(())
+/// ```
+pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
+    let components = Components::of(mask);
+    let regions = regions(&components, options.background);
+    let shapes = regions.iter().map(|region| Shape {
+        class: components.list[region.label as usize].class,
+        points: place::outline(&region.nodes, options.rule),
+    });
+    let painting = Painting {
+        width: mask.width(),
+        height: mask.height(),
+        background: options.background,
+        shapes: shapes.collect(),
+    };
+    let painted = painting.rasterise(options.rule);
+    let differing = painted.ids().iter().zip(mask.ids()).filter(|(a, b)| a != b).count();
+    if differing > 0 {
+        return Err(Error::Inexact { rule: options.rule, differing });
+    }
+    Ok(Vectorised { painting, rule: options.rule })
+}
+
+/// A component that is painted.
+struct Region {
+    label: u32,
+    nodes: Vec<Node>,
+    /// Pixels inside the outline, holes included.
+    area: u64,
+}
+
+/// The components that need a polygon, in the order in which they are painted.
+fn regions(components: &Components, background: ClassId) -> Vec<Region> {
+    let mut regions = Vec::new();
+    // Whether the crack below a pixel belongs to an outer outline, not to that of a hole.
+    let mut outer_below = vec![false; components.labels.len()];
+    // The innermost component that each one lies inside of.
+    let mut around: Vec<u32> = Vec::new();
+    for (label, component) in (0..).zip(&components.list) {
+        let (nodes, area) = outline::trace(components, label, |x, y, way| {
+            if way == Way::West {
+                outer_below[(y as usize - 1) * components.width as usize + x as usize - 1] = true;
+            }
+        });
+        let (x, y) = component.first;
+        let above = components.at(x, y - 1);
+        let inside = if above == OUTSIDE {
+            OUTSIDE
+        } else if outer_below[(y as usize - 1) * components.width as usize + x as usize] {
+            // Below that component, so where it is itself; it begins earlier and is known.
+            around[above as usize]
+        } else {
+            above
+        };
+        around.push(inside);
+        let shows = components.list.get(inside as usize).map_or(background, |c| c.class);
+        if shows != component.class {
+            regions.push(Region { label, nodes, area });
+        }
+    }
+    regions.sort_by_key(|region| (std::cmp::Reverse(region.area), region.label));
+    regions
+}
