@@ -41,7 +41,7 @@ pub enum Error {
         /// The fill rule.
         rule: crate::raster::Rule,
         /// How many pixels differ.
-        differing: usize,
+        differing: u64,
     },
     /// A folder does not hold what was looked for: the download's fault, or a wrong path.
     #[error("{}: {reason}", path.display())]

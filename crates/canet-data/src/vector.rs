@@ -20,16 +20,21 @@
 //! simplification, a single differing pixel is an error; with it, the difference is measured
 //! ([`Deviation`]).
 
+mod absorb;
 mod components;
+mod deviation;
 mod outline;
 mod place;
+mod simplify;
 #[cfg(test)]
 mod tests;
 
 use canet_core::{ClassId, Mask};
 
 use self::components::{Components, OUTSIDE};
+pub use self::deviation::Deviation;
 use self::outline::{Node, Way};
+use self::simplify::simplify;
 use crate::Error;
 use crate::painting::{Painting, Shape};
 use crate::raster::Rule;
@@ -41,12 +46,21 @@ pub struct Options {
     pub rule: Rule,
     /// The class of what no polygon covers.
     pub background: ClassId,
+    /// How far borders may move to save corners, in pixels; 0 keeps every pixel.
+    pub simplify: f64,
+    /// Components of fewer pixels take the class of a neighbour; 0 and 1 keep all.
+    pub min_area: u64,
 }
 
 impl Options {
     /// Exact polygons for a rule.
     pub fn exact(rule: Rule, background: ClassId) -> Self {
-        Self { rule, background }
+        Self { rule, background, simplify: 0.0, min_area: 0 }
+    }
+
+    /// Whether every pixel is to be kept.
+    pub fn is_exact(&self) -> bool {
+        self.simplify == 0.0 && self.min_area <= 1
     }
 }
 
@@ -57,6 +71,17 @@ pub struct Vectorised {
     pub painting: Painting,
     /// The rule that they are made for.
     pub rule: Rule,
+    /// What rasterising them changes; nothing, unless that was asked for.
+    pub deviation: Deviation,
+    /// How many components a neighbour has absorbed.
+    pub absorbed: usize,
+}
+
+impl Vectorised {
+    /// How many points all polygons have.
+    pub fn points(&self) -> usize {
+        self.painting.shapes.iter().map(|shape| shape.points.len()).sum()
+    }
 }
 
 /// Turns a mask into polygons.
@@ -74,24 +99,50 @@ pub struct Vectorised {
 /// # Ok::<(), canet_data::Error>(())
 /// ```
 pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
+    if !(0.0..=1e6).contains(&options.simplify) {
+        let reason = format!("is {}, but must be from 0 to a million pixels", options.simplify);
+        return Err(Error::Options { option: "simplify", reason });
+    }
+    let (painting, absorbed) = if options.min_area > 1 {
+        let (smoothed, absorbed) = absorb::absorb(mask, options.min_area);
+        (paint(&smoothed, options), absorbed)
+    } else {
+        (paint(mask, options), 0)
+    };
+    let deviation = Deviation::between(mask, &painting.rasterise(options.rule));
+    if options.is_exact() && !deviation.is_none() {
+        return Err(Error::Inexact { rule: options.rule, differing: deviation.changed });
+    }
+    Ok(Vectorised { painting, rule: options.rule, deviation, absorbed })
+}
+
+/// The polygons of all regions.
+fn paint(mask: &Mask, options: &Options) -> Painting {
     let components = Components::of(mask);
     let regions = regions(&components, options.background);
+    // What is not painted is below everything.
+    let mut order = vec![0; components.list.len()];
+    for (place, region) in (1..).zip(&regions) {
+        order[region.label as usize] = place;
+    }
+    let size = (mask.width(), mask.height());
+    let points = |region: &Region| {
+        let own = order[region.label as usize];
+        let is_later = |other: u32| order.get(other as usize).is_some_and(|&other| other > own);
+        let spots = (options.simplify > 0.0)
+            .then(|| simplify(&region.nodes, region.area, options.simplify, is_later))
+            .flatten();
+        spots.map_or_else(
+            || place::outline(&region.nodes, options.rule),
+            |spots| place::simplified(&spots, options.rule, size),
+        )
+    };
     let shapes = regions.iter().map(|region| Shape {
         class: components.list[region.label as usize].class,
-        points: place::outline(&region.nodes, options.rule),
+        points: points(region),
     });
-    let painting = Painting {
-        width: mask.width(),
-        height: mask.height(),
-        background: options.background,
-        shapes: shapes.collect(),
-    };
-    let painted = painting.rasterise(options.rule);
-    let differing = painted.ids().iter().zip(mask.ids()).filter(|(a, b)| a != b).count();
-    if differing > 0 {
-        return Err(Error::Inexact { rule: options.rule, differing });
-    }
-    Ok(Vectorised { painting, rule: options.rule })
+    let (width, height) = size;
+    Painting { width, height, background: options.background, shapes: shapes.collect() }
 }
 
 /// A component that is painted.

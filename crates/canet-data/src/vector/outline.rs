@@ -18,7 +18,7 @@
 //!
 //! Holes need no outline: what lies in them is painted later.
 
-use super::components::{Components, OUTSIDE};
+use super::components::Components;
 
 /// The way a path goes; the order is clockwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl Way {
         matches!(self, Self::South | Self::North)
     }
 
-    fn step(self) -> (i32, i32) {
+    /// One crack on, in columns and rows.
+    pub(super) fn step(self) -> (i32, i32) {
         match self {
             Self::East => (1, 0),
             Self::South => (0, 1),
@@ -51,7 +52,7 @@ impl Way {
     }
 
     /// The pixels ahead on the right and on the left hand of a corner, relative to it.
-    fn ahead(self) -> [(i32, i32); 2] {
+    pub(super) fn ahead(self) -> [(i32, i32); 2] {
         match self {
             Self::East => [(0, 0), (0, -1)],
             Self::South => [(-1, 0), (0, 0)],
@@ -71,7 +72,7 @@ pub(super) struct Node {
     pub(super) goes: Way,
     /// Whether more than two components, or parts of them, meet here.
     pub(super) junction: bool,
-    /// The component on the left hand from here to the next node, or [`OUTSIDE`]. Only between
+    /// The component on the left hand from here to the next node, or `OUTSIDE`. Only between
     /// junctions it is the same all along.
     pub(super) neighbour: u32,
 }
@@ -125,7 +126,8 @@ fn is_junction(components: &Components, x: i32, y: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use canet_core::{ClassId, Mask};
+    use crate::vector::components::OUTSIDE;
+    use canet_core::Mask;
 
     /// Digits are classes; each text is a row.
     fn components(rows: &[&str]) -> Components {
@@ -169,6 +171,5 @@ mod tests {
             assert_eq!(found, junctions);
             assert!(nodes.iter().any(|n| n.neighbour == OUTSIDE));
         }
-        assert_eq!(ClassId(1), components.list[0].class);
     }
 }

@@ -20,6 +20,7 @@
 use geo::Coord;
 
 use super::outline::{Node, Way};
+use super::simplify::Spot;
 use crate::raster::Rule;
 
 /// How far from the far side of a pixel a corner stays, in pixels. Truncation and rounding need it;
@@ -61,6 +62,30 @@ pub(super) fn corner(node: &Node, rule: Rule) -> Coord<f64> {
             y: far(inner.row, inner.is_lower_border),
         },
     }
+}
+
+/// The corners of a simplified outline, for a frame of a size.
+///
+/// Neighbours share them, so nothing may depend on the side from which they are seen. For rules that
+/// truncate or round, they stand at the middle of a pixel, or at the frame's edge in the outermost
+/// ones.
+pub(super) fn simplified(
+    spots: &[Spot],
+    rule: Rule,
+    (width, height): (u32, u32),
+) -> Vec<Coord<f64>> {
+    let within = |pixel: i32, side: u32| {
+        let fraction = match pixel {
+            0 => 0.0,
+            last if last + 1 == side as i32 => 1.0 - SLACK,
+            _ => 0.5,
+        };
+        f64::from(pixel) + fraction
+    };
+    let place = |spot: &Spot| match rule {
+        Rule::Pillow6 => Coord { x: within(spot.column, width), y: within(spot.row, height) },
+    };
+    spots.iter().map(place).collect()
 }
 
 /// The points of an outline.

@@ -40,7 +40,7 @@ fn drawn_mask(sample: u64) -> Mask {
     let (w, h) = (width as usize, height as usize);
     let (period, slant) = (1 + draws.below(4), draws.below(3));
     let (rare, kind) = (draws.unit(), sample % 7);
-    let blobs: Vec<[f64; 4]> = (0..1 + draws.below(12))
+    let blobs: Vec<[f64; 4]> = (0..=draws.below(12))
         .map(|n| {
             let at = |draws: &mut Draws, side: u32| draws.range(-5.0, f64::from(side) + 5.0);
             [at(&mut draws, width), at(&mut draws, height), draws.range(0.5, 16.0), n as f64]
