@@ -34,7 +34,7 @@ use canet_core::{ClassId, Mask};
 use self::components::{Components, OUTSIDE};
 pub use self::deviation::Deviation;
 use self::outline::{Node, Way};
-use self::simplify::simplify;
+use self::simplify::{has_collapsed, simplify};
 use crate::Error;
 use crate::painting::{Painting, Shape};
 use crate::raster::Rule;
@@ -116,33 +116,53 @@ pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
     Ok(Vectorised { painting, rule: options.rule, deviation, absorbed })
 }
 
-/// The polygons of all regions.
+/// The polygons of all regions; full ones if simplified ones would have no fewer points, as in noise.
 fn paint(mask: &Mask, options: &Options) -> Painting {
     let components = Components::of(mask);
     let regions = regions(&components, options.background);
+    let points = |shapes: &[Shape]| shapes.iter().map(|shape| shape.points.len()).sum::<usize>();
+    let mut shapes = full_shapes(&components, &regions, options.rule);
+    if options.simplify > 0.0 {
+        let simplified = simplified_shapes(&components, &regions, options);
+        if points(&simplified) < points(&shapes) {
+            shapes = simplified;
+        }
+    }
+    let (width, height) = (mask.width(), mask.height());
+    Painting { width, height, background: options.background, shapes }
+}
+
+fn full_shapes(components: &Components, regions: &[Region], rule: Rule) -> Vec<Shape> {
+    let shape = |region: &Region| Shape {
+        class: components.list[region.label as usize].class,
+        points: place::outline(&region.nodes, rule),
+    };
+    regions.iter().map(shape).collect()
+}
+
+fn simplified_shapes(components: &Components, regions: &[Region], options: &Options) -> Vec<Shape> {
     // What is not painted is below everything.
     let mut order = vec![0; components.list.len()];
-    for (place, region) in (1..).zip(&regions) {
+    for (place, region) in (1..).zip(regions) {
         order[region.label as usize] = place;
     }
-    let size = (mask.width(), mask.height());
-    let points = |region: &Region| {
+    let size = (components.width, components.height);
+    let mut shapes = Vec::new();
+    for region in regions {
+        let class = components.list[region.label as usize].class;
         let own = order[region.label as usize];
         let is_later = |other: u32| order.get(other as usize).is_some_and(|&other| other > own);
-        let spots = (options.simplify > 0.0)
-            .then(|| simplify(&region.nodes, region.area, options.simplify, is_later))
-            .flatten();
-        spots.map_or_else(
-            || place::outline(&region.nodes, options.rule),
-            |spots| place::simplified(&spots, options.rule, size),
-        )
-    };
-    let shapes = regions.iter().map(|region| Shape {
-        class: components.list[region.label as usize].class,
-        points: points(region),
-    });
-    let (width, height) = size;
-    Painting { width, height, background: options.background, shapes: shapes.collect() }
+        let spots = simplify(&region.nodes, options.simplify, is_later);
+        if spots.len() >= 3 {
+            shapes.push(Shape { class, points: place::simplified(&spots, options.rule, size) });
+        }
+        // What is thinner than the tolerance keeps its full outline. That comes on top, since the
+        // neighbours' lines may lie apart where only the simplified one joins them.
+        if has_collapsed(&spots, region.area) {
+            shapes.push(Shape { class, points: place::outline(&region.nodes, options.rule) });
+        }
+    }
+    shapes
 }
 
 /// A component that is painted.

@@ -27,68 +27,59 @@ use crate::raster::Rule;
 /// two decimals are what people still like to read.
 const SLACK: f64 = 0.01;
 
-/// The column and row of a node's inner pixel, and whether that is left of the vertical crack and
-/// above the horizontal one.
-struct Inner {
-    column: i32,
-    row: i32,
-    is_right_border: bool,
-    is_lower_border: bool,
+/// The points of a full outline, for exactly the pixels inside.
+pub(super) fn outline(nodes: &[Node], rule: Rule) -> Vec<Coord<f64>> {
+    let turns = nodes.iter().filter(|node| node.came != node.goes);
+    turns.map(|node| corner(node, rule)).collect()
 }
 
-impl Inner {
-    /// For a node where the outline turns.
-    fn of(node: &Node) -> Self {
-        let (vertical, horizontal) =
-            if node.came.is_vertical() { (node.came, node.goes) } else { (node.goes, node.came) };
-        let is_right_border = vertical == Way::South;
-        let is_lower_border = horizontal == Way::West;
-        Self {
-            column: node.x - i32::from(is_right_border),
-            row: node.y - i32::from(is_lower_border),
-            is_right_border,
-            is_lower_border,
+fn corner(node: &Node, rule: Rule) -> Coord<f64> {
+    let (vertical, horizontal) =
+        if node.came.is_vertical() { (node.came, node.goes) } else { (node.goes, node.came) };
+    let (x, y) = (f64::from(node.x), f64::from(node.y));
+    // Outlines run clockwise: down along right borders, and west along lower ones.
+    let (is_right, is_lower) = (vertical == Way::South, horizontal == Way::West);
+    let before = |side: f64, is_far: bool| if is_far { side - SLACK } else { side };
+    match rule {
+        Rule::Centre => Coord { x, y },
+        Rule::Pillow6 | Rule::Pillow11 => Coord { x: before(x, is_right), y: before(y, is_lower) },
+        Rule::Cityscapes => {
+            let x = x - 0.5 + if is_right { -SLACK } else { SLACK };
+            // Nothing needs to lie outside of the frame.
+            Coord { x: x.max(0.0), y }
         }
     }
 }
 
-/// Where a rule wants a corner, for exactly the pixels inside.
-pub(super) fn corner(node: &Node, rule: Rule) -> Coord<f64> {
-    let inner = Inner::of(node);
-    let far = |pixel: i32, is_far: bool| f64::from(pixel) + if is_far { 1.0 - SLACK } else { 0.0 };
-    match rule {
-        Rule::Pillow6 => Coord {
-            x: far(inner.column, inner.is_right_border),
-            y: far(inner.row, inner.is_lower_border),
-        },
-    }
-}
-
-/// The corners of a simplified outline, for a frame of a size.
+/// The points of a simplified outline in a frame of a size.
 ///
-/// Neighbours share them, so nothing may depend on the side from which they are seen. For rules that
-/// truncate or round, they stand at the middle of a pixel, or at the frame's edge in the outermost
-/// ones.
+/// Neighbours share these corners, so nothing may depend on the side from which they are seen. For
+/// rules that truncate or round, they stand at the middle of a pixel, or at the frame's edge in the
+/// outermost ones.
 pub(super) fn simplified(
     spots: &[Spot],
     rule: Rule,
-    (width, height): (u32, u32),
+    (width, height): (i32, i32),
 ) -> Vec<Coord<f64>> {
-    let within = |pixel: i32, side: u32| {
-        let fraction = match pixel {
-            0 => 0.0,
-            last if last + 1 == side as i32 => 1.0 - SLACK,
-            _ => 0.5,
+    let within = |pixel: i32, side: i32| {
+        let is_last = pixel + 1 == side;
+        let fraction = if is_last {
+            1.0 - SLACK
+        } else if pixel == 0 {
+            0.0
+        } else {
+            0.5
         };
         f64::from(pixel) + fraction
     };
     let place = |spot: &Spot| match rule {
-        Rule::Pillow6 => Coord { x: within(spot.column, width), y: within(spot.row, height) },
+        Rule::Centre => Coord { x: f64::from(spot.x), y: f64::from(spot.y) },
+        Rule::Pillow6 | Rule::Pillow11 => {
+            Coord { x: within(spot.column, width), y: within(spot.row, height) }
+        }
+        Rule::Cityscapes => {
+            Coord { x: (within(spot.column, width) - 0.5).max(0.0), y: f64::from(spot.y) }
+        }
     };
     spots.iter().map(place).collect()
-}
-
-/// The points of an outline.
-pub(super) fn outline(nodes: &[Node], rule: Rule) -> Vec<Coord<f64>> {
-    nodes.iter().filter(|node| node.came != node.goes).map(|node| corner(node, rule)).collect()
 }

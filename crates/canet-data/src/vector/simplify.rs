@@ -32,14 +32,12 @@ pub(super) struct Spot {
 }
 
 /// The corners of an outline that stays within `tolerance` pixels of the full one. `is_later` tells
-/// of a neighbour whether it is painted later than this component. `None` if too little is left: the
-/// component is thinner than the tolerance, and its area would change by more than half.
+/// of a neighbour whether it is painted later than this component.
 pub(super) fn simplify(
     nodes: &[Node],
-    area: u64,
     tolerance: f64,
     is_later: impl Fn(u32) -> bool,
-) -> Option<Vec<Spot>> {
+) -> Vec<Spot> {
     let begin = nodes.iter().position(|node| node.junction).unwrap_or(0);
     let mut rotated: Vec<Node> = [&nodes[begin..], &nodes[..=begin]].concat();
     // Where an arc ends, only the way in belongs to it; where it begins, only the way out.
@@ -62,16 +60,18 @@ pub(super) fn simplify(
     if spots.len() > 1 && spots.first() == spots.last() {
         spots.pop();
     }
-    let changed = area_inside(&spots).abs_diff(2 * area as i64);
-    (spots.len() >= 3 && changed <= area).then_some(spots)
+    spots
 }
 
-/// Twice the area inside, negative if the outline has turned inside out.
-fn area_inside(spots: &[Spot]) -> i64 {
+/// Whether an outline of an area has lost more than half of what it held, or gained as much: its
+/// component is thinner than the tolerance.
+pub(super) fn has_collapsed(spots: &[Spot], area: u64) -> bool {
     let next = spots.iter().cycle().skip(1);
     let cross =
         |(a, b): (&Spot, &Spot)| i64::from(a.x) * i64::from(b.y) - i64::from(b.x) * i64::from(a.y);
-    spots.iter().zip(next).map(cross).sum()
+    // Negative if the outline has turned inside out.
+    let doubled: i64 = spots.iter().zip(next).map(cross).sum();
+    spots.len() < 3 || doubled.abs_diff(2 * area as i64) > area
 }
 
 fn spot(arc: &[Node], at: usize, later: bool, is_loop: bool) -> Spot {
@@ -176,7 +176,8 @@ mod tests {
         let components = Components::of(&Mask::from_ids(8, 6, ids));
         let corners = [0, 1].map(|label| {
             let (nodes, area) = trace(&components, label, |_, _, _| ());
-            let spots = simplify(&nodes, area, 1.0, |other| other == 1).unwrap();
+            let spots = simplify(&nodes, 1.0, |other| other == 1);
+            assert!(!has_collapsed(&spots, area) && has_collapsed(&spots[..2], area));
             let inner = |s: &&Spot| (1..8).contains(&s.x) && (0..7).contains(&s.y);
             let mut inner: Vec<_> = spots.iter().filter(inner).copied().collect();
             inner.sort_by_key(|spot| spot.y);

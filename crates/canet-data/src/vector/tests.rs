@@ -116,3 +116,52 @@ fn empty_and_plain_masks_need_no_more_than_one_shape() {
         assert_eq!(vectorise(&mask, &options).unwrap().painting.shapes.len(), shapes);
     }
 }
+
+/// No border moves farther than the tolerance and a pixel, and no gap shows the background.
+#[test]
+fn simplified_masks_are_near() {
+    for rule in Rule::ALL {
+        for (tolerance, farthest) in [(1.0, 2), (2.5, 3), (8.0, 9)] {
+            let (mut sum, mut fewer) = (Deviation::default(), 0);
+            for sample in 0..300 {
+                let mask = drawn_mask(sample);
+                let exact = Options::exact(rule, ClassId(77));
+                let options = Options { simplify: tolerance, ..exact.clone() };
+                let vectorised = vectorise(&mask, &options).unwrap();
+                let full = vectorise(&mask, &exact).unwrap().points();
+                assert!(vectorised.points() <= full);
+                fewer += usize::from(vectorised.points() < full);
+                sum = sum.with(vectorised.deviation);
+                let painted = vectorised.painting.rasterise(rule);
+                assert_eq!(Deviation::between(&mask, &painted), vectorised.deviation);
+            }
+            println!("{rule}, {tolerance}: {sum:?}, {fewer} with fewer points");
+            assert!(sum.shift <= farthest && sum.foreign == 0, "{rule}, {tolerance}: {sum:?}");
+            assert!(sum.changed > 0 && fewer > 50);
+        }
+    }
+}
+
+#[test]
+fn small_components_are_absorbed_and_counted() {
+    let mut mask = Mask::filled(9, 9, ClassId(1));
+    for (at, id) in [(10, 2), (40, 3), (41, 3), (49, 3)] {
+        mask.ids_mut()[at] = id;
+    }
+    for (min_area, absorbed, shapes) in [(0, 0, 3), (1, 0, 3), (2, 1, 2), (4, 2, 1)] {
+        let options = Options { min_area, ..Options::exact(Rule::Centre, ClassId::VOID) };
+        let vectorised = vectorise(&mask, &options).unwrap();
+        assert_eq!((vectorised.absorbed, vectorised.painting.shapes.len()), (absorbed, shapes));
+        assert_eq!(vectorised.deviation.is_none(), absorbed == 0);
+    }
+}
+
+#[test]
+fn senseless_tolerances_are_refused() {
+    for simplify in [-1.0, f64::NAN, f64::INFINITY, 1e7] {
+        let options = Options { simplify, ..Options::exact(Rule::Centre, ClassId::VOID) };
+        let error = vectorise(&Mask::filled(1, 1, ClassId(0)), &options).unwrap_err();
+        assert_eq!(error.fault(), crate::Fault::Usage);
+        assert!(error.to_string().starts_with("simplify: is "), "{error}");
+    }
+}
