@@ -23,6 +23,7 @@
 mod absorb;
 mod components;
 mod deviation;
+pub mod export;
 mod outline;
 mod place;
 mod simplify;
