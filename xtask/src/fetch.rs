@@ -32,7 +32,7 @@ const PAGE_LIMIT: u64 = 1 << 20;
 
 /// How long to wait for a server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub struct Patience {
     /// To connect, to answer, and between two pieces of the body.
     pub silence: Duration,
     /// Over each such stretch of time...
@@ -52,12 +52,7 @@ impl Default for Patience {
 }
 
 /// Downloads `url` to `target`. What stands at `target` is taken for complete: it got there whole.
-pub(crate) fn fetch(
-    url: &str,
-    target: &Path,
-    sha256: Option<&str>,
-    patience: Patience,
-) -> Result<()> {
+pub fn fetch(url: &str, target: &Path, sha256: Option<&str>, patience: Patience) -> Result<()> {
     if !target.exists() {
         let folder = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::limits::MAX_PNG_GROWTH;
 use crate::{ClassId, ClassSet, Error, MAX_SIDE};
 
 /// A label mask, row by row from the top left.
@@ -93,10 +94,23 @@ impl Mask {
 
     /// Reads an 8-bit mask: indices of a palette PNG, or values of a grey one. `path` names it in errors.
     pub fn from_png(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        Self::from_png_of_size(bytes, path, None)
+    }
+
+    /// As [`Mask::from_png`], for a mask whose `size` (width and height) is known: one of another
+    /// size is refused by its header, before there is memory for its pixels.
+    pub fn from_png_of_size(
+        bytes: &[u8],
+        path: &Path,
+        size: Option<(u32, u32)>,
+    ) -> Result<Self, Error> {
         let fail = |reason: String| Error::Mask { path: path.to_owned(), reason };
         let unreadable = |e: png::DecodingError| fail(format!("is not a readable PNG: {e}"));
-        let mut reader =
-            png::Decoder::new(std::io::Cursor::new(bytes)).read_info().map_err(unreadable)?;
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        // Texts and profiles change no id, and may be packed bombs.
+        decoder.set_ignore_text_chunk(true);
+        decoder.set_ignore_iccp_chunk(true);
+        let mut reader = decoder.read_info().map_err(unreadable)?;
         let (width, height) = (reader.info().width, reader.info().height);
         let (kind, depth) = reader.output_color_type();
         if !matches!(kind, png::ColorType::Indexed | png::ColorType::Grayscale)
@@ -109,15 +123,37 @@ impl Mask {
         if width > MAX_SIDE || height > MAX_SIDE {
             return Err(fail(format!("is {width}x{height}; sides up to {MAX_SIDE} are read")));
         }
-        let mut ids = vec![0; width as usize * height as usize];
-        reader.next_frame(&mut ids).map_err(unreadable)?;
+        if let Some((w, h)) = size.filter(|&size| size != (width, height)) {
+            return Err(fail(format!("is for {width}x{height} pixels, but its frame has {w}x{h}")));
+        }
+        let pixels = u64::from(width) * u64::from(height);
+        if pixels / MAX_PNG_GROWTH > bytes.len() as u64 {
+            return Err(fail(format!(
+                "claims {width}x{height} pixels in {} bytes, which no PNG can hold",
+                bytes.len()
+            )));
+        }
+        let mut ids = vec![0; pixels as usize];
+        let frame = reader.next_frame(&mut ids).map_err(unreadable)?;
+        if (frame.width, frame.height) != (width, height) {
+            return Err(fail("is an animation; a mask is one picture".into()));
+        }
         Ok(Self { width, height, ids })
     }
 
     /// Reads an 8-bit mask from a PNG file and refuses ids outside `classes`, naming the pixel.
     pub fn read(path: &Path, classes: &ClassSet) -> Result<Self, Error> {
+        Self::read_of_size(path, classes, None)
+    }
+
+    /// As [`Mask::read`], with a size as in [`Mask::from_png_of_size`].
+    pub fn read_of_size(
+        path: &Path,
+        classes: &ClassSet,
+        size: Option<(u32, u32)>,
+    ) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let mask = Self::from_png(&bytes, path)?;
+        let mask = Self::from_png_of_size(&bytes, path, size)?;
         if let Some((x, y, id)) = mask.first_foreign(classes) {
             return Err(Error::Mask {
                 path: path.to_owned(),

@@ -9,7 +9,17 @@ use canet_core::{ClassId, Error, LabelMap, Mask};
 
 /// Reads the classes from a label PNG's bytes; `path` names it in errors.
 pub fn from_png(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Mask, Error> {
-    let mut mask = Mask::from_png(bytes, path)?;
+    from_png_of_size(bytes, path, labels, None)
+}
+
+/// As [`from_png`], with a size as in [`Mask::from_png_of_size`].
+pub fn from_png_of_size(
+    bytes: &[u8],
+    path: &Path,
+    labels: &LabelMap,
+    size: Option<(u32, u32)>,
+) -> Result<Mask, Error> {
+    let mut mask = Mask::from_png_of_size(bytes, path, size)?;
     let classes: Vec<Option<ClassId>> =
         (0..=u8::MAX).map(|value| labels.class_of_value(value)).collect();
     let width = mask.width() as usize;

@@ -107,6 +107,7 @@ pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Annotation,
             Err(kind) => annotation.add_finding(index, kind),
         }
     }
+    annotation.check_cost(path, "shapes")?;
     Ok(annotation)
 }
 

@@ -83,10 +83,7 @@ fn to_mask(
             Ok((raster::rasterise(&annotation, how.labels, how.rule), annotation.findings))
         }
         AnnotationKind::LabelImages => {
-            let mask = label_image::from_png(bytes, path, how.labels)?;
-            if (mask.width(), mask.height()) != size {
-                return Err(unlike("its size", (mask.width(), mask.height())));
-            }
+            let mask = label_image::from_png_of_size(bytes, path, how.labels, Some(size))?;
             Ok((mask, Vec::new()))
         }
     }

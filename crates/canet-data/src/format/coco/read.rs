@@ -102,6 +102,9 @@ impl Instances {
             let label = &raw.categories[*category].name;
             object.add_to(&mut images[*place].annotation, n, label, labels);
         }
+        for image in &images {
+            image.annotation.check_cost(path, "annotations")?;
+        }
         Ok(Self { images })
     }
 }
