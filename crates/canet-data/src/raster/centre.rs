@@ -20,7 +20,7 @@ mod exact;
 use canet_core::{ClassId, Mask};
 
 use self::exact::crosses_left_of;
-use super::scan::{Canvas, Point, Side, Sweep, first_centre, sides};
+use super::scan::{Canvas, Point, Side, Sweep, ceil, first_centre, sides, sort};
 
 /// Fills polygons by this rule; keeps its buffers.
 #[derive(Default)]
@@ -37,12 +37,14 @@ impl Filler {
         for (from, to) in sides(points) {
             sweep.add(Edge::new(from, to), &canvas);
         }
-        sweep.rows(&mut canvas, |y, active, canvas| {
+        let width = i64::from(canvas.width());
+        sweep.rows(canvas.height(), |y, active, _| {
+            let mut row = canvas.row(y);
             columns.clear();
-            columns.extend(active.iter().map(|side| side.column(y, canvas.width())));
-            columns.sort_unstable();
+            columns.extend(active.iter().map(|side| side.column(y, width)));
+            sort(columns, i64::cmp);
             for span in columns.chunks_exact(2) {
-                canvas.paint(span[0], y, span[1] - 1);
+                row.paint(span[0], span[1] - 1);
             }
         });
     }
@@ -50,8 +52,8 @@ impl Filler {
 
 /// A side, from its upper to its lower corner, and the rows whose centres it reaches.
 struct Edge {
-    first: i64,
-    last: i64,
+    first: i32,
+    last: i32,
     upper: Point,
     lower: Point,
     /// Columns a row, rounded.
@@ -61,11 +63,11 @@ struct Edge {
 }
 
 impl Side for Edge {
-    fn first(&self) -> i64 {
+    fn first(&self) -> i32 {
         self.first
     }
 
-    fn last(&self) -> i64 {
+    fn last(&self) -> i32 {
         self.last
     }
 }
@@ -79,7 +81,7 @@ impl Edge {
         let known = width.is_finite() && height.is_finite();
         Self {
             first: first_centre(upper.y),
-            last: first_centre(lower.y) - 1,
+            last: first_centre(lower.y).saturating_sub(1),
             upper,
             lower,
             slope: width / height,
@@ -87,15 +89,16 @@ impl Edge {
         }
     }
 
+    #[inline]
     /// The first column from 0 to `width` whose centre on row `y` is not left of the crossing.
-    fn column(&self, y: i64, width: i64) -> i64 {
-        let middle = y as f64 + 0.5;
+    fn column(&self, y: i32, width: i64) -> i64 {
+        let middle = f64::from(y) + 0.5;
         let about = self.upper.x + (middle - self.upper.y) * self.slope - 0.5;
-        let column = about.ceil();
-        let above = column - about;
+        let column = ceil(about);
+        let above = column as f64 - about;
         // Not a number fails both comparisons.
         if above > self.error && above < 1.0 - self.error {
-            (column as i64).clamp(0, width)
+            column.clamp(0, width)
         } else {
             self.exact_column(middle, width)
         }

@@ -15,7 +15,7 @@
 
 use canet_core::{ClassId, Mask};
 
-use super::scan::{Canvas, Point, Side, Sweep, first_centre, sides};
+use super::scan::{Canvas, Point, Side, Sweep, ceil, first_centre, floor, sides, sort};
 
 /// Fills polygons by this rule; keeps its buffers.
 #[derive(Default)]
@@ -35,13 +35,13 @@ impl Filler {
         for (from, to) in sides(corners) {
             sweep.add(Edge::new(from, to), &canvas);
         }
-        sweep.rows(&mut canvas, |y, active, canvas| {
+        sweep.rows(canvas.height(), |y, active, _| {
+            let mut row = canvas.row(y);
             crossings.clear();
             crossings.extend(active.iter().map(|side| side.crossing(y)));
-            crossings.sort_unstable_by(f64::total_cmp);
+            sort(crossings, f64::total_cmp);
             for span in crossings.chunks_exact(2) {
-                let (left, right) = ((span[0] - 0.5).ceil(), (span[1] + 0.5).floor());
-                canvas.paint(left as i64, y, right as i64);
+                row.paint(ceil(span[0] - 0.5), floor(span[1] + 0.5));
             }
         });
     }
@@ -56,19 +56,19 @@ fn near(point: &Point) -> Point {
 
 /// A side, from its upper to its lower corner, and the rows whose middles it reaches.
 struct Edge {
-    first: i64,
-    last: i64,
+    first: i32,
+    last: i32,
     upper: Point,
     width: f64,
     height: f64,
 }
 
 impl Side for Edge {
-    fn first(&self) -> i64 {
+    fn first(&self) -> i32 {
         self.first
     }
 
-    fn last(&self) -> i64 {
+    fn last(&self) -> i32 {
         self.last
     }
 }
@@ -80,7 +80,7 @@ impl Edge {
             // The upper corner belongs to the side, the lower one does not: at a corner on a scan
             // line, one side's end is another's beginning.
             first: first_centre(upper.y),
-            last: first_centre(lower.y) - 1,
+            last: first_centre(lower.y).saturating_sub(1),
             upper,
             width: lower.x - upper.x,
             height: lower.y - upper.y,
@@ -89,7 +89,7 @@ impl Edge {
 
     /// Where the side crosses the middle of a row. Multiplied before it is divided, which leaves
     /// crossings exact that lie on a pixel's border and come from whole corners.
-    fn crossing(&self, y: i64) -> f64 {
-        self.upper.x + (y as f64 + 0.5 - self.upper.y) * self.width / self.height
+    fn crossing(&self, y: i32) -> f64 {
+        self.upper.x + (f64::from(y) + 0.5 - self.upper.y) * self.width / self.height
     }
 }

@@ -17,7 +17,7 @@
 use canet_core::{ClassId, Mask};
 use geo::Coord;
 
-use super::scan::{Canvas, Side, Sweep, sides};
+use super::scan::{Canvas, Side, Sweep, ceil, floor, sides, sort};
 
 /// A family of releases with one fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(super) enum Family {
 /// Fills polygons by the rule of a family; keeps its buffers.
 pub(super) struct Filler {
     family: Family,
+    corners: Vec<Pixel>,
     sweep: Sweep<Edge>,
     crossings: Vec<f32>,
     tips: Vec<Tip>,
@@ -40,90 +41,106 @@ pub(super) struct Filler {
 
 impl Filler {
     pub(super) fn new(family: Family) -> Self {
-        Self { family, sweep: Sweep::default(), crossings: Vec::new(), tips: Vec::new() }
+        let (corners, crossings, tips) = (Vec::new(), Vec::new(), Vec::new());
+        Self { family, corners, sweep: Sweep::default(), crossings, tips }
     }
 
     /// Paints a polygon with one class. `points` is the outline as written; it is closed here unless
     /// its last pixel is its first. What lies outside the mask is cut off, never moved.
     pub(super) fn fill(&mut self, points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
-        let corners: Vec<Pixel> = points.iter().map(Pixel::truncated).collect();
         let mut canvas = Canvas::new(mask, id);
-        let mut bottom = i64::MIN;
-        for (index, (from, to)) in sides(&corners).enumerate() {
-            if from.y == to.y {
-                canvas.paint(from.x.min(to.x), from.y, from.x.max(to.x));
-                if self.family == Family::Six {
-                    continue;
-                }
-            } else {
-                self.sweep.add(Edge::new(index, from, to), &canvas);
-            }
-            bottom = bottom.max(from.y).max(to.y);
-        }
-        // The last row is cut at the height, not at the last row of the image: a side that ends just
-        // there must still count twice if the polygon goes on below.
-        let bottom = bottom.min(canvas.height());
-        let Self { family, sweep, crossings, tips } = self;
-        sweep.rows(&mut canvas, |y, active, canvas| {
-            cross(y, bottom, active, crossings);
-            if *family == Family::Eleven {
+        let bottom = self.add_sides(points, &mut canvas);
+        let Self { family, sweep, crossings, tips, .. } = self;
+        sweep.rows(canvas.height(), |y, active, change| {
+            crossings.clear();
+            crossings.extend(active.iter().map(|side| side.crossing(y)));
+            if *family == Family::Eleven && (change.begin || y == bottom) {
                 connect_tips(y, bottom, active, crossings, tips);
             }
-            crossings.sort_unstable_by(f32::total_cmp);
+            if change.end && y < bottom {
+                repeat_ends(y, active, crossings);
+            }
+            sort(crossings, f32::total_cmp);
+            let mut row = canvas.row(y);
             for span in crossings.chunks_exact(2) {
                 let (left, right) = (round_up(span[0]), round_down(span[1]));
                 if *family == Family::Six {
-                    canvas.paint(left.min(right), y, left.max(right));
+                    row.paint(left.min(right), left.max(right));
                 } else {
-                    canvas.paint(left, y, right);
+                    row.paint(left, right);
                 }
             }
         });
     }
+
+    /// Paints the horizontal sides and adds the others; returns the polygon's last row.
+    ///
+    /// That row is cut at the height, not at the last row of the image: a side that ends just there must
+    /// still count twice if the polygon goes on below.
+    fn add_sides(&mut self, points: &[Coord<f64>], canvas: &mut Canvas) -> i32 {
+        self.corners.clear();
+        self.corners.extend(points.iter().map(Pixel::truncated));
+        let mut bottom = i32::MIN;
+        for (index, (from, to)) in sides(&self.corners).enumerate() {
+            if from.y != to.y {
+                self.sweep.add(Edge::new(index, from, to), canvas);
+            } else if (0..canvas.height()).contains(&from.y) {
+                let (left, right) = (from.x.min(to.x), from.x.max(to.x));
+                canvas.row(from.y).paint(i64::from(left), i64::from(right));
+            }
+            if from.y != to.y || self.family == Family::Eleven {
+                bottom = bottom.max(from.y).max(to.y);
+            }
+        }
+        bottom.min(canvas.height())
+    }
 }
 
-/// Collects where the sides cross a row. A side that ends there counts twice, but not on the last row.
-fn cross(y: i64, bottom: i64, active: &[Edge], crossings: &mut Vec<f32>) {
-    crossings.clear();
-    for side in active {
-        let x = side.crossing(y);
-        crossings.push(x);
-        if side.bottom == y && y < bottom {
-            crossings.push(x);
+/// Adds the crossings of those sides that end on a row once more.
+fn repeat_ends(y: i32, active: &[Edge], crossings: &mut Vec<f32>) {
+    for (at, side) in active.iter().enumerate() {
+        if side.bottom == y {
+            crossings.push(crossings[at]);
         }
     }
 }
 
-/// A pixel's place. 64 bits, so that differences of two corners cannot overflow.
+/// A pixel's place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Pixel {
-    x: i64,
-    y: i64,
+    x: i32,
+    y: i32,
 }
 
 impl Pixel {
     /// Truncates toward zero, as C's conversion to `int` does. Beyond the range of 32 bits C leaves
     /// the result undefined; here it is the nearest value of that range.
     fn truncated(point: &Coord<f64>) -> Self {
-        Self { x: i64::from(point.x as i32), y: i64::from(point.y as i32) }
+        Self { x: point.x as i32, y: point.y as i32 }
     }
+}
+
+/// The difference of two coordinates, which may need more than their 32 bits.
+fn difference(a: i32, b: i32) -> f32 {
+    (i64::from(a) - i64::from(b)) as f32
 }
 
 /// A side that is not horizontal.
 struct Edge {
     index: usize,
-    top: i64,
-    bottom: i64,
-    from: Pixel,
+    top: i32,
+    bottom: i32,
+    y: i32,
+    x: f32,
     slope: f32,
 }
 
 impl Side for Edge {
-    fn first(&self) -> i64 {
+    fn first(&self) -> i32 {
         self.top
     }
 
-    fn last(&self) -> i64 {
+    fn last(&self) -> i32 {
         self.bottom
     }
 }
@@ -134,15 +151,17 @@ impl Edge {
             index,
             top: from.y.min(to.y),
             bottom: from.y.max(to.y),
-            from,
-            slope: (to.x - from.x) as f32 / (to.y - from.y) as f32,
+            y: from.y,
+            x: from.x as f32,
+            slope: difference(to.x, from.x) / difference(to.y, from.y),
         }
     }
 
     /// Where the side crosses a row; product and sum are rounded one by one, never fused.
-    fn crossing(&self, y: i64) -> f32 {
-        let shift = (y - self.from.y) as f32 * self.slope;
-        shift + self.from.x as f32
+    #[inline]
+    fn crossing(&self, y: i32) -> f32 {
+        let shift = difference(y, self.y) * self.slope;
+        shift + self.x
     }
 }
 
@@ -166,18 +185,19 @@ struct Tip {
 /// goes to the pixel before the nearer one, so that flat tips have no gaps.
 ///
 /// Of the sides at a corner, the first in the outline is the one that all others are held against.
-fn connect_tips(y: i64, bottom: i64, active: &[Edge], crossings: &mut [f32], tips: &mut Vec<Tip>) {
+fn connect_tips(y: i32, bottom: i32, active: &[Edge], crossings: &mut [f32], tips: &mut Vec<Tip>) {
     tips.clear();
-    let mut place = 0;
-    for side in active {
-        let (ends, twice) = (side.bottom == y && y >= bottom, side.bottom == y && y < bottom);
+    for (place, side) in active.iter().enumerate() {
+        let ends = side.bottom == y && y == bottom;
         if side.slope != 0.0 && (side.top == y || ends) {
             // Zero is added so that both zeros are one column.
             let column = crossings[place].round() + 0.0;
             let next = side.crossing(if ends { y - 1 } else { y + 1 });
             tips.push(Tip { ends, column, index: side.index, place, next });
         }
-        place += 1 + usize::from(twice);
+    }
+    if tips.len() < 2 {
+        return;
     }
     tips.sort_unstable_by(|a, b| {
         let columns = a.column.total_cmp(&b.column);
@@ -204,13 +224,15 @@ fn connected(x: f32, next: f32, other: f32) -> f32 {
 
 /// The nearest pixel, halves away from zero. C adds in single precision above zero and, by way of
 /// `fabs`, in double precision below.
+#[inline]
 fn round_up(x: f32) -> i64 {
-    if x >= 0.0 { (x + 0.5).floor() as i64 } else { -((f64::from(-x) + 0.5).floor() as i64) }
+    if x >= 0.0 { floor(f64::from(x + 0.5)) } else { -floor(f64::from(-x) + 0.5) }
 }
 
 /// The nearest pixel, halves toward zero; see [`round_up`].
+#[inline]
 fn round_down(x: f32) -> i64 {
-    if x >= 0.0 { (x - 0.5).ceil() as i64 } else { -((f64::from(-x) - 0.5).ceil() as i64) }
+    if x >= 0.0 { ceil(f64::from(x - 0.5)) } else { -ceil(f64::from(-x) - 0.5) }
 }
 
 #[cfg(test)]
