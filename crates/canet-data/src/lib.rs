@@ -32,6 +32,7 @@ pub mod annotation;
 pub mod augment;
 pub mod dataset;
 pub mod dataset_spec;
+pub mod draft;
 pub mod draw;
 mod error;
 pub mod findings;
@@ -51,6 +52,7 @@ pub mod raster;
 mod resize;
 pub mod sample;
 pub mod split;
+mod split_lists;
 pub mod vector;
 
 pub use canet_core::Fault;

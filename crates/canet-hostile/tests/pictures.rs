@@ -207,12 +207,11 @@ fn masks_are_refused_by_their_header() {
         cases.push(("cut", whole[..length].to_vec(), "not a readable PNG"));
     }
     for (what, bytes, reason) in cases {
-        let fate = tally.case(|| {
-            match label_image::from_png_of_size(&bytes, path, &labels, Some((67, 45))) {
+        let fate =
+            tally.case(|| match label_image::from_png(&bytes, path, &labels, Some((67, 45))) {
                 Ok(_) => Fate::Accepted,
                 Err(error) => Fate::Refused(error.to_string()),
-            }
-        });
+            });
         *reasons.entry(what).or_default() += 1;
         let Some(Fate::Refused(error)) = fate else { panic!("{what}: {fate:?}") };
         assert!(error.contains(reason), "{what}: {error}");
