@@ -1,4 +1,5 @@
 //! The drawings of `data-spec/rasterisation.md` are what the code paints.
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 use canet_core::{ClassId, Mask};
 use canet_data::raster::Rule;
@@ -22,10 +23,10 @@ fn drawn(title: &str) -> String {
     for (rule, wide) in Rule::ALL.into_iter().zip(wide) {
         let mut mask = Mask::filled(width, height, ClassId(0));
         rule.fill_polygon(&points, ClassId(1), &mut mask);
-        lines[0] += &format!("{:wide$}{GAP}", rule.name());
+        lines[0].extend([&format!("{:wide$}", rule.name()), GAP]);
         for (line, row) in lines[1..].iter_mut().zip(mask.ids().chunks(width as usize)) {
             let row: String = row.iter().map(|&id| if id == 1 { '#' } else { '.' }).collect();
-            *line += &format!("{row:wide$}{GAP}");
+            line.extend([&format!("{row:wide$}"), GAP]);
         }
     }
     let lines: Vec<_> = lines.iter().map(|line| line.trim_end()).collect();
