@@ -4,6 +4,7 @@
 
 mod exit;
 mod jobs;
+mod rasterise;
 mod segment;
 
 use std::io::IsTerminal;
@@ -23,6 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Rasterise(rasterise::Args),
     Segment(segment::Args),
 }
 
@@ -42,6 +44,7 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
     };
     match result {

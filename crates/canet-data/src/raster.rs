@@ -6,6 +6,7 @@
 
 mod centre;
 mod cityscapes;
+pub mod files;
 mod pillow;
 mod scan;
 
