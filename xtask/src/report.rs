@@ -51,9 +51,11 @@ pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
         ));
     }
     let findings = &manifest.findings;
-    for (count, what) in
-        [(findings.deleted, "marked as deleted"), (findings.few_points, "of fewer than 3 points")]
-    {
+    for (count, what) in [
+        (findings.deleted, "marked as deleted"),
+        (findings.few_points, "of fewer than 3 points"),
+        (findings.not_polygons, "that are no polygons"),
+    ] {
         if count > 0 {
             lines.push(format!("{count} objects {what} are not painted"));
         }
@@ -113,6 +115,7 @@ mod tests {
             findings: FindingCounts {
                 deleted: 3,
                 few_points: 0,
+                not_polygons: 0,
                 unknown_labels: BTreeMap::from([("raod".into(), 2)]),
             },
             listed_findings: vec![ListedFinding {

@@ -5,6 +5,7 @@
 mod exit;
 mod jobs;
 mod segment;
+mod vectorise;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Segment(segment::Args),
+    Vectorise(vectorise::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn run() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Segment(args) => segment::run(&args),
+        Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,6 +34,8 @@ pub struct LabelMap {
     classes: ClassSet,
     by_label: BTreeMap<String, ClassId>,
     by_value: BTreeMap<u8, ClassId>,
+    /// The first label of each class, in the order of the file.
+    first_labels: BTreeMap<ClassId, String>,
 }
 
 /// The file form of a label map.
@@ -97,8 +99,10 @@ impl LabelMap {
         let raw: RawMap = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
         let mut by_label = BTreeMap::new();
         let mut by_value = BTreeMap::new();
+        let mut first_labels = BTreeMap::new();
         let mut add = |id: ClassId, labels: Vec<String>, values: Vec<u8>| {
             for label in labels {
+                first_labels.entry(id).or_insert_with(|| label.clone());
                 if by_label.insert(label.clone(), id).is_some() {
                     return Err(fail(format!("label {label:?} is mapped twice")));
                 }
@@ -117,7 +121,19 @@ impl LabelMap {
             classes.classes.push(Class { name: class.name, color: class.color });
         }
         classes.check(origin)?;
-        Ok(Self { classes, by_label, by_value })
+        let mut map = Self { classes, by_label, by_value, first_labels };
+        if map.by_label.is_empty() {
+            map.take_names_for_labels();
+        }
+        Ok(map)
+    }
+
+    /// A map for label images alone names no labels; polygons of its classes carry their names.
+    fn take_names_for_labels(&mut self) {
+        for id in (0..=ClassId::VOID.0).map(ClassId).filter(|id| self.classes.allows(*id)) {
+            // A class may be named "void", too; then void has no label.
+            self.by_label.entry(self.classes.class_name(id).to_owned()).or_insert(id);
+        }
     }
 
     /// The classes that the map leads to.
@@ -129,6 +145,16 @@ impl LabelMap {
     /// `None` for labels the map does not know.
     pub fn class_of_label(&self, label: &str) -> Option<ClassId> {
         self.by_label.get(label).copied()
+    }
+
+    /// The label with which polygons of a class, or of void, are written: a label that is the
+    /// class's own name (for void `unlabeled`), else the first that the map names for it; `None` if
+    /// it names none. [`Self::class_of_label`] leads back to the class.
+    pub fn label_of_class(&self, id: ClassId) -> Option<&str> {
+        let name = self.classes.class_name(id);
+        let own = if id == ClassId::VOID { ["unlabeled", name] } else { [name, name] };
+        let own = own.into_iter().find(|label| self.class_of_label(label) == Some(id));
+        own.or_else(|| self.first_labels.get(&id).map(String::as_str))
     }
 
     /// The class of a raw value in a label image; `None` for values the map does not know.
@@ -197,6 +223,51 @@ mod tests {
         assert_eq!(map.class_of_label("license plate"), None);
         assert_eq!(map.background(), ClassId(0));
         assert_eq!(map.class_of_value(200), Some(ClassId(20)));
+    }
+
+    #[test]
+    fn the_label_of_a_class_leads_back_to_it() {
+        let mut classes = 0;
+        for name in LabelMap::builtin_names() {
+            let map = LabelMap::builtin(name).unwrap();
+            for id in (0..map.classes().len()).map(|id| ClassId(id as u8)) {
+                let label = map.label_of_class(id);
+                assert_eq!(label.and_then(|l| map.class_of_label(l)), Some(id), "{name} {id:?}");
+                classes += 1;
+            }
+            let label = map.label_of_class(ClassId::VOID);
+            let back = label.map(|label| map.class_of_label(label));
+            assert!(back.is_none_or(|id| id == Some(ClassId::VOID)), "{name} {label:?}");
+        }
+        assert!(classes > 100, "{classes}");
+        for (map, id, label) in [
+            ("idd-level3", 3, Some("non-drivable fallback")),
+            ("idd-level3", 2, Some("sidewalk")),
+            ("idd-level3", 9, Some("car")),
+            ("idd-level1", 0, Some("road")),
+            ("idd-level1", 255, Some("unlabeled")),
+            ("idd-level1", 7, None),
+            ("assignment-21", 255, None),
+        ] {
+            let map = LabelMap::builtin(map).unwrap();
+            assert_eq!(map.label_of_class(ClassId(id)), label, "{id}");
+        }
+    }
+
+    #[test]
+    fn maps_without_labels_take_the_names_of_their_classes() {
+        let class = |name| format!("[[class]]\nname = \"{name}\"\ncolor = \"#000000\"\n");
+        let map = |text: &str| LabelMap::from_toml(&format!("name = \"x\"\n{text}"), "x").unwrap();
+        let bare = map(&(class("road") + &class("car")));
+        for (id, label) in [(0, "road"), (1, "car"), (255, "void")] {
+            assert_eq!(bare.label_of_class(ClassId(id)), Some(label));
+            assert_eq!(bare.class_of_label(label), Some(ClassId(id)));
+        }
+        assert_eq!(map(&class("void")).label_of_class(ClassId::VOID), None);
+        let some = map(&(class("road") + "labels = [\"street\", \"parking\"]\n" + &class("car")));
+        assert_eq!(some.label_of_class(ClassId(0)), Some("street"));
+        assert_eq!(some.label_of_class(ClassId(1)), None);
+        assert_eq!(some.class_of_label("car"), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub mod dataset_spec;
 pub mod draw;
 mod error;
 pub mod findings;
+pub mod format;
 pub mod frame_file;
 pub mod hash;
 pub mod label_image;
@@ -50,6 +51,7 @@ pub mod raster;
 mod resize;
 pub mod sample;
 pub mod split;
+pub mod vector;
 
 pub use canet_core::Fault;
 pub use error::Error;

@@ -6,7 +6,7 @@
 use canet_core::{ClassId, Mask};
 use geo::Coord;
 
-use crate::raster::Rule;
+use crate::raster::{Brush, Rule};
 
 /// The polygons of one frame; later shapes cover earlier ones.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +34,9 @@ impl Painting {
     /// The mask that a rule makes of the painting.
     pub fn rasterise(&self, rule: Rule) -> Mask {
         let mut mask = Mask::filled(self.width, self.height, self.background);
+        let mut brush = Brush::new(rule);
         for shape in &self.shapes {
-            rule.fill_polygon(&shape.points, shape.class, &mut mask);
+            brush.fill(&shape.points, shape.class, &mut mask);
         }
         mask
     }
