@@ -1,4 +1,4 @@
-//! Annotation files: refused with a place, or painted by every rule.
+//! Annotation files of IDD, LabelMe and COCO: refused with a place, or painted by every rule.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -11,4 +11,6 @@ static LABELS: LazyLock<LabelMap> =
 
 fuzz_target!(|bytes: &[u8]| {
     canet_hostile::bodies::annotation(bytes, &LABELS, (64, 48));
+    canet_hostile::bodies::labelme(bytes, &LABELS, (64, 48));
+    canet_hostile::bodies::coco(bytes, &LABELS, (64, 48));
 });

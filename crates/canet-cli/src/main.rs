@@ -6,6 +6,7 @@ mod exit;
 mod jobs;
 mod rasterise;
 mod segment;
+mod vectorise;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     Rasterise(rasterise::Args),
     Segment(segment::Args),
+    Vectorise(vectorise::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn run() -> ExitCode {
     let result = match cli.command {
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
+        Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

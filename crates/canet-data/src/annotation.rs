@@ -17,11 +17,13 @@ use serde::de::{DeserializeOwned, Deserializer, Unexpected, Visitor};
 use crate::Error;
 use crate::findings::{Finding, FindingCounts, FindingKind};
 
-/// The most objects of a frame; a crowded street has some hundreds.
-const MAX_OBJECTS: usize = 10_000;
+/// How often all objects together may cover the frame; those of a crowded street do some dozen times.
+const MAX_COVERED: u64 = 2000;
 
-/// How often outlines may cross rows; those of a crowded street do some hundred thousand times.
-const MAX_CROSSINGS: u64 = 1 << 25;
+/// How often outlines may cross rows, for each pixel of the frame, or for a small one in all; those of
+/// a crowded street do some hundred thousand times, and those of noise twice for each pixel.
+const MAX_CROSSINGS: u64 = 8;
+const FEWEST_CROSSINGS: u64 = 1 << 25;
 
 /// A parser's message may repeat what is in the file, and so may a place made of keys.
 const LONGEST_TEXT: usize = 300;
@@ -95,8 +97,42 @@ impl Annotation {
         for (index, raw) in raw.objects.into_iter().enumerate() {
             annotation.add(index, raw, labels);
         }
-        annotation.check_cost(path, "objects")?;
+        annotation.affordable(path)?;
         Ok(annotation)
+    }
+
+    /// Refuses what would be painted for minutes: each object may cover the frame, and each side of
+    /// an outline is looked at in every row that it crosses.
+    pub(crate) fn affordable(&self, path: &Path) -> Result<(), Error> {
+        let fail = |reason: String| Error::Annotation {
+            path: path.into(),
+            at: "its objects".into(),
+            reason,
+        };
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        let column = |point: &Coord<f64>| point.x.clamp(0.0, f64::from(self.width)) as u64;
+        let row = |point: &Coord<f64>| point.y.clamp(0.0, f64::from(self.height)) as u64;
+        let span = |values: &mut dyn Iterator<Item = u64>| {
+            let (low, high) = values.fold((u64::MAX, 0), |(a, b), v| (a.min(v), b.max(v)));
+            high.saturating_sub(low) + 1
+        };
+        let (mut covered, mut crossings) = (0, 0);
+        for ring in self.objects.iter().map(|object| &object.polygon.exterior().0) {
+            covered += span(&mut ring.iter().map(column)) * span(&mut ring.iter().map(row));
+            let sides = ring.windows(2);
+            crossings += sides.map(|side| row(&side[0]).abs_diff(row(&side[1]))).sum::<u64>();
+        }
+        if covered / MAX_COVERED > pixels {
+            return Err(fail(format!(
+                "cover the frame {} times; {MAX_COVERED} are possible",
+                covered / pixels
+            )));
+        }
+        let most = FEWEST_CROSSINGS.max(MAX_CROSSINGS * pixels);
+        if crossings > most {
+            return Err(fail(format!("cross rows {crossings} times; {most} are possible")));
+        }
+        Ok(())
     }
 
     /// The annotation of a frame without objects.
@@ -117,28 +153,17 @@ impl Annotation {
         self.findings.push(Finding { object: index, kind });
     }
 
-    /// Refuses what would be painted for minutes: each object may cover the frame, and each side of
-    /// an outline is looked at in every row that it crosses.
-    pub(crate) fn check_cost(&self, path: &Path, at: &str) -> Result<(), Error> {
-        let fail = |reason: String| {
-            Err(Error::Annotation { path: path.into(), at: at.to_owned(), reason })
-        };
-        let objects = self.objects.len() + self.findings.len();
-        if objects > MAX_OBJECTS {
-            return fail(format!("has {objects} objects; {MAX_OBJECTS} are possible"));
-        }
-        let row = |point: &Coord<f64>| point.y.clamp(0.0, f64::from(self.height)) as u64;
-        let sides = self.objects.iter().flat_map(|object| object.polygon.exterior().0.windows(2));
-        let crossings: u64 = sides.map(|side| row(&side[0]).abs_diff(row(&side[1]))).sum();
-        if crossings > MAX_CROSSINGS {
-            return fail(format!("cross rows {crossings} times; {MAX_CROSSINGS} are possible"));
-        }
-        Ok(())
-    }
-
     /// How many objects were not painted, by reason.
     pub fn finding_counts(&self) -> FindingCounts {
         FindingCounts::of(&self.findings)
+    }
+}
+
+/// The beginning of a text from a file.
+pub(crate) fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 
@@ -163,13 +188,6 @@ pub(crate) fn check_side(side: u32, path: &Path, at: impl FnOnce() -> String) ->
     }
     let reason = format!("is {side}; 1 to {MAX_SIDE} are possible");
     Err(Error::Annotation { path: path.into(), at: at(), reason })
-}
-
-fn shortened(text: String) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
 }
 
 /// Decides whether an object is painted, in the official tool's order of questions.

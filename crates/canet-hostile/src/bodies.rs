@@ -6,7 +6,8 @@ use std::path::Path;
 use canet_core::{ClassId, LabelMap, Mask};
 use canet_data::annotation::Annotation;
 use canet_data::raster::{Rule, rasterise};
-use canet_data::{Error, frame_file};
+use canet_data::vector::{Deviation, Options, vectorise};
+use canet_data::{Error, format, frame_file};
 use xtask::unpack::{Limits, Unpacked, unpack};
 
 use crate::{Fate, scratch};
@@ -21,8 +22,34 @@ const LONGEST_MESSAGE: usize = 1000;
 /// # Panics
 /// If that does not hold.
 pub fn annotation(bytes: &[u8], labels: &LabelMap, size: (u32, u32)) -> Fate {
-    let annotation = match Annotation::parse(bytes, Path::new("a.json"), labels) {
-        Ok(annotation) => annotation,
+    let parsed = Annotation::parse(bytes, Path::new("a.json"), labels);
+    painted(parsed.map(|annotation| vec![annotation]), labels, size)
+}
+
+/// As [`annotation()`], for the files of `LabelMe`.
+///
+/// # Panics
+/// If that does not hold.
+pub fn labelme(bytes: &[u8], labels: &LabelMap, size: (u32, u32)) -> Fate {
+    let parsed = format::labelme::parse(bytes, Path::new("a.json"), labels);
+    painted(parsed.map(|annotation| vec![annotation]), labels, size)
+}
+
+/// As [`annotation()`], for the files of COCO: each of its images.
+///
+/// # Panics
+/// If that does not hold.
+pub fn coco(bytes: &[u8], labels: &LabelMap, size: (u32, u32)) -> Fate {
+    let parsed = format::coco::Instances::parse(bytes, Path::new("a.json"), labels);
+    let annotations = |file: format::coco::Instances| {
+        file.images.into_iter().map(|image| image.annotation).collect()
+    };
+    painted(parsed.map(annotations), labels, size)
+}
+
+fn painted(parsed: Result<Vec<Annotation>, Error>, labels: &LabelMap, size: (u32, u32)) -> Fate {
+    let annotations = match parsed {
+        Ok(annotations) => annotations,
         Err(error) => {
             assert!(matches!(error, Error::Annotation { .. }), "{error}");
             let message = error.to_string();
@@ -31,13 +58,15 @@ pub fn annotation(bytes: &[u8], labels: &LabelMap, size: (u32, u32)) -> Fate {
             return Fate::Refused(message);
         }
     };
-    if (annotation.width, annotation.height) != size {
-        return Fate::Refused("a.json: is for a frame of another size".into());
-    }
-    for rule in Rule::ALL {
-        let mask = rasterise(&annotation, labels, rule);
-        assert_eq!((mask.width(), mask.height()), size);
-        assert_eq!(mask.first_foreign(labels.classes()), None, "{rule}");
+    for annotation in annotations {
+        if (annotation.width, annotation.height) != size {
+            return Fate::Refused("a.json: is for a frame of another size".into());
+        }
+        for rule in Rule::ALL {
+            let mask = rasterise(&annotation, labels, rule);
+            assert_eq!((mask.width(), mask.height()), size);
+            assert_eq!(mask.first_foreign(labels.classes()), None, "{rule}");
+        }
     }
     Fate::Accepted
 }
@@ -73,6 +102,31 @@ pub fn ids(bytes: &[u8], labels: &LabelMap) {
     assert_eq!(Mask::from_png(&png, Path::new("m.png")).expect("a whole mask"), mask);
     let foreign = mask.first_foreign(labels.classes()).map(|(_, _, id)| ClassId(id));
     assert!(foreign.is_none_or(|id| !labels.classes().allows(id)));
+}
+
+/// Any mask becomes polygons that give it back under every rule, and simpler ones that tell how far
+/// they are from it. The first byte is the width, the second how many classes there are.
+///
+/// # Panics
+/// If that does not hold.
+pub fn vectorised(bytes: &[u8]) {
+    let &[width, classes, ref ids @ ..] = bytes else { return };
+    let (width, classes) = (usize::from(width).max(1), classes.max(1));
+    let height = ids.len() / width;
+    if height == 0 {
+        return;
+    }
+    let ids = ids[..width * height].iter().map(|id| id % classes).collect();
+    let mask = Mask::from_ids(width as u32, height as u32, ids);
+    for rule in Rule::ALL {
+        let exact = Options::exact(rule, ClassId::VOID);
+        let polygons = vectorise(&mask, &exact).expect("an exact form").painting;
+        assert_eq!(polygons.rasterise(rule), mask, "{rule}");
+        let simple = vectorise(&mask, &Options { simplify: 1.5, min_area: 4, ..exact });
+        let simple = simple.expect("a simple form");
+        let again = simple.painting.rasterise(rule);
+        assert_eq!(simple.deviation, Deviation::between(&mask, &again), "{rule}");
+    }
 }
 
 /// A frame is refused, or what is decoded has the size that the check tells.

@@ -49,6 +49,21 @@ fn any_ids_survive_a_png() {
     }
 }
 
+#[test]
+fn any_mask_survives_its_polygons() {
+    for number in 0..1500 {
+        let mut draws = Draws::new(4, 0, number, "vector");
+        let (width, classes) = (1 + draws.below(24) as u8, 1 + draws.below(5) as u8);
+        let mut bytes = vec![width, classes];
+        // Runs of one class: noise alone has no outlines worth the name.
+        while bytes.len() < 400 {
+            let (id, run) = (draws.bits() as u8, 1 + draws.below(9));
+            bytes.extend(std::iter::repeat_n(id, run));
+        }
+        bodies::vectorised(&bytes);
+    }
+}
+
 /// Archives of each kind, small enough to be mutated everywhere.
 fn archives() -> Vec<Vec<u8>> {
     let files: [(&str, &[u8]); 3] = [

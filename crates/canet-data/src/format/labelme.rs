@@ -107,7 +107,7 @@ pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Annotation,
             Err(kind) => annotation.add_finding(index, kind),
         }
     }
-    annotation.check_cost(path, "shapes")?;
+    annotation.affordable(path)?;
     Ok(annotation)
 }
 
@@ -116,7 +116,9 @@ fn outline(shape: RawShape) -> Result<RawObject, FindingKind> {
         // Two corners that lie opposite each other.
         (Some("rectangle"), &[[x0, y0], [x1, y1]]) => vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
         (None | Some("polygon" | "rectangle" | "oriented_rectangle"), _) => shape.points,
-        (Some(other), _) => return Err(FindingKind::NotAPolygon(other.to_owned())),
+        (Some(other), _) => {
+            return Err(FindingKind::NotAPolygon(annotation::shortened(other.to_owned())));
+        }
     };
     Ok(RawObject { label: shape.label, polygon, deleted: false })
 }

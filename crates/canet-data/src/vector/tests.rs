@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::draw::Draws;
+use crate::sample::{SampleOptions, scene};
+use canet_core::LabelMap;
+use geo::Coord;
 
 fn assert_exact(mask: &Mask) -> usize {
     let mut points = 0;
@@ -102,6 +105,28 @@ fn a_spiral_comes_back() {
     }
     assert!(mask.histogram()[1] > 800);
     assert_exact(&mask);
+}
+
+/// Drawn streets at full size, by each rule.
+#[test]
+fn full_size_masks_come_back() {
+    let labels = LabelMap::builtin("idd-level3").unwrap();
+    let (width, height) = (1920, 1080);
+    let options = SampleOptions { width, height, ..SampleOptions::default() };
+    for drive in 0..3 {
+        let shapes = scene(&options, drive, 3).objects.into_iter().map(|object| Shape {
+            class: labels.class_of_label(object.label).unwrap(),
+            points: object.polygon.into_iter().map(Coord::from).collect(),
+        });
+        let background = labels.background();
+        let drawn = Painting { width, height, background, shapes: shapes.collect() };
+        for rule in Rule::ALL {
+            let mask = drawn.rasterise(rule);
+            let vectorised = vectorise(&mask, &Options::exact(rule, background)).unwrap();
+            assert_eq!(vectorised.painting.rasterise(rule), mask, "{rule}, {drive}");
+            assert!(vectorised.painting.shapes.len() > 20);
+        }
+    }
 }
 
 #[test]

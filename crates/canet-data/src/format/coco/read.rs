@@ -77,12 +77,16 @@ struct Points(Vec<[f64; 2]>);
 impl Instances {
     /// Parses a file; `path` names it in errors.
     pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Self, Error> {
-        let raw: RawFile = annotation::from_json(bytes, path)?;
+        let mut raw: RawFile = annotation::from_json(bytes, path)?;
         let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
         let places = unique(raw.images.iter().map(|image| image.id))
             .map_err(|(n, id)| fail(format!("images[{n}].id"), second(id)))?;
         let categories = unique(raw.categories.iter().map(|category| category.id))
             .map_err(|(n, id)| fail(format!("categories[{n}].id"), second(id)))?;
+        // Each object gets a copy of its name; one of megabytes is no label anyway.
+        for category in &mut raw.categories {
+            category.name = annotation::shortened(std::mem::take(&mut category.name));
+        }
         let mut images = Vec::with_capacity(raw.images.len());
         for (n, image) in raw.images.into_iter().enumerate() {
             annotation::check_side(image.width, path, || format!("images[{n}].width"))?;
@@ -103,7 +107,7 @@ impl Instances {
             object.add_to(&mut images[*place].annotation, n, label, labels);
         }
         for image in &images {
-            image.annotation.check_cost(path, "annotations")?;
+            image.annotation.affordable(path)?;
         }
         Ok(Self { images })
     }
