@@ -51,6 +51,7 @@ pub mod raster;
 mod resize;
 pub mod sample;
 pub mod split;
+mod split_lists;
 
 pub use canet_core::Fault;
 pub use error::Error;

@@ -82,8 +82,12 @@ fn to_mask(
             }
             Ok((raster::rasterise(&annotation, how.labels, how.rule), annotation.findings))
         }
-        AnnotationKind::LabelImages => {
-            let mask = label_image::from_png(bytes, path, how.labels)?;
+        AnnotationKind::LabelImages | AnnotationKind::ColorImages => {
+            let read = match how.kind {
+                AnnotationKind::ColorImages => label_image::from_color_png,
+                _ => label_image::from_png,
+            };
+            let mask = read(bytes, path, how.labels)?;
             if (mask.width(), mask.height()) != size {
                 return Err(unlike("its size", (mask.width(), mask.height())));
             }
