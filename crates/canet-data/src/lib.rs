@@ -37,6 +37,7 @@ mod error;
 pub mod findings;
 pub mod format;
 pub mod frame_file;
+pub mod gathered;
 pub mod hash;
 pub mod label_image;
 pub mod layout;

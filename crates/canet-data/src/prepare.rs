@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::dataset_spec::{AnnotationKind, DatasetSpec};
 use crate::findings::{FindingCounts, ListedFinding};
+use crate::gathered::GatheredAnnotations;
 use crate::layout::{self, RawFrame, RawTree};
 use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
 use crate::raster::Rule;
@@ -92,7 +93,12 @@ pub fn prepare(
         Some(map) => map.clone(),
         None => spec.usual_labels()?,
     };
-    let tree = layout::read(raw_root, spec)?;
+    let mut tree = layout::read(raw_root, spec)?;
+    let gathered = if spec.layout.kind.is_gathered() {
+        Some(GatheredAnnotations::read(raw_root, &mut tree, &labels)?)
+    } else {
+        None
+    };
     let jobs = jobs(&tree, spec, options)?;
 
     let ledger = Ledger::open(&options.out, &record::fingerprint(spec, &labels, options.rule))?;
@@ -102,7 +108,12 @@ pub fn prepare(
     if !todo.is_empty() {
         folder::remove_manifest(&options.out)?;
     }
-    let how = How { kind: spec.layout.kind, labels: &labels, rule: options.rule };
+    let how = How {
+        kind: spec.layout.kind,
+        labels: &labels,
+        rule: options.rule,
+        gathered: gathered.as_ref(),
+    };
     let done = AtomicUsize::new(reused.len());
     let tell = |done| progress(Progress { done, total: jobs.len() });
     tell(reused.len());
@@ -187,7 +198,9 @@ fn gather(
         dataset: spec.name.clone(),
         classes: labels.classes().clone(),
         rule: match spec.layout.kind {
-            AnnotationKind::Polygons => options.rule.name().into(),
+            AnnotationKind::Polygons | AnnotationKind::LabelMe | AnnotationKind::Coco => {
+                options.rule.name().into()
+            }
             AnnotationKind::LabelImages => "label-images".into(),
             AnnotationKind::ColorImages => "color-images".into(),
         },
