@@ -128,14 +128,6 @@ impl LabelMap {
         Ok(map)
     }
 
-    /// A map for label images alone names no labels; polygons of its classes carry their names.
-    fn take_names_for_labels(&mut self) {
-        for id in (0..=ClassId::VOID.0).map(ClassId).filter(|id| self.classes.allows(*id)) {
-            // A class may be named "void", too; then void has no label.
-            self.by_label.entry(self.classes.class_name(id).to_owned()).or_insert(id);
-        }
-    }
-
     /// Leads what stands for a class to it, and refuses what already stands for another.
     fn add(
         &mut self,
@@ -161,6 +153,14 @@ impl LabelMap {
             }
         }
         Ok(())
+    }
+
+    /// A map for label images alone names no labels; polygons of its classes carry their names.
+    fn take_names_for_labels(&mut self) {
+        for id in (0..=ClassId::VOID.0).map(ClassId).filter(|id| self.classes.allows(*id)) {
+            // A class may be named "void", too; then void has no label.
+            self.by_label.entry(self.classes.class_name(id).to_owned()).or_insert(id);
+        }
     }
 
     /// The classes that the map leads to.

@@ -23,7 +23,7 @@ const ONE_DRIVE: &str = "all";
 pub const IN_NO_LIST: &str = "in no list";
 
 /// How many folders may stand above the data set's own.
-const ROOT_DEPTH: usize = 2;
+pub(crate) const ROOT_DEPTH: usize = 2;
 
 /// How deep a tree is walked; a link that leads back up must not lead on for ever.
 const WALK_DEPTH: usize = 12;
@@ -64,8 +64,7 @@ type Key = (Option<Split>, DriveId, FrameId);
 
 /// Finds the frames and annotations of a data set below `root`.
 pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
-    let mut files = Vec::new();
-    walk(root, &mut Vec::new(), &mut files)?;
+    let files = list(root)?;
     let layout = &spec.layout;
     let mut images: BTreeMap<Key, PathBuf> = BTreeMap::new();
     let mut annotations: BTreeMap<Key, PathBuf> = BTreeMap::new();
@@ -127,22 +126,19 @@ fn split_by_lists(root: &Path, mut lists: SplitLists, tree: &mut RawTree) -> Res
 }
 
 /// Whether a path is an image (true) or an annotation (false), and what it says.
-fn classify<'a>(file: &'a [String], layout: &LayoutSpec) -> Option<(bool, Captures<'a>)> {
+fn classify<'a>(file: &'a [String], layout: &'a LayoutSpec) -> Option<(bool, Captures<'a>)> {
     let parts: Vec<&str> = file.iter().map(String::as_str).collect();
-    let matches =
-        |patterns: &[Pattern]| patterns.iter().find_map(|p| p.matches(&parts, ROOT_DEPTH));
+    let matches = |patterns: &'a [Pattern]| {
+        patterns.iter().find_map(|p| Some((p.literals(), p.matches(&parts, ROOT_DEPTH)?)))
+    };
     if matches(&layout.ignore).is_some() {
         return None;
     }
-    let image = matches(&layout.images).map(|says| (true, says));
-    let annotation = || matches(&layout.annotations).map(|says| (false, says));
-    // `{split}/{frame}.png` fits `val_labels/x.png`, too; a split that is known counts more.
-    let known = |(_, says): &(bool, Captures)| {
-        says.split.is_none_or(|folder| layout.splits.contains_key(folder))
-    };
-    match image {
-        Some(image) if known(&image) => Some(image),
-        other => annotation().filter(|says| other.is_none() || known(says)).or(other),
+    match (matches(&layout.images), matches(&layout.annotations)) {
+        // `{frame}.{image}` fits `x_label.png`, too: what says more of the name is right.
+        (Some((image, _)), Some((annotation, says))) if annotation > image => Some((false, says)),
+        (Some((_, says)), _) => Some((true, says)),
+        (None, annotation) => annotation.map(|(_, says)| (false, says)),
     }
 }
 
@@ -164,8 +160,14 @@ fn insert(files: &mut BTreeMap<Key, PathBuf>, key: Key, path: PathBuf) -> Result
     }
 }
 
-/// Lists the files below a folder as parts of their relative paths, sorted by name. Hidden files are
-/// left out (archives made on macOS hold a `._name` for each name), and so are names that are no
+/// Lists the files below a folder as parts of their relative paths, sorted by name.
+pub(crate) fn list(root: &Path) -> Result<Vec<Vec<String>>, Error> {
+    let mut files = Vec::new();
+    walk(root, &mut Vec::new(), &mut files)?;
+    Ok(files)
+}
+
+/// Adds the files of a folder. Hidden files are left out (archives made on macOS hold a `._name` for each name), and so are names that are no
 /// Unicode: they cannot be written to a manifest.
 fn walk(folder: &Path, at: &mut Vec<String>, files: &mut Vec<Vec<String>>) -> Result<(), Error> {
     let mut names = Vec::new();

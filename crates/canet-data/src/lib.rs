@@ -32,6 +32,7 @@ pub mod annotation;
 pub mod augment;
 pub mod dataset;
 pub mod dataset_spec;
+pub mod draft;
 pub mod draw;
 mod error;
 pub mod findings;

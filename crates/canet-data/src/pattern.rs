@@ -109,6 +109,16 @@ impl Pattern {
         Some(captures)
     }
 
+    /// How many characters it says itself; of two patterns that fit a path, the one that says more
+    /// is meant.
+    pub(crate) fn literals(&self) -> usize {
+        let length = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Place(_) => 0,
+        };
+        self.folders.iter().flatten().chain(&self.file).map(length).sum()
+    }
+
     fn count(&self, place: Place) -> usize {
         let parts = self.folders.iter().flatten().chain(&self.file);
         parts.filter(|part| **part == Part::Place(place)).count()

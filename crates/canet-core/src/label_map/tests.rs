@@ -1,4 +1,4 @@
-//! What maps hold and what is refused.
+//! The maps that come with the project against the official tables, and maps of every fault.
 
 use super::*;
 use crate::LabelTable;

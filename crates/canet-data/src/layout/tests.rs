@@ -143,7 +143,7 @@ const TREES: &[Tree] = &[
         &["train 7 0 true"],
     ),
     (
-        // The frames' pattern fits the label images, too; the split that is known decides.
+        // The frames' pattern fits the label images, too; the pattern that says more decides.
         "camvid-colors",
         &[
             "CamVid/train/0001TP_009210.png",
