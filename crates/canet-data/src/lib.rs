@@ -49,6 +49,8 @@ pub mod prepare;
 pub mod raster;
 mod resize;
 pub mod sample;
+pub mod shard;
+pub mod shrink;
 pub mod split;
 
 pub use canet_core::Fault;
