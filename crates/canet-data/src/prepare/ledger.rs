@@ -33,7 +33,7 @@ enum Line {
     /// The first: whose frames these are.
     Begin { format: u32, dataset: String },
     /// What became of a frame.
-    Frame(String, Record),
+    Frame(String, Box<Record>),
     /// A shard that is written, with the digest of what it was made from.
     Shard(String, PackedShard),
 }
@@ -87,7 +87,7 @@ impl Ledger {
                 return;
             }
             match line {
-                Some(Line::Frame(key, record)) => drop(content.records.insert(key, record)),
+                Some(Line::Frame(key, record)) => drop(content.records.insert(key, *record)),
                 Some(Line::Shard(file, shard)) => drop(content.shards.insert(file, shard)),
                 Some(Line::Begin { .. }) | None => {}
             }
@@ -105,7 +105,7 @@ impl Ledger {
 
     /// Notes a finished frame.
     pub(super) fn note(&self, key: &str, record: &Record) -> Result<(), Error> {
-        let line = bytes(&Line::Frame(key.to_owned(), record.clone()));
+        let line = bytes(&Line::Frame(key.to_owned(), Box::new(record.clone())));
         Ok(self.lock().append(&line)?)
     }
 
@@ -116,7 +116,8 @@ impl Ledger {
 
     /// Writes all anew, in order.
     pub(super) fn close(self, content: &Content) -> Result<(), Error> {
-        let frames = content.records.iter().map(|(k, r)| Line::Frame(k.clone(), r.clone()));
+        let frames =
+            content.records.iter().map(|(k, r)| Line::Frame(k.clone(), Box::new(r.clone())));
         let shards = content.shards.iter().map(|(file, shard)| Line::Shard(file.clone(), *shard));
         let all = std::iter::once(self.begin).chain(frames).chain(shards);
         atomic::write_with(&self.path, |file| {
