@@ -118,7 +118,12 @@ impl Mask {
     /// Reads an 8-bit mask from a PNG file and refuses ids outside `classes`, naming the pixel.
     pub fn read(path: &Path, classes: &ClassSet) -> Result<Self, Error> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let mask = Self::from_png(&bytes, path)?;
+        Self::from_png_of(&bytes, path, classes)
+    }
+
+    /// As [`Mask::read`], from the file's bytes; `path` names it in errors.
+    pub fn from_png_of(bytes: &[u8], path: &Path, classes: &ClassSet) -> Result<Self, Error> {
+        let mask = Self::from_png(bytes, path)?;
         if let Some((x, y, id)) = mask.first_foreign(classes) {
             return Err(Error::Mask {
                 path: path.to_owned(),

@@ -12,6 +12,7 @@ use image::{ImageReader, Limits, RgbImage};
 
 use crate::Error;
 use crate::manifest::{Entry, Manifest};
+use crate::shard::{Packed, Range};
 
 /// A picture and its mask, of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,10 +94,10 @@ impl Dataset {
     /// If `index` is not below [`Dataset::len`].
     pub fn read(&self, index: usize) -> Result<Frame, Error> {
         let entry = self.entry(index);
-        let image_path = self.dir.join(&entry.image);
-        let mask_path = self.dir.join(&entry.mask);
-        let image = read_image(&image_path)?;
-        let mask = Mask::read(&mask_path, self.classes())?;
+        let (image_path, bytes) = self.bytes(entry, &entry.image, |packed| packed.image)?;
+        let image = decode_image(&bytes, &image_path)?;
+        let (mask_path, bytes) = self.bytes(entry, &entry.mask, |packed| packed.mask)?;
+        let mask = Mask::from_png_of(&bytes, &mask_path, self.classes())?;
         if image.dimensions() != (mask.width(), mask.height()) {
             return Err(Error::Frame {
                 path: mask_path,
@@ -112,12 +113,34 @@ impl Dataset {
         }
         Ok(Frame { image, mask })
     }
+
+    /// A file of a sample, from a folder or a shard, and how errors name it.
+    fn bytes(
+        &self,
+        entry: &Entry,
+        name: &str,
+        range: impl Fn(&Packed) -> Range,
+    ) -> Result<(PathBuf, Vec<u8>), Error> {
+        let Some(packed) = &entry.packed else {
+            let path = self.dir.join(name);
+            let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            return Ok((path, bytes));
+        };
+        // The manifest is checked: a sample lies in one of its shards.
+        let shard = self.dir.join(&self.manifest.shards[packed.shard].file);
+        let bytes = range(packed).read(&shard)?;
+        Ok((shard.join(name), bytes))
+    }
 }
 
 /// Reads a JPEG or PNG as 8-bit RGB. What it is, is told from its content, not its name.
 pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
-    let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    decode_image(&bytes, path)
+}
+
+fn decode_image(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
+    let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(Error::io("read", path))?;
@@ -164,14 +187,17 @@ pub(crate) mod tests {
                 mask,
                 image_sha256: String::new(),
                 mask_sha256: String::new(),
+                packed: None,
             }
         };
         let train: Vec<Entry> = sizes.iter().enumerate().map(entry).collect();
         let mut manifest = Manifest {
-            format: manifest::FORMAT,
+            format: manifest::FORMAT_LOOSE,
             dataset: "test".into(),
             classes,
             rule: "label-images".into(),
+            resize: None,
+            shards: Vec::new(),
             official_splits: true,
             seed: 0,
             val_share: 0.2,

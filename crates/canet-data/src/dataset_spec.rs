@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::pattern::Pattern;
+use crate::raster::Rule;
 use crate::split::Split;
 
 /// The data sets embedded from `data-spec/datasets/`, by name.
@@ -95,9 +96,13 @@ pub enum AnnotationKind {
 }
 
 impl AnnotationKind {
-    /// Whether they are polygons, which become masks by a fill rule.
-    pub const fn is_polygons(self) -> bool {
-        matches!(self, Self::Polygons | Self::LabelMe | Self::Coco)
+    /// The name of what makes them masks, as manifests record it.
+    pub const fn rule_name(self, rule: Rule) -> &'static str {
+        match self {
+            Self::Polygons | Self::LabelMe | Self::Coco => rule.name(),
+            Self::LabelImages => "label-images",
+            Self::ColorImages => "color-images",
+        }
     }
 
     /// Whether one file is for many frames.

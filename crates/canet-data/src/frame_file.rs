@@ -12,13 +12,34 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use crate::Error;
 
+/// What a picture's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) format: ImageFormat,
+    /// Width and height in pixels, within the limits.
+    pub(crate) size: (u32, u32),
+}
+
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
+    let picture = decode(bytes, path)?;
+    Ok((picture.width(), picture.height()))
+}
+
+/// As [`check`], and returns the picture.
+pub(crate) fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+    let (_, decoder) = open(bytes, path)?;
+    DynamicImage::from_decoder(decoder).map_err(|e| unreadable(&e, path))
+}
+
+/// All of [`check`] that does not need the pixels.
+pub(crate) fn header(bytes: &[u8], path: &Path) -> Result<Header, Error> {
+    open(bytes, path).map(|(header, _)| header)
+}
+
+fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, impl ImageDecoder + use<'a>), Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
-    let unreadable = |e: image::ImageError| {
-        fail(format!("is no readable JPEG or PNG: {}", e.to_string().trim_end()))
-    };
     if bytes.is_empty() {
         return Err(fail("is empty".into()));
     }
@@ -27,7 +48,7 @@ pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
         .map_err(Error::io("read", path))?;
     let format = reader.format();
     // The decoder knows the size from the header; nothing of that size is allocated yet.
-    let decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader.into_decoder().map_err(|e| unreadable(&e, path))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
@@ -38,11 +59,16 @@ pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
             "would take {bytes_decoded} bytes decoded; {MAX_DECODED_BYTES} are possible"
         )));
     }
-    if format == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+    let format = format.unwrap_or(ImageFormat::Png);
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err(fail("is cut short: its end-of-image marker is missing".into()));
     }
-    DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-    Ok((width, height))
+    Ok((Header { format, size: (width, height) }, decoder))
+}
+
+fn unreadable(e: &image::ImageError, path: &Path) -> Error {
+    let reason = format!("is no readable JPEG or PNG: {}", e.to_string().trim_end());
+    Error::Frame { path: path.to_owned(), reason }
 }
 
 /// Whether the markers of a JPEG lead to its end. Looking for the end marker alone would not do:

@@ -14,13 +14,14 @@ use canet_core::LabelMap;
 use crate::Error;
 use crate::annotation::Annotation;
 use crate::format::coco::Instances;
+use crate::hash::Digest;
 use crate::layout::{RawFrame, RawTree};
 use crate::split::Split;
 
 /// The annotations of all frames that gathered files name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GatheredAnnotations {
-    by_image: BTreeMap<PathBuf, Annotation>,
+    by_image: BTreeMap<PathBuf, (Annotation, Digest)>,
 }
 
 impl GatheredAnnotations {
@@ -44,7 +45,7 @@ impl GatheredAnnotations {
                     continue;
                 };
                 match all.by_image.entry(tree.frames[frame].image.clone()) {
-                    Entry::Vacant(place) => place.insert(image.annotation),
+                    Entry::Vacant(place) => place.insert(with_digest(image.annotation)),
                     Entry::Occupied(place) => {
                         return Err(fail(already(&image.file_name, place.key())));
                     }
@@ -67,10 +68,16 @@ impl GatheredAnnotations {
         Ok(all)
     }
 
-    /// The annotation of a frame, by its image.
-    pub fn of(&self, image: &Path) -> Option<&Annotation> {
-        self.by_image.get(image)
+    /// The annotation of a frame, by its image, with a digest of what it says.
+    pub fn of(&self, image: &Path) -> Option<(&Annotation, Digest)> {
+        self.by_image.get(image).map(|(annotation, digest)| (annotation, *digest))
     }
+}
+
+fn with_digest(annotation: Annotation) -> (Annotation, Digest) {
+    // The debug form has every object and finding, with numbers that differ if their values do.
+    let digest = Digest::of(format!("{annotation:?}").as_bytes());
+    (annotation, digest)
 }
 
 fn already(name: &str, image: &Path) -> String {

@@ -52,6 +52,8 @@ pub mod prepare;
 pub mod raster;
 mod resize;
 pub mod sample;
+pub mod shard;
+pub mod shrink;
 pub mod split;
 mod split_lists;
 

@@ -80,6 +80,15 @@ fn what_a_gathered_file_does_not_name_or_names_wrongly_is_told() {
     };
     let out = tempdir().unwrap();
 
+    let masks_made = || run(raw.path(), "coco", out.path()).unwrap().masks_made;
+    assert_eq!(masks_made(), 6);
+    change("\"category_id\":17", "\"category_id\":16");
+    assert_eq!(
+        masks_made(),
+        1,
+        "the file is another one, but the other frames' parts are the same"
+    );
+
     change("001/frame0000.jpg", "9/lost.jpg");
     let manifest = run(raw.path(), "coco", out.path()).unwrap().manifest;
     let skipped: Vec<_> = manifest.skipped.iter().map(|s| (&*s.path, &*s.reason)).collect();
