@@ -109,6 +109,8 @@ mod tests {
             dataset: "test".into(),
             classes,
             rule: "label-images".into(),
+            resize: None,
+            shards: Vec::new(),
             official_splits: true,
             seed: 0,
             val_share: 0.2,

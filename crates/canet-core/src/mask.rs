@@ -144,17 +144,18 @@ impl Mask {
 
     /// Reads an 8-bit mask from a PNG file and refuses ids outside `classes`, naming the pixel.
     pub fn read(path: &Path, classes: &ClassSet) -> Result<Self, Error> {
-        Self::read_of_size(path, classes, None)
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::from_png_of(&bytes, path, classes, None)
     }
 
-    /// As [`Mask::read`], with a size as in [`Mask::from_png_of_size`].
-    pub fn read_of_size(
+    /// As [`Mask::read`], from the file's bytes, with a size as in [`Mask::from_png_of_size`].
+    pub fn from_png_of(
+        bytes: &[u8],
         path: &Path,
         classes: &ClassSet,
         size: Option<(u32, u32)>,
     ) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-        let mask = Self::from_png_of_size(&bytes, path, size)?;
+        let mask = Self::from_png_of_size(bytes, path, size)?;
         if let Some((x, y, id)) = mask.first_foreign(classes) {
             return Err(Error::Mask {
                 path: path.to_owned(),

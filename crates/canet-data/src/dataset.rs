@@ -10,6 +10,7 @@ use canet_core::{ClassSet, Mask};
 use image::RgbImage;
 
 use crate::manifest::{Entry, Manifest};
+use crate::shard::{Packed, Range};
 use crate::{Error, frame_file};
 
 /// A picture and its mask, of one size.
@@ -92,11 +93,30 @@ impl Dataset {
     /// If `index` is not below [`Dataset::len`].
     pub fn read(&self, index: usize) -> Result<Frame, Error> {
         let entry = self.entry(index);
-        let mask_path = self.dir.join(&entry.mask);
-        let image = read_image(&self.dir.join(&entry.image))?;
+        let (path, bytes) = self.bytes(entry, &entry.image, |packed| packed.image)?;
+        let image = frame_file::decode(&bytes, &path)?;
+        let (path, bytes) = self.bytes(entry, &entry.mask, |packed| packed.mask)?;
         let size = Some(image.dimensions());
-        let mask = Mask::read_of_size(&mask_path, self.classes(), size)?;
+        let mask = Mask::from_png_of(&bytes, &path, self.classes(), size)?;
         Ok(Frame { image, mask })
+    }
+
+    /// A file of a sample, from a folder or a shard, and how errors name it.
+    fn bytes(
+        &self,
+        entry: &Entry,
+        name: &str,
+        range: impl Fn(&Packed) -> Range,
+    ) -> Result<(PathBuf, Vec<u8>), Error> {
+        let Some(packed) = &entry.packed else {
+            let path = self.dir.join(name);
+            let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            return Ok((path, bytes));
+        };
+        // The manifest is checked: a sample lies in one of its shards.
+        let shard = self.dir.join(&self.manifest.shards[packed.shard].file);
+        let bytes = range(packed).read(&shard)?;
+        Ok((shard.join(name), bytes))
     }
 }
 
@@ -139,14 +159,17 @@ pub(crate) mod tests {
                 mask,
                 image_sha256: String::new(),
                 mask_sha256: String::new(),
+                packed: None,
             }
         };
         let train: Vec<Entry> = sizes.iter().enumerate().map(entry).collect();
         let mut manifest = Manifest {
-            format: manifest::FORMAT,
+            format: manifest::FORMAT_LOOSE,
             dataset: "test".into(),
             classes,
             rule: "label-images".into(),
+            resize: None,
+            shards: Vec::new(),
             official_splits: true,
             seed: 0,
             val_share: 0.2,

@@ -21,6 +21,14 @@ const MAX_SCANS: usize = 100;
 /// A decoder's message may repeat what is in the file.
 const LONGEST_REASON: usize = 200;
 
+/// What a picture's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) format: ImageFormat,
+    /// Width and height in pixels, within the limits.
+    pub(crate) size: (u32, u32),
+}
+
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
@@ -36,11 +44,17 @@ pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
 }
 
 fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+    let (_, decoder) = open(bytes, path)?;
+    DynamicImage::from_decoder(decoder).map_err(|e| unreadable(&e, path))
+}
+
+/// All of [`check`] that does not need the pixels.
+pub(crate) fn header(bytes: &[u8], path: &Path) -> Result<Header, Error> {
+    open(bytes, path).map(|(header, _)| header)
+}
+
+fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, impl ImageDecoder + use<'a>), Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
-    let unreadable = |e: image::ImageError| {
-        let reason: String = e.to_string().trim_end().chars().take(LONGEST_REASON).collect();
-        fail(format!("is no readable JPEG or PNG: {reason}"))
-    };
     if bytes.is_empty() {
         return Err(fail("is empty".into()));
     }
@@ -52,7 +66,7 @@ fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
     reader.limits(limits);
     let format = reader.format();
     // The decoder knows the size from the header; nothing of that size is allocated yet.
-    let decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader.into_decoder().map_err(|e| unreadable(&e, path))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
@@ -69,7 +83,8 @@ fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
             bytes.len()
         )));
     }
-    if format == Some(ImageFormat::Jpeg) {
+    let format = format.unwrap_or(ImageFormat::Png);
+    if format == ImageFormat::Jpeg {
         let (whole, scans) = walk(bytes);
         if !whole {
             return Err(fail("is cut short: its end-of-image marker is missing".into()));
@@ -78,7 +93,12 @@ fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
             return Err(fail(format!("has {scans} scans; {MAX_SCANS} are possible")));
         }
     }
-    DynamicImage::from_decoder(decoder).map_err(unreadable)
+    Ok((Header { format, size: (width, height) }, decoder))
+}
+
+fn unreadable(e: &image::ImageError, path: &Path) -> Error {
+    let reason: String = e.to_string().trim_end().chars().take(LONGEST_REASON).collect();
+    Error::Frame { path: path.to_owned(), reason: format!("is no readable JPEG or PNG: {reason}") }
 }
 
 /// Whether the markers of a JPEG lead to its end, and how many scans there are on the way. Looking
