@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use canet_data::layout::IN_NO_LIST;
 use canet_data::manifest::{Manifest, SplitStatistics};
 
 /// How many skipped files and how many findings are listed; the manifest has more.
@@ -46,14 +47,18 @@ fn share(pixels: u64, of: &SplitStatistics) -> String {
 pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
     let mut lines = Vec::new();
     for (split, frames) in &manifest.left_out {
-        lines.push(format!(
-            "{frames} frames of {split:?} are left out: it is no split with public labels"
-        ));
+        lines.push(if split == IN_NO_LIST {
+            format!("{frames} frames are left out: no list of a split names them")
+        } else {
+            format!("{frames} frames of {split:?} are left out: it is no split with public labels")
+        });
     }
     let findings = &manifest.findings;
-    for (count, what) in
-        [(findings.deleted, "marked as deleted"), (findings.few_points, "of fewer than 3 points")]
-    {
+    for (count, what) in [
+        (findings.deleted, "marked as deleted"),
+        (findings.few_points, "of fewer than 3 points"),
+        (findings.not_polygons, "that are no polygons"),
+    ] {
         if count > 0 {
             lines.push(format!("{count} objects {what} are not painted"));
         }
@@ -113,6 +118,7 @@ mod tests {
             findings: FindingCounts {
                 deleted: 3,
                 few_points: 0,
+                not_polygons: 0,
                 unknown_labels: BTreeMap::from([("raod".into(), 2)]),
             },
             listed_findings: vec![ListedFinding {

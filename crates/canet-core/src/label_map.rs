@@ -12,13 +12,19 @@ const BUILTIN: &[(&str, &str)] = &[
     ("assignment-21", include_str!("../../../data-spec/label-maps/assignment-21.toml")),
     ("camvid-11", include_str!("../../../data-spec/label-maps/camvid-11.toml")),
     ("cityscapes-19", include_str!("../../../data-spec/label-maps/cityscapes-19.toml")),
+    ("cityscapes-ids", include_str!("../../../data-spec/label-maps/cityscapes-ids.toml")),
+    ("idd-cs-ids", include_str!("../../../data-spec/label-maps/idd-cs-ids.toml")),
+    ("idd-cs-train-ids", include_str!("../../../data-spec/label-maps/idd-cs-train-ids.toml")),
+    ("idd-ids", include_str!("../../../data-spec/label-maps/idd-ids.toml")),
     ("idd-level1", include_str!("../../../data-spec/label-maps/idd-level1.toml")),
     ("idd-level2", include_str!("../../../data-spec/label-maps/idd-level2.toml")),
     ("idd-level3", include_str!("../../../data-spec/label-maps/idd-level3.toml")),
+    ("idd-level4", include_str!("../../../data-spec/label-maps/idd-level4.toml")),
     ("idd-lite-7", include_str!("../../../data-spec/label-maps/idd-lite-7.toml")),
+    ("voc-21", include_str!("../../../data-spec/label-maps/voc-21.toml")),
 ];
 
-/// How label names (of polygons) and raw values (of label images) become classes.
+/// How label names (of polygons), raw values and raw colours (of label images) become classes.
 ///
 /// ```
 /// use canet_core::{ClassId, LabelMap};
@@ -34,6 +40,9 @@ pub struct LabelMap {
     classes: ClassSet,
     by_label: BTreeMap<String, ClassId>,
     by_value: BTreeMap<u8, ClassId>,
+    by_color: BTreeMap<Rgb, ClassId>,
+    /// The first label of each class, in the order of the file.
+    first_labels: BTreeMap<ClassId, String>,
 }
 
 /// The file form of a label map.
@@ -45,6 +54,8 @@ struct RawMap {
     void: Vec<String>,
     #[serde(default)]
     void_values: Vec<u8>,
+    #[serde(default)]
+    void_colors: Vec<Rgb>,
     #[serde(rename = "class")]
     classes: Vec<RawClass>,
 }
@@ -58,6 +69,8 @@ struct RawClass {
     labels: Vec<String>,
     #[serde(default)]
     values: Vec<u8>,
+    #[serde(default)]
+    colors: Vec<Rgb>,
 }
 
 impl LabelMap {
@@ -95,29 +108,59 @@ impl LabelMap {
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, Error> {
         let fail = |reason: String| Error::Spec { origin: origin.to_owned(), reason };
         let raw: RawMap = toml::from_str(text).map_err(|e| fail(e.to_string()))?;
-        let mut by_label = BTreeMap::new();
-        let mut by_value = BTreeMap::new();
-        let mut add = |id: ClassId, labels: Vec<String>, values: Vec<u8>| {
-            for label in labels {
-                if by_label.insert(label.clone(), id).is_some() {
-                    return Err(fail(format!("label {label:?} is mapped twice")));
-                }
-            }
-            for value in values {
-                if by_value.insert(value, id).is_some() {
-                    return Err(fail(format!("value {value} is mapped twice")));
-                }
-            }
-            Ok(())
+        let mut map = Self {
+            classes: ClassSet { name: raw.name, classes: Vec::new() },
+            by_label: BTreeMap::new(),
+            by_value: BTreeMap::new(),
+            by_color: BTreeMap::new(),
+            first_labels: BTreeMap::new(),
         };
-        add(ClassId::VOID, raw.void, raw.void_values)?;
-        let mut classes = ClassSet { name: raw.name, classes: Vec::new() };
+        map.add(ClassId::VOID, raw.void, raw.void_values, raw.void_colors).map_err(fail)?;
         for (id, class) in raw.classes.into_iter().enumerate() {
-            add(ClassId(u8::try_from(id).unwrap_or(u8::MAX)), class.labels, class.values)?;
-            classes.classes.push(Class { name: class.name, color: class.color });
+            let id = ClassId(u8::try_from(id).unwrap_or(u8::MAX));
+            map.add(id, class.labels, class.values, class.colors).map_err(fail)?;
+            map.classes.classes.push(Class { name: class.name, color: class.color });
         }
-        classes.check(origin)?;
-        Ok(Self { classes, by_label, by_value })
+        map.classes.check(origin)?;
+        if map.by_label.is_empty() {
+            map.take_names_for_labels();
+        }
+        Ok(map)
+    }
+
+    /// Leads what stands for a class to it, and refuses what already stands for another.
+    fn add(
+        &mut self,
+        id: ClassId,
+        labels: Vec<String>,
+        values: Vec<u8>,
+        colors: Vec<Rgb>,
+    ) -> Result<(), String> {
+        for label in labels {
+            self.first_labels.entry(id).or_insert_with(|| label.clone());
+            if self.by_label.insert(label.clone(), id).is_some() {
+                return Err(format!("label {label:?} is mapped twice"));
+            }
+        }
+        for value in values {
+            if self.by_value.insert(value, id).is_some() {
+                return Err(format!("value {value} is mapped twice"));
+            }
+        }
+        for color in colors {
+            if self.by_color.insert(color, id).is_some() {
+                return Err(format!("colour {color} is mapped twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A map for label images alone names no labels; polygons of its classes carry their names.
+    fn take_names_for_labels(&mut self) {
+        for id in (0..=ClassId::VOID.0).map(ClassId).filter(|id| self.classes.allows(*id)) {
+            // A class may be named "void", too; then void has no label.
+            self.by_label.entry(self.classes.class_name(id).to_owned()).or_insert(id);
+        }
     }
 
     /// The classes that the map leads to.
@@ -131,14 +174,39 @@ impl LabelMap {
         self.by_label.get(label).copied()
     }
 
+    /// The label with which polygons of a class, or of void, are written: a label that is the
+    /// class's own name (for void `unlabeled`), else the first that the map names for it; `None` if
+    /// it names none. [`Self::class_of_label`] leads back to the class.
+    pub fn label_of_class(&self, id: ClassId) -> Option<&str> {
+        let name = self.classes.class_name(id);
+        let own = if id == ClassId::VOID { ["unlabeled", name] } else { [name, name] };
+        let own = own.into_iter().find(|label| self.class_of_label(label) == Some(id));
+        own.or_else(|| self.first_labels.get(&id).map(String::as_str))
+    }
+
     /// The class of a raw value in a label image; `None` for values the map does not know.
     pub fn class_of_value(&self, value: u8) -> Option<ClassId> {
         self.by_value.get(&value).copied()
     }
 
-    /// All labels with their classes, by label.
-    pub fn labels(&self) -> impl Iterator<Item = (&str, ClassId)> {
-        self.by_label.iter().map(|(label, id)| (label.as_str(), *id))
+    /// The class of a colour in a colour-coded label image; `None` for colours the map does not know.
+    pub fn class_of_color(&self, color: Rgb) -> Option<ClassId> {
+        self.by_color.get(&color).copied()
+    }
+
+    /// The labels that the map knows, sorted.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.by_label.keys().map(String::as_str)
+    }
+
+    /// All raw values with their classes, by value.
+    pub fn values(&self) -> impl Iterator<Item = (u8, ClassId)> {
+        self.by_value.iter().map(|(value, id)| (*value, *id))
+    }
+
+    /// All raw colours with their classes, by colour.
+    pub fn colors(&self) -> impl Iterator<Item = (Rgb, ClassId)> {
+        self.by_color.iter().map(|(color, id)| (*color, *id))
     }
 
     /// The class of pixels that no polygon covers: that of the label `unlabeled`, else void.
@@ -154,70 +222,4 @@ impl LabelMap {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::LabelTable;
-
-    #[test]
-    fn every_builtin_map_reads_and_has_its_class_count() {
-        let expected = [21, 11, 19, 7, 16, 26, 7];
-        assert_eq!(BUILTIN.len(), expected.len());
-        for (name, classes) in LabelMap::builtin_names().zip(expected) {
-            let map = LabelMap::builtin(name).unwrap();
-            assert_eq!(map.classes().name, name);
-            assert_eq!(map.classes().len(), classes, "{name}");
-        }
-    }
-
-    #[test]
-    fn idd_maps_agree_with_the_official_table() {
-        let table = LabelTable::idd();
-        assert_eq!(table.labels().len(), 40);
-        for label in table.labels() {
-            for (name, id) in [
-                ("idd-level1", label.level1),
-                ("idd-level2", label.level2),
-                ("idd-level3", label.level3),
-                ("idd-lite-7", label.level1),
-            ] {
-                let map = LabelMap::builtin(name).unwrap();
-                assert_eq!(map.class_of_label(&label.name), Some(ClassId(id)), "{name}");
-            }
-        }
-    }
-
-    /// The assignment's classes are level 2 shifted by one, but for `train` and the void labels.
-    #[test]
-    fn assignment_map_is_level_2_shifted() {
-        let map = LabelMap::builtin("assignment-21").unwrap();
-        let mut shifted = 0;
-        for label in LabelTable::idd().labels() {
-            if label.level2 != 255 && label.name != "train" {
-                assert_eq!(map.class_of_label(&label.name), Some(ClassId(label.level2 + 1)));
-                shifted += 1;
-            }
-        }
-        assert_eq!(shifted, 34);
-        assert_eq!(map.class_of_label("train"), Some(ClassId(20)));
-        assert_eq!(map.class_of_label("license plate"), None);
-        assert_eq!(map.background(), ClassId(0));
-        assert_eq!(map.class_of_value(200), Some(ClassId(20)));
-    }
-
-    #[test]
-    fn faulty_maps_are_refused_with_the_reason() {
-        let class = "[[class]]\nname = \"a\"\ncolor = \"#000000\"\n";
-        for (text, needle) in [
-            (format!("name = \"x\"\n{class}labels = [\"r\", \"r\"]\n"), "mapped twice"),
-            (format!("name = \"x\"\nvoid_values = [1]\n{class}values = [1]\n"), "value 1"),
-            (format!("name = \"x\"\n{class}{class}"), "two classes"),
-            (format!("name = \"x\"\nclas = 1\n{class}"), "unknown field"),
-            (format!("name = \"x\"\n{}", class.replace("#000000", "black")), "#rrggbb"),
-        ] {
-            let error = LabelMap::from_toml(&text, "test").unwrap_err().to_string();
-            assert!(error.contains(needle), "{error}");
-        }
-        let error = LabelMap::builtin("idd-level9").unwrap_err().to_string();
-        assert!(error.contains("known are assignment-21"), "{error}");
-    }
-}
+mod tests;

@@ -3,7 +3,8 @@
 //! The file is parsed once, here. What is wrong with its form (cut or foreign JSON, missing keys,
 //! absurd sizes, a coordinate that is no number) refuses the whole file, for then nothing in it can
 //! be trusted. What the official IDD tool would leave out (a deleted object, fewer than three
-//! points, an unknown label) is left out too, and told as a [`Finding`].
+//! points, an unknown label) is left out too, and told as a [`Finding`]. Readers of other formats
+//! ([`crate::format`]) ask the same questions in the same order.
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::path::Path;
 use canet_core::{ClassId, LabelMap, MAX_SIDE};
 use geo::{Coord, LineString, Polygon};
 use serde::Deserialize;
-use serde::de::{Deserializer, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Unexpected, Visitor};
 
 use crate::Error;
 use crate::findings::{Finding, FindingCounts, FindingKind};
@@ -66,46 +67,69 @@ struct RawAnnotation {
     objects: Vec<RawObject>,
 }
 
+/// An object as it stands in a file.
 #[derive(Deserialize)]
-struct RawObject {
-    label: String,
-    polygon: Vec<[f64; 2]>,
+pub(crate) struct RawObject {
+    pub(crate) label: String,
+    pub(crate) polygon: Vec<[f64; 2]>,
     #[serde(default, deserialize_with = "truthy")]
-    deleted: bool,
+    pub(crate) deleted: bool,
 }
 
 impl Annotation {
     /// Parses an annotation; `path` names it in errors.
     pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Self, Error> {
-        let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let raw: RawAnnotation = serde_path_to_error::deserialize(&mut json)
-            .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
-        json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
-        for (key, side) in [("imgWidth", raw.img_width), ("imgHeight", raw.img_height)] {
-            if side == 0 || side > MAX_SIDE {
-                return Err(fail(key.into(), format!("is {side}; 1 to {MAX_SIDE} are possible")));
-            }
-        }
-        let mut annotation = Self {
-            width: raw.img_width,
-            height: raw.img_height,
-            objects: Vec::new(),
-            findings: Vec::new(),
-        };
+        let raw: RawAnnotation = from_json(bytes, path)?;
+        check_side(raw.img_width, path, || "imgWidth".into())?;
+        check_side(raw.img_height, path, || "imgHeight".into())?;
+        let mut annotation = Self::empty(raw.img_width, raw.img_height);
         for (index, raw) in raw.objects.into_iter().enumerate() {
-            match check(index, raw, labels) {
-                Ok(object) => annotation.objects.push(object),
-                Err(kind) => annotation.findings.push(Finding { object: index, kind }),
-            }
+            annotation.add(index, raw, labels);
         }
         Ok(annotation)
+    }
+
+    /// The annotation of a frame without objects.
+    pub(crate) fn empty(width: u32, height: u32) -> Self {
+        Self { width, height, objects: Vec::new(), findings: Vec::new() }
+    }
+
+    /// Adds an object over the earlier ones, or notes why it is not painted.
+    pub(crate) fn add(&mut self, index: usize, raw: RawObject, labels: &LabelMap) {
+        match check(index, raw, labels) {
+            Ok(object) => self.objects.push(object),
+            Err(kind) => self.add_finding(index, kind),
+        }
+    }
+
+    /// Notes why an entry of the file is not painted.
+    pub(crate) fn add_finding(&mut self, index: usize, kind: FindingKind) {
+        self.findings.push(Finding { object: index, kind });
     }
 
     /// How many objects were not painted, by reason.
     pub fn finding_counts(&self) -> FindingCounts {
         FindingCounts::of(&self.findings)
     }
+}
+
+/// Parses JSON; an error says where in it.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
+    let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let raw = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
+    json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
+    Ok(raw)
+}
+
+/// Refuses a side of a frame that no mask has.
+pub(crate) fn check_side(side: u32, path: &Path, at: impl FnOnce() -> String) -> Result<(), Error> {
+    if (1..=MAX_SIDE).contains(&side) {
+        return Ok(());
+    }
+    let reason = format!("is {side}; 1 to {MAX_SIDE} are possible");
+    Err(Error::Annotation { path: path.into(), at: at(), reason })
 }
 
 /// Decides whether an object is painted, in the official tool's order of questions.

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use crate::Error;
 use crate::dataset_spec::{AnnotationKind, DatasetSpec};
 use crate::findings::{FindingCounts, ListedFinding};
+use crate::gathered::GatheredAnnotations;
 use crate::layout::{self, RawFrame, RawTree};
 use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
 use crate::raster::Rule;
@@ -92,7 +93,12 @@ pub fn prepare(
         Some(map) => map.clone(),
         None => spec.usual_labels()?,
     };
-    let tree = layout::read(raw_root, spec)?;
+    let mut tree = layout::read(raw_root, spec)?;
+    let gathered = if spec.layout.kind.is_gathered() {
+        Some(GatheredAnnotations::read(raw_root, &mut tree, &labels)?)
+    } else {
+        None
+    };
     let jobs = jobs(&tree, spec, options)?;
 
     let ledger = Ledger::open(&options.out, &record::fingerprint(spec, &labels, options.rule))?;
@@ -102,7 +108,12 @@ pub fn prepare(
     if !todo.is_empty() {
         folder::remove_manifest(&options.out)?;
     }
-    let how = How { kind: spec.layout.kind, labels: &labels, rule: options.rule };
+    let how = How {
+        kind: spec.layout.kind,
+        labels: &labels,
+        rule: options.rule,
+        gathered: gathered.as_ref(),
+    };
     let done = AtomicUsize::new(reused.len());
     let tell = |done| progress(Progress { done, total: jobs.len() });
     tell(reused.len());
@@ -187,8 +198,11 @@ fn gather(
         dataset: spec.name.clone(),
         classes: labels.classes().clone(),
         rule: match spec.layout.kind {
-            AnnotationKind::Polygons => options.rule.name().into(),
+            AnnotationKind::Polygons | AnnotationKind::LabelMe | AnnotationKind::Coco => {
+                options.rule.name().into()
+            }
             AnnotationKind::LabelImages => "label-images".into(),
+            AnnotationKind::ColorImages => "color-images".into(),
         },
         official_splits: spec.layout.has_official_splits(),
         seed: options.seed,
@@ -214,7 +228,7 @@ fn list(ready: &Ready, job: &Job, raw_root: &Path) -> impl Iterator<Item = Liste
         .map(move |finding| ListedFinding { path: path.clone(), finding: finding.clone() })
 }
 
-/// Frames without an annotation and annotations without a frame.
+/// Frames without an annotation, annotations without a frame, and lines of lists without either.
 fn without_partner(raw_root: &Path, tree: &RawTree) -> Vec<Skipped> {
     let skip = |path: &Path, reason: &str| Skipped {
         path: relative(path, raw_root),
@@ -223,7 +237,8 @@ fn without_partner(raw_root: &Path, tree: &RawTree) -> Vec<Skipped> {
     let frames = tree.frames.iter().filter(|frame| frame.annotation.is_none());
     let frames = frames.map(|frame| skip(&frame.image, "has no annotation"));
     let orphans = tree.orphans.iter().map(|path| skip(path, "is an annotation without a frame"));
-    frames.chain(orphans).collect()
+    let missing = tree.missing.iter().map(|(list, reason)| skip(list, reason));
+    frames.chain(orphans).chain(missing).collect()
 }
 
 fn no_frame_left(raw_root: &Path, skipped: &[Skipped]) -> Error {

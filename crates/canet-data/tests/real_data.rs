@@ -16,6 +16,7 @@ use canet_core::{ClassId, LabelMap, LabelTable, Mask};
 use canet_data::annotation::Annotation;
 use canet_data::check;
 use canet_data::dataset_spec::DatasetSpec;
+use canet_data::draft::{DraftOptions, draft};
 use canet_data::manifest::Manifest;
 use canet_data::prepare::{Outcome, PrepareOptions, prepare};
 use canet_data::raster::{Rule, rasterise};
@@ -199,4 +200,30 @@ fn real_data_camvid_is_prepared() {
     let drives: Vec<_> = manifest.entries(Split::Train).iter().map(|e| e.drive.as_str()).collect();
     assert!(drives.contains(&"0001TP") && drives.contains(&"0006R0"));
     assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+}
+
+/// What `canet check --init` drafts finds every frame, and is prepared like the project's own files.
+#[test]
+fn real_data_drafts_find_all_frames() {
+    let data = shared_data();
+    for (archive, frames, labelled, map, classes) in [
+        ("assignment-mini.zip", 400, 400, "assignment-21", 8),
+        ("idd-lite-dev.zip", 1403, 1403, "idd-lite-7", 7),
+        ("camvid-trainval.zip", 468, 468, "camvid-11", 11),
+    ] {
+        let (raw, out) = (unpack(&data.join(archive)), tempfile::tempdir().unwrap());
+        let begin = Instant::now();
+        let options = DraftOptions { out: out.path().to_owned(), force: false };
+        let drafted = draft(raw.path(), &options).unwrap();
+        println!("{archive}: drafted in {:.2?}: {:?}", begin.elapsed(), drafted.notes);
+        assert_eq!(drafted.frames.values().sum::<usize>(), frames);
+        assert_eq!((drafted.labelled, drafted.nearest), (labelled, Some(map)));
+        assert_eq!(drafted.classes.len(), classes);
+        let spec = DatasetSpec::from_file(&drafted.dataset).unwrap();
+        let options = PrepareOptions::new(out.path().join("prepared"));
+        let manifest = prepare(raw.path(), &spec, &options, &|_| {}).unwrap().manifest;
+        assert_eq!(manifest.splits.values().map(Vec::len).sum::<usize>(), labelled);
+        assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+        assert_eq!(manifest.findings.total(), 0);
+    }
 }

@@ -1,5 +1,6 @@
 //! The work on one frame: check, copy, rasterise, write.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use canet_core::{LabelMap, Mask, atomic};
@@ -9,6 +10,8 @@ use super::record::{Made, Ready, Record};
 use crate::annotation::Annotation;
 use crate::dataset_spec::AnnotationKind;
 use crate::findings::{Finding, FindingCounts, worth_listing};
+use crate::format::labelme;
+use crate::gathered::GatheredAnnotations;
 use crate::hash::sha256;
 use crate::manifest::Entry;
 use crate::raster::{self, Rule};
@@ -19,6 +22,8 @@ pub(super) struct How<'a> {
     pub(super) kind: AnnotationKind,
     pub(super) labels: &'a LabelMap,
     pub(super) rule: Rule,
+    /// The annotations, if they are in files for many frames.
+    pub(super) gathered: Option<&'a GatheredAnnotations>,
 }
 
 /// A source whose content is at fault: the frame is skipped, the rest goes on.
@@ -31,7 +36,10 @@ struct Flaw {
 /// that cannot be read: remembered as a skip, it would still be missing once it can be read again.
 pub(super) fn make(job: &Job, how: &How, out: &Path) -> Result<Record, Error> {
     let image = bytes_of(&job.frame.image)?;
-    let annotation = bytes_of(job.annotation)?;
+    let annotation = match how.gathered {
+        Some(_) => Vec::new(),
+        None => bytes_of(job.annotation)?,
+    };
     let made = match check(job, image, &annotation, how) {
         Ok(sources) => Made::Ready(Box::new(write(job, &sources, how.labels, out)?)),
         Err(flaw) => {
@@ -56,7 +64,7 @@ fn check(job: &Job, image: Vec<u8>, annotation: &[u8], how: &How) -> Result<Sour
     let of_image = |error| Flaw { annotation: false, error };
     let of_annotation = |error| Flaw { annotation: true, error };
     let size = frame_file::check(&image, &job.frame.image).map_err(of_image)?;
-    let (mask, findings) = to_mask(annotation, job.annotation, size, how).map_err(of_annotation)?;
+    let (mask, findings) = to_mask(annotation, job, size, how).map_err(of_annotation)?;
     Ok(Sources { image, mask, findings })
 }
 
@@ -64,32 +72,47 @@ fn check(job: &Job, image: Vec<u8>, annotation: &[u8], how: &How) -> Result<Sour
 /// stretched: it would belong to another frame.
 fn to_mask(
     bytes: &[u8],
-    path: &Path,
+    job: &Job,
     size: (u32, u32),
     how: &How,
 ) -> Result<(Mask, Vec<Finding>), Error> {
+    let path = job.annotation;
     let unlike = |at: &str, (width, height): (u32, u32)| Error::Annotation {
         path: path.to_owned(),
         at: at.to_owned(),
         reason: format!("is for {width}x{height} pixels, but its frame has {}x{}", size.0, size.1),
     };
-    match how.kind {
-        AnnotationKind::Polygons => {
-            let annotation = Annotation::parse(bytes, path, how.labels)?;
+    let read = match how.kind {
+        AnnotationKind::ColorImages => label_image::from_color_png,
+        AnnotationKind::LabelImages => label_image::from_png,
+        AnnotationKind::Polygons | AnnotationKind::LabelMe | AnnotationKind::Coco => {
+            let annotation = polygons(bytes, job, how)?;
             let claimed = (annotation.width, annotation.height);
             if claimed != size {
-                return Err(unlike("imgWidth, imgHeight", claimed));
+                return Err(unlike("its width and height", claimed));
             }
-            Ok((raster::rasterise(&annotation, how.labels, how.rule), annotation.findings))
+            let mask = raster::rasterise(&annotation, how.labels, how.rule);
+            return Ok((mask, annotation.into_owned().findings));
         }
-        AnnotationKind::LabelImages => {
-            let mask = label_image::from_png(bytes, path, how.labels)?;
-            if (mask.width(), mask.height()) != size {
-                return Err(unlike("its size", (mask.width(), mask.height())));
-            }
-            Ok((mask, Vec::new()))
-        }
+    };
+    let mask = read(bytes, path, how.labels)?;
+    if (mask.width(), mask.height()) != size {
+        return Err(unlike("its size", (mask.width(), mask.height())));
     }
+    Ok((mask, Vec::new()))
+}
+
+/// The polygons of a frame, from its own file or from among the gathered ones.
+fn polygons<'a>(bytes: &[u8], job: &Job, how: &How<'a>) -> Result<Cow<'a, Annotation>, Error> {
+    let path = job.annotation;
+    if let Some(annotation) = how.gathered.and_then(|all| all.of(&job.frame.image)) {
+        return Ok(Cow::Borrowed(annotation));
+    }
+    let parse = match how.kind {
+        AnnotationKind::LabelMe => labelme::parse,
+        _ => Annotation::parse,
+    };
+    parse(bytes, path, how.labels).map(Cow::Owned)
 }
 
 fn write(job: &Job, sources: &Sources, labels: &LabelMap, out: &Path) -> Result<Ready, Error> {
@@ -142,8 +165,12 @@ mod tests {
             };
             let job = Job::new(&frame, annotation, Split::Train);
             let out = dir.path().join("out");
-            let how =
-                How { kind: AnnotationKind::Polygons, labels: &labels, rule: Rule::default() };
+            let how = How {
+                kind: AnnotationKind::Polygons,
+                labels: &labels,
+                rule: Rule::default(),
+                gathered: None,
+            };
             let error = make(&job, &how, &out).unwrap_err();
             assert!(error.to_string().contains("cannot read"), "{error}");
             assert!(error.to_string().contains("folder"), "{error}");

@@ -1,0 +1,1 @@
+//! Trees of the forms that people have, drafted and read back.
