@@ -12,6 +12,7 @@ use canet_data::dataset_spec::DatasetSpec;
 use canet_data::prepare::Progress;
 
 use crate::exit::Failure;
+use crate::init;
 
 const MORE: &str = "\
 docs/check.md tells all kinds of findings and the JSON format. Exit codes are as for all commands;
@@ -39,10 +40,15 @@ pub(crate) struct Args {
     /// Fail with code 3 if there is an error or a warning
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    init: init::Args,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.init.asked() {
+        return init::run(&args.dir, &args.init);
+    }
     let spec = match args.dataset.as_deref() {
         None => check::dataset(&args.dir)?,
         Some(name) if Path::new(name).extension().is_some_and(|extension| extension == "toml") => {

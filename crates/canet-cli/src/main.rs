@@ -4,6 +4,7 @@
 
 mod check;
 mod exit;
+mod init;
 mod jobs;
 mod segment;
 

@@ -117,6 +117,7 @@ fn read(path: &Path, how: &How, subject: &mut Subject, notes: &mut Notes) {
     match how.kind {
         AnnotationKind::Polygons => read_polygons(&bytes, how, subject, notes),
         AnnotationKind::LabelImages => read_label_image(&bytes, path, how.labels, subject, notes),
+        AnnotationKind::ColorImages => read_color_image(&bytes, path, how.labels, subject, notes),
     }
 }
 
@@ -243,6 +244,26 @@ fn read_label_image(
         }
     }
     subject.count(&histogram, labels);
+}
+
+/// Of colours that the map does not know the first refuses the file, as in preparation.
+fn read_color_image(
+    bytes: &[u8],
+    path: &Path,
+    labels: &LabelMap,
+    subject: &mut Subject,
+    notes: &mut Notes,
+) {
+    match crate::label_image::from_color_png(bytes, path, labels) {
+        Ok(mask) => {
+            compare(["", ""], (mask.width(), mask.height()), subject, notes);
+            subject.count(&mask.histogram(), labels);
+        }
+        Err(error) => {
+            let reason = crate::Error::Core(error).reason();
+            notes.file("", What::UnreadableAnnotation { reason });
+        }
+    }
 }
 
 /// The box of the first pixel of a value.
