@@ -8,18 +8,23 @@ use std::io::Cursor;
 use std::path::Path;
 
 use canet_core::{MAX_DECODED_BYTES, MAX_SIDE};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use crate::Error;
 
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
-    decode(bytes, path).map(|image| (image.width(), image.height()))
+    let picture = read(bytes, path)?;
+    Ok((picture.width(), picture.height()))
 }
 
-/// As [`check`], for those who want to see the image as well.
-pub fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+/// Reads a JPEG or PNG as 8-bit RGB, with the checks of [`check`].
+pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
+    Ok(read(bytes, path)?.into_rgb8())
+}
+
+fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let unreadable = |e: image::ImageError| {
         fail(format!("is no readable JPEG or PNG: {}", e.to_string().trim_end()))
@@ -83,7 +88,7 @@ fn next_marker(bytes: &[u8], from: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
 
     fn encoded(format: ImageFormat) -> Vec<u8> {
         let picture =

@@ -15,7 +15,10 @@ pub fn dataset(root: &Path) -> Result<DatasetSpec, Error> {
         let spec = DatasetSpec::builtin(name)?;
         match layout::read(root, &spec) {
             Ok(tree) => {
-                let pairs = tree.frames.iter().filter(|f| f.annotation.is_some()).count();
+                // A gathered file is taken to be for all frames.
+                let gathered = !tree.gathered.is_empty();
+                let paired = tree.frames.iter().filter(|f| gathered || f.annotation.is_some());
+                let pairs = paired.count();
                 let match_of_this = (pairs, tree.frames.len());
                 if best.as_ref().is_none_or(|(most, _)| match_of_this > *most) {
                     best = Some((match_of_this, spec));
@@ -57,6 +60,7 @@ mod tests {
                 Ok("cityscapes"),
             ),
             (&["images/train/0_1.png", "labels/train/0_1.png"], Ok("camvid")),
+            (&["images/1/a.jpg", "instances.json"], Ok("coco")),
             (&["a/b/c/d.gif"], Err("layout of no data set that is known (assignment, ")),
             (&["images/1/a.jpg", "images/1/a.png"], Err("remove one of the two")),
         ] {

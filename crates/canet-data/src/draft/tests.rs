@@ -27,7 +27,7 @@ fn tree(files: &[(&str, Holds)]) -> tempfile::TempDir {
         match holds {
             // More colours than any label image has.
             Photo => {
-                RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 7])).save(path).unwrap()
+                RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 7])).save(path).unwrap();
             }
             Values(values) => {
                 let classes = LabelMap::builtin("idd-level3").unwrap().classes().clone();
