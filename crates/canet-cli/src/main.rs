@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod exit;
+mod init;
 mod jobs;
 mod rasterise;
 mod segment;
@@ -25,6 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     Vectorise(vectorise::Args),
@@ -46,6 +49,7 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Check(args) => check::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),

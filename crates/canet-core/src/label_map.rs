@@ -194,9 +194,9 @@ impl LabelMap {
         self.by_color.get(&color).copied()
     }
 
-    /// The labels that the map knows, sorted.
-    pub fn labels(&self) -> impl Iterator<Item = &str> {
-        self.by_label.keys().map(String::as_str)
+    /// All labels with their classes, by label.
+    pub fn labels(&self) -> impl Iterator<Item = (&str, ClassId)> {
+        self.by_label.iter().map(|(label, id)| (label.as_str(), *id))
     }
 
     /// All raw values with their classes, by value.

@@ -30,6 +30,7 @@
 
 pub mod annotation;
 pub mod augment;
+pub mod check;
 pub mod dataset;
 pub mod dataset_spec;
 pub mod draft;

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use canet_core::{ClassId, LabelMap, LabelTable, Mask};
 use canet_data::annotation::Annotation;
+use canet_data::check;
 use canet_data::dataset_spec::DatasetSpec;
 use canet_data::draft::{DraftOptions, draft};
 use canet_data::manifest::Manifest;
@@ -76,6 +77,50 @@ fn real_data_full_annotation_is_the_official_mask() {
     assert_eq!(hash[..8], OFFICIAL_HASH);
 }
 const OFFICIAL_HASH: [u8; 8] = [0xb3, 0xae, 0x5a, 0x68, 0xa8, 0x51, 0xef, 0xa5];
+
+/// The full annotation with a frame of its size, as a tree of IDD.
+#[test]
+fn real_data_full_annotation_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "frame0029_gtFine_polygons.json";
+    let json = std::fs::read(shared_data().join("idd-polygon-sample").join(name)).unwrap();
+    let folders = ["gtFine/train/1", "leftImg8bit/train/1"].map(|folder| dir.path().join(folder));
+    folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    std::fs::write(folders[0].join(name), &json).unwrap();
+    let frame = image::GrayImage::from_fn(1920, 1080, |x, y| [(x / 10 + y / 20) as u8].into());
+    frame.save(folders[1].join("frame0029_leftImg8bit.png")).unwrap();
+
+    let spec = check::dataset(dir.path()).unwrap();
+    assert_eq!(spec.name, "idd");
+    let report = check::check(dir.path(), &spec, None, &|_| {}).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["objects"].as_array().unwrap().len(), 227);
+    assert!(report.findings.iter().all(|finding| json.pointer(&finding.pointer).is_some()));
+    let counts: Vec<_> = report.counts().iter().map(|(kind, n)| (kind.name(), *n)).collect();
+    let expected = [
+        ("self-crossing", 1),
+        ("hidden-object", 2),
+        ("deleted", 30),
+        ("repeated-points", 17),
+        ("closed-outline", 5),
+    ];
+    assert_eq!(counts, expected);
+}
+
+/// Traced from label images: single pixels and lines of them are outlines without an area.
+#[test]
+fn real_data_assignment_mini_is_checked() {
+    let raw = unpack(&shared_data().join("assignment-mini.zip"));
+    let spec = check::dataset(raw.path()).unwrap();
+    assert_eq!(spec.name, "assignment");
+    let begin = Instant::now();
+    let report = check::check(raw.path(), &spec, None, &|_| {}).unwrap();
+    println!("{} frames checked in {:.2?}", report.frames(), begin.elapsed());
+    assert_eq!(report.frames(), 400);
+    let counts: Vec<_> = report.counts().iter().map(|(kind, n)| (kind.name(), *n)).collect();
+    let expected = [("zero-area", 9213), ("repeated-points", 8796), ("closed-outline", 4276)];
+    assert_eq!(counts, expected);
+}
 
 /// The polygons of assignment-mini were traced from IDD-Lite's label images, so filling them must
 /// give these images back.
