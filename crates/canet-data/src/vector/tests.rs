@@ -6,18 +6,20 @@ use crate::sample::{SampleOptions, scene};
 use canet_core::LabelMap;
 use geo::Coord;
 
-fn assert_exact(mask: &Mask) -> usize {
-    let mut points = 0;
+/// Returns how many points, and how many components that keep their stairs, all rules need.
+fn assert_exact(mask: &Mask) -> (usize, usize) {
+    let (mut points, mut stairs) = (0, 0);
     for rule in Rule::ALL {
         for background in [ClassId(0), ClassId::VOID] {
             let options = Options::exact(rule, background);
             let vectorised = vectorise(mask, &options)
                 .unwrap_or_else(|error| panic!("{error}: {rule}, {background:?}, {mask:?}"));
             assert_eq!(&vectorised.painting.rasterise(rule), mask);
-            points += vectorised.painting.shapes.iter().map(|s| s.points.len()).sum::<usize>();
+            points += vectorised.points();
+            stairs += vectorised.kept_stairs;
         }
     }
-    points
+    (points, stairs)
 }
 
 #[test]
@@ -74,13 +76,14 @@ fn drawn_mask(sample: u64) -> Mask {
 
 #[test]
 fn drawn_masks_come_back() {
-    let (mut pixels, mut points) = (0, 0);
+    let (mut pixels, mut points, mut stairs) = (0, 0, 0);
     for sample in 0..2000 {
         let mask = drawn_mask(sample);
-        pixels += mask.ids().len();
-        points += assert_exact(&mask);
+        let needed = assert_exact(&mask);
+        (pixels, points, stairs) =
+            (pixels + mask.ids().len(), points + needed.0, stairs + needed.1);
     }
-    println!("{pixels} pixels, {points} points");
+    println!("{pixels} pixels, {points} points, {stairs} components keep their stairs");
     assert!(pixels > 1_000_000 && points > 0);
 }
 
@@ -115,7 +118,7 @@ fn full_size_masks_come_back() {
     let options = SampleOptions { width, height, ..SampleOptions::default() };
     for drive in 0..3 {
         let shapes = scene(&options, drive, 3).objects.into_iter().map(|object| Shape {
-            class: labels.class_of_label(object.label).unwrap(),
+            class: labels.class_of_label(object.label).unwrap_or(ClassId::VOID),
             points: object.polygon.into_iter().map(Coord::from).collect(),
         });
         let background = labels.background();
@@ -124,6 +127,11 @@ fn full_size_masks_come_back() {
             let mask = drawn.rasterise(rule);
             let vectorised = vectorise(&mask, &Options::exact(rule, background)).unwrap();
             assert_eq!(vectorised.painting.rasterise(rule), mask, "{rule}, {drive}");
+            println!(
+                "{rule}: {} points, {} keep stairs",
+                vectorised.points(),
+                vectorised.kept_stairs
+            );
             assert!(vectorised.painting.shapes.len() > 20);
         }
     }
