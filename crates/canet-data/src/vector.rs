@@ -38,7 +38,7 @@ use self::components::{Components, OUTSIDE};
 pub use self::deviation::Deviation;
 use self::outline::{Node, Way};
 use self::simplify::{has_collapsed, simplify};
-use self::straight::{corners, straightened};
+use self::straight::{Vertex, corners, straightened};
 use crate::Error;
 use crate::painting::{Painting, Shape};
 use crate::raster::Rule;
@@ -79,8 +79,9 @@ pub struct Vectorised {
     pub deviation: Deviation,
     /// How many components a neighbour has absorbed.
     pub absorbed: usize,
-    /// How many components keep their stairs, because straight lines would have changed a pixel.
-    pub kept_stairs: usize,
+    /// Whether slanted borders are written as stairs, pixel by pixel, because straight lines would
+    /// have changed one. It is always so for the rule `cityscapes`.
+    pub keeps_stairs: bool,
 }
 
 impl Vectorised {
@@ -109,7 +110,7 @@ pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
         let reason = format!("is {}, but must be from 0 to a million pixels", options.simplify);
         return Err(Error::Options { option: "simplify", reason });
     }
-    let ((painting, kept_stairs), absorbed) = if options.min_area > 1 {
+    let ((painting, keeps_stairs), absorbed) = if options.min_area > 1 {
         let (smoothed, absorbed) = absorb::absorb(mask, options.min_area);
         (paint(&smoothed, options), absorbed)
     } else {
@@ -119,78 +120,52 @@ pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
     if options.is_exact() && !deviation.is_none() {
         return Err(Error::Inexact { rule: options.rule, differing: deviation.changed });
     }
-    Ok(Vectorised { painting, rule: options.rule, deviation, absorbed, kept_stairs })
+    Ok(Vectorised { painting, rule: options.rule, deviation, absorbed, keeps_stairs })
 }
 
-/// The polygons of all regions, and how many regions had to keep their stairs. They are exact ones if
-/// simplified ones would have no fewer points, as in noise.
-fn paint(mask: &Mask, options: &Options) -> (Painting, usize) {
+/// The polygons of all regions, and whether they keep their stairs. They are exact ones if simplified
+/// ones would have no fewer points, as in noise.
+fn paint(mask: &Mask, options: &Options) -> (Painting, bool) {
     let components = Components::of(mask);
     let regions = regions(&components, options.background);
-    let points =
-        |painting: &Painting| painting.shapes.iter().map(|s| s.points.len()).sum::<usize>();
-    let (mut exact, kept_stairs) = exact_painting(mask, &components, &regions, options);
+    let points = |shapes: &[Shape]| shapes.iter().map(|shape| shape.points.len()).sum::<usize>();
+    let (mut painting, keeps_stairs) = exact_painting(mask, &components, &regions, options);
     if options.simplify > 0.0 {
         let shapes = simplified_shapes(&components, &regions, options);
-        let simplified = Painting { shapes, ..exact.clone() };
-        if points(&simplified) < points(&exact) {
-            exact = simplified;
+        if points(&shapes) < points(&painting.shapes) {
+            painting.shapes = shapes;
         }
     }
-    (exact, kept_stairs)
+    (painting, keeps_stairs)
 }
 
-/// Straight lines instead of stairs where they give the mask back. In parts that are one pixel wide,
-/// the rules of Pillow let sides that meet influence each other; regions where that changes a pixel
-/// keep their stairs.
+/// Polygons that give the mask back: with straight lines for stairs, or with the stairs if a line has
+/// changed a pixel. No mask is known for which one does; but whether Pillow's habits at tips could
+/// make one is easier to check each time than to prove for all.
 fn exact_painting(
     mask: &Mask,
     components: &Components,
     regions: &[Region],
     options: &Options,
-) -> (Painting, usize) {
-    // This rule widens spans by half a pixel at both ends, which leaves no room for slanted lines.
-    let is_always_plain = options.rule == Rule::Cityscapes;
-    let mut is_plain = vec![is_always_plain; components.list.len()];
-    loop {
-        let shape = |region: &Region| {
-            let is_plain = is_plain[region.label as usize];
-            let nodes = &region.nodes;
-            let vertices = if is_plain { corners(nodes) } else { straightened(nodes) };
-            let class = components.list[region.label as usize].class;
-            Shape { class, points: place::outline(&vertices, options.rule) }
+) -> (Painting, bool) {
+    let rule = options.rule;
+    let painting = |vertices: fn(&[Node]) -> Vec<Vertex>| {
+        let shape = |region: &Region| Shape {
+            class: components.list[region.label as usize].class,
+            points: place::outline(&vertices(&region.nodes), rule),
         };
-        let (width, height) = (mask.width(), mask.height());
         let shapes = regions.iter().map(shape).collect();
-        let painting = Painting { width, height, background: options.background, shapes };
-        let count = is_plain.iter().filter(|plain| **plain).count();
-        let painted = painting.rasterise(options.rule);
-        if &painted == mask || count == is_plain.len() {
-            return (painting, if is_always_plain { 0 } else { count });
-        }
-        mark_around_differences(mask, &painted, components, &mut is_plain);
-        if is_plain.iter().filter(|plain| **plain).count() == count {
-            is_plain.fill(true);
-        }
-    }
-}
-
-/// Marks the components at and beside pixels that differ.
-fn mark_around_differences(
-    mask: &Mask,
-    painted: &Mask,
-    components: &Components,
-    marks: &mut [bool],
-) {
-    let pairs = mask.ids().iter().zip(painted.ids());
-    for (at, _) in pairs.enumerate().filter(|(_, (was, is))| was != is) {
-        let (x, y) = (at as i32 % components.width, at as i32 / components.width);
-        for (dx, dy) in [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)] {
-            if let Some(mark) = marks.get_mut(components.at(x + dx, y + dy) as usize) {
-                *mark = true;
-            }
+        let (width, height) = (mask.width(), mask.height());
+        Painting { width, height, background: options.background, shapes }
+    };
+    // This rule widens spans by half a pixel at both ends, which leaves no room for slanted lines.
+    if rule != Rule::Cityscapes {
+        let straight = painting(straightened);
+        if &straight.rasterise(rule) == mask {
+            return (straight, false);
         }
     }
+    (painting(corners), true)
 }
 
 fn simplified_shapes(components: &Components, regions: &[Region], options: &Options) -> Vec<Shape> {
