@@ -12,7 +12,8 @@
 //! ```
 //!
 //! Outlines follow the cracks between pixels (`outline`), and their corners are written where the
-//! chosen rule needs them (`place`). Larger regions are painted first, so what lies inside of
+//! chosen rule needs them (`place`). Stairs become straight lines where that changes no pixel
+//! (`straight`). Larger regions are painted first, so what lies inside of
 //! another comes later, and who moves a corner by hand still sees the small things on top. What
 //! already shows the right class, such as background that nothing covers, needs no polygon.
 //!
@@ -27,6 +28,7 @@ pub mod export;
 mod outline;
 mod place;
 mod simplify;
+mod straight;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +38,7 @@ use self::components::{Components, OUTSIDE};
 pub use self::deviation::Deviation;
 use self::outline::{Node, Way};
 use self::simplify::{has_collapsed, simplify};
+use self::straight::{Vertex, corners, straightened};
 use crate::Error;
 use crate::painting::{Painting, Shape};
 use crate::raster::Rule;
@@ -76,6 +79,9 @@ pub struct Vectorised {
     pub deviation: Deviation,
     /// How many components a neighbour has absorbed.
     pub absorbed: usize,
+    /// Whether slanted borders are written as stairs, pixel by pixel, because straight lines would
+    /// have changed one. It is always so for the rule `cityscapes`.
+    pub keeps_stairs: bool,
 }
 
 impl Vectorised {
@@ -104,7 +110,7 @@ pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
         let reason = format!("is {}, but must be from 0 to a million pixels", options.simplify);
         return Err(Error::Options { option: "simplify", reason });
     }
-    let (painting, absorbed) = if options.min_area > 1 {
+    let ((painting, keeps_stairs), absorbed) = if options.min_area > 1 {
         let (smoothed, absorbed) = absorb::absorb(mask, options.min_area);
         (paint(&smoothed, options), absorbed)
     } else {
@@ -114,31 +120,52 @@ pub fn vectorise(mask: &Mask, options: &Options) -> Result<Vectorised, Error> {
     if options.is_exact() && !deviation.is_none() {
         return Err(Error::Inexact { rule: options.rule, differing: deviation.changed });
     }
-    Ok(Vectorised { painting, rule: options.rule, deviation, absorbed })
+    Ok(Vectorised { painting, rule: options.rule, deviation, absorbed, keeps_stairs })
 }
 
-/// The polygons of all regions; full ones if simplified ones would have no fewer points, as in noise.
-fn paint(mask: &Mask, options: &Options) -> Painting {
+/// The polygons of all regions, and whether they keep their stairs. They are exact ones if simplified
+/// ones would have no fewer points, as in noise.
+fn paint(mask: &Mask, options: &Options) -> (Painting, bool) {
     let components = Components::of(mask);
     let regions = regions(&components, options.background);
     let points = |shapes: &[Shape]| shapes.iter().map(|shape| shape.points.len()).sum::<usize>();
-    let mut shapes = full_shapes(&components, &regions, options.rule);
+    let (mut painting, keeps_stairs) = exact_painting(mask, &components, &regions, options);
     if options.simplify > 0.0 {
-        let simplified = simplified_shapes(&components, &regions, options);
-        if points(&simplified) < points(&shapes) {
-            shapes = simplified;
+        let shapes = simplified_shapes(&components, &regions, options);
+        if points(&shapes) < points(&painting.shapes) {
+            painting.shapes = shapes;
         }
     }
-    let (width, height) = (mask.width(), mask.height());
-    Painting { width, height, background: options.background, shapes }
+    (painting, keeps_stairs)
 }
 
-fn full_shapes(components: &Components, regions: &[Region], rule: Rule) -> Vec<Shape> {
-    let shape = |region: &Region| Shape {
-        class: components.list[region.label as usize].class,
-        points: place::outline(&region.nodes, rule),
+/// Polygons that give the mask back: with straight lines for stairs, or with the stairs if a line has
+/// changed a pixel. No mask is known for which one does; but whether Pillow's habits at tips could
+/// make one is easier to check each time than to prove for all.
+fn exact_painting(
+    mask: &Mask,
+    components: &Components,
+    regions: &[Region],
+    options: &Options,
+) -> (Painting, bool) {
+    let rule = options.rule;
+    let painting = |vertices: fn(&[Node]) -> Vec<Vertex>| {
+        let shape = |region: &Region| Shape {
+            class: components.list[region.label as usize].class,
+            points: place::outline(&vertices(&region.nodes), rule),
+        };
+        let shapes = regions.iter().map(shape).collect();
+        let (width, height) = (mask.width(), mask.height());
+        Painting { width, height, background: options.background, shapes }
     };
-    regions.iter().map(shape).collect()
+    // This rule widens spans by half a pixel at both ends, which leaves no room for slanted lines.
+    if rule != Rule::Cityscapes {
+        let straight = painting(straightened);
+        if &straight.rasterise(rule) == mask {
+            return (straight, false);
+        }
+    }
+    (painting(corners), true)
 }
 
 fn simplified_shapes(components: &Components, regions: &[Region], options: &Options) -> Vec<Shape> {
@@ -160,7 +187,10 @@ fn simplified_shapes(components: &Components, regions: &[Region], options: &Opti
         // What is thinner than the tolerance keeps its full outline. That comes on top, since the
         // neighbours' lines may lie apart where only the simplified one joins them.
         if has_collapsed(&spots, region.area) {
-            shapes.push(Shape { class, points: place::outline(&region.nodes, options.rule) });
+            shapes.push(Shape {
+                class,
+                points: place::outline(&corners(&region.nodes), options.rule),
+            });
         }
     }
     shapes

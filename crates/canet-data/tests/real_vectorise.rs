@@ -26,14 +26,17 @@ fn shared_data() -> PathBuf {
 fn idd_lite_masks(labels: &LabelMap) -> Vec<Mask> {
     let file = File::open(shared_data().join("idd-lite-dev.zip")).unwrap();
     let mut archive = zip::ZipArchive::new(file).unwrap();
-    let is_label = |name: &&str| name.contains("gtFine/val/") && name.ends_with("_label.png");
-    let names: Vec<String> = archive.file_names().filter(is_label).map(str::to_owned).collect();
-    let mut read = |name: &String| {
-        let mut bytes = Vec::new();
-        archive.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
-        label_image::from_png(&bytes, Path::new(name), labels).unwrap()
-    };
-    names.iter().map(&mut read).collect()
+    let mut masks = Vec::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index).unwrap();
+        let name = file.enclosed_name().unwrap().to_string_lossy().into_owned();
+        if name.contains("gtFine/val/") && name.ends_with("_label.png") {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            masks.push(label_image::from_png(&bytes, Path::new(&name), labels).unwrap());
+        }
+    }
+    masks
 }
 
 /// Turns masks into polygons exactly and nearly, and tells how many points that takes.

@@ -21,34 +21,46 @@ use geo::Coord;
 
 use super::outline::{Node, Way};
 use super::simplify::Spot;
+use super::straight::Vertex;
 use crate::raster::Rule;
 
 /// How far from the far side of a pixel a corner stays, in pixels. Truncation and rounding need it;
 /// two decimals are what people still like to read.
 const SLACK: f64 = 0.01;
 
-/// The points of a full outline, for exactly the pixels inside.
-pub(super) fn outline(nodes: &[Node], rule: Rule) -> Vec<Coord<f64>> {
-    let turns = nodes.iter().filter(|node| node.came != node.goes);
-    turns.map(|node| corner(node, rule)).collect()
+/// The points of an outline, for exactly the pixels inside.
+pub(super) fn outline(vertices: &[Vertex], rule: Rule) -> Vec<Coord<f64>> {
+    let place = |vertex: &Vertex| match vertex {
+        Vertex::Corner(node) => corner(node, rule),
+        Vertex::Side { x, row, is_right_border } => {
+            let y = f64::from(*row) + 0.5;
+            Coord { x: column(f64::from(*x), *is_right_border, rule), y }
+        }
+    };
+    vertices.iter().map(place).collect()
+}
+
+/// Where a vertical crack is written.
+fn column(x: f64, is_right_border: bool, rule: Rule) -> f64 {
+    match rule {
+        Rule::Centre => x,
+        Rule::Pillow6 | Rule::Pillow11 => x - if is_right_border { SLACK } else { 0.0 },
+        // Nothing needs to lie outside of the frame.
+        Rule::Cityscapes => (x - 0.5 + if is_right_border { -SLACK } else { SLACK }).max(0.0),
+    }
 }
 
 fn corner(node: &Node, rule: Rule) -> Coord<f64> {
     let (vertical, horizontal) =
         if node.came.is_vertical() { (node.came, node.goes) } else { (node.goes, node.came) };
-    let (x, y) = (f64::from(node.x), f64::from(node.y));
     // Outlines run clockwise: down along right borders, and west along lower ones.
-    let (is_right, is_lower) = (vertical == Way::South, horizontal == Way::West);
-    let before = |side: f64, is_far: bool| if is_far { side - SLACK } else { side };
-    match rule {
-        Rule::Centre => Coord { x, y },
-        Rule::Pillow6 | Rule::Pillow11 => Coord { x: before(x, is_right), y: before(y, is_lower) },
-        Rule::Cityscapes => {
-            let x = x - 0.5 + if is_right { -SLACK } else { SLACK };
-            // Nothing needs to lie outside of the frame.
-            Coord { x: x.max(0.0), y }
-        }
-    }
+    let is_lower_border = horizontal == Way::West;
+    let y = f64::from(node.y);
+    let y = match rule {
+        Rule::Pillow6 | Rule::Pillow11 if is_lower_border => y - SLACK,
+        _ => y,
+    };
+    Coord { x: column(f64::from(node.x), vertical == Way::South, rule), y }
 }
 
 /// The points of a simplified outline in a frame of a size.

@@ -42,6 +42,12 @@ struct Run {
     last: i32,
 }
 
+impl Run {
+    fn middle(&self) -> i32 {
+        self.first.midpoint(self.last)
+    }
+}
+
 /// The corners of an outline where it turns.
 pub(super) fn corners(nodes: &[Node]) -> Vec<Vertex> {
     nodes.iter().filter(|node| node.came != node.goes).copied().map(Vertex::Corner).collect()
@@ -112,14 +118,15 @@ type Place = (usize, i32);
 /// The lines that replace two stairs or more; each goes from one place to a lower one.
 fn lines(stretch: &[Run]) -> Vec<(Place, Place)> {
     let mut lines = Vec::new();
-    let mut from = (0, stretch[0].last);
+    let mut from = (0, stretch[0].middle());
     while from.0 + 2 < stretch.len() {
         match farthest(stretch, from) {
             Some(to) if to.0 >= from.0 + 2 => {
                 lines.push((from, to));
                 from = to;
             }
-            _ => from = (from.0 + 1, stretch[from.0 + 1].last),
+            _ if from.1 < stretch[from.0].last => from.1 = stretch[from.0].last,
+            _ => from = (from.0 + 1, stretch[from.0 + 1].middle()),
         }
     }
     lines
@@ -131,7 +138,7 @@ fn farthest(stretch: &[Run], (from, row): Place) -> Option<Place> {
     let mut found = None;
     for (at, run) in stretch.iter().enumerate().skip(from).take(LONGEST) {
         let across = f64::from(run.x - stretch[from].x);
-        for end in [run.first, run.last] {
+        for end in [run.first, run.middle(), run.last] {
             if end <= row {
                 continue;
             }
@@ -173,6 +180,7 @@ mod tests {
             (&[1, 2, 3, 4, 5, 6, 7, 8], 18, 6),
             (&[3, 6, 9, 12, 15, 18], 14, 6),
             (&[1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4], 10, 6),
+            (&[9, 9, 9, 1, 9, 9, 9], 8, 8),
         ] {
             assert_eq!(points(rows), (full, fewer), "{rows:?}");
         }
