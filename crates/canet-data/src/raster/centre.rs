@@ -102,14 +102,15 @@ impl Edge {
         if above > self.error && above < 1.0 - self.error {
             column.clamp(0, width)
         } else {
-            self.exact_column(middle, width)
+            // The crossing is next to a centre, or not known at all.
+            let about = if self.error < 0.25 { column - 1..column + 1 } else { 0..width };
+            self.exact_column(middle, about.start.clamp(0, width), about.end.clamp(0, width))
         }
     }
 
-    /// The same, by exact comparisons alone.
+    /// The same between two columns, by exact comparisons alone.
     #[cold]
-    fn exact_column(&self, middle: f64, width: i64) -> i64 {
-        let (mut low, mut high) = (0, width);
+    fn exact_column(&self, middle: f64, mut low: i64, mut high: i64) -> i64 {
         while low < high {
             let column = i64::midpoint(low, high);
             let centre = Point { x: column as f64 + 0.5, y: middle };
