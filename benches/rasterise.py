@@ -7,7 +7,8 @@
 Both sides read all files first. `fill` paints the polygons of a frame into a new 8-bit image; `parse` reads the
 JSON from memory as well. Turns are A B A B ..., Pillow, then each rule on one thread, then on two; a turn is
 about a third of a second, the ratio is the median of the rounds' ratios. With Pillow of a modelled family, the
-masks are compared first. What else the machine does disturbs the figures: its load is printed.
+masks are compared first. What else the machine does disturbs the times: its load is printed, and beside the ratio
+of wall times stands that of processor times, which is disturbed less.
 """
 
 import argparse
@@ -40,12 +41,13 @@ def fill(width, height, polygons):
 
 
 def seconds(work, items):
-    begin, count = time.perf_counter(), 0
+    """Wall and processor seconds a frame."""
+    begin, processor, count = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begin < 0.3:
         for item in items:
             work(item)
         count += len(items)
-    return (time.perf_counter() - begin) / count
+    return (time.perf_counter() - begin) / count, (time.process_time() - processor) / count
 
 
 class Ours:
@@ -57,6 +59,17 @@ class Ours:
         self.process.stdin.write(question + "\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().split()
+
+    def processor(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def seconds(self, question):
+        """Wall and processor seconds a frame."""
+        before = self.processor()
+        wall, count = self.ask(question)
+        return float(wall), (self.processor() - before) / int(count)
 
 
 def family():
@@ -86,22 +99,25 @@ def main():
             times["Pillow"].append(seconds(work, items))
             for rule in RULES:
                 for n, process in ours.items():
-                    times[rule, n].append(float(process.ask(f"{what} {rule}")[0]))
+                    times[rule, n].append(process.seconds(f"{what} {rule}"))
         report(what, times)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 
 def report(what, times):
-    def ratio(a, b):
-        return statistics.median(x / y for x, y in zip(times[a], times[b]))
+    def ratio(a, b, clock):
+        return statistics.median(x[clock] / y[clock] for x, y in zip(times[a], times[b]))
 
-    peer = 1000 * statistics.median(times["Pillow"])
-    print(f"\n{what}: Pillow {peer:.3f} ms a frame\n")
-    print("| rule | ms, 1 thread | x Pillow | ms, 2 threads | 2 threads x 1 |\n|---|---|---|---|---|")
+    def ms(key):
+        return 1000 * statistics.median(wall for wall, _ in times[key])
+
+    print(f"\n{what}: Pillow {ms('Pillow'):.3f} ms a frame\n")
+    print("| rule | ms, 1 thread | x Pillow | in processor time | ms, 2 threads | 2 threads x 1 |")
+    print("|---|---|---|---|---|---|")
     for rule in RULES:
-        one, two = (1000 * statistics.median(times[rule, n]) for n in (1, 2))
-        print(f"| {rule} | {one:.3f} | {ratio('Pillow', (rule, 1)):.2f} | {two:.3f} "
-              f"| {ratio((rule, 1), (rule, 2)):.2f} |")
+        one, two = (rule, 1), (rule, 2)
+        print(f"| {rule} | {ms(one):.3f} | {ratio('Pillow', one, 0):.2f} | {ratio('Pillow', one, 1):.2f} "
+              f"| {ms(two):.3f} | {ratio(one, two, 0):.2f} |")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The files are read once. Then each line on stdin, `fill RULE` or `parse RULE`, is answered by the
-//! seconds a frame takes: all frames as often as fit into a third of a second, each into a new mask,
+//! seconds a frame takes and their number: all frames as often as fit into a third of a second, each into a new mask,
 //! frames in parallel on THREADS threads; `parse` includes reading the JSON. `hash RULE` is answered by
 //! the SHA-256 of each mask, so that what is compared is the same work. Objects paint their number
 //! mod 251, plus 1.
@@ -55,7 +55,7 @@ fn fill(frame: &Annotation, rule: Rule) -> Mask {
     mask
 }
 
-/// Seconds a frame, on all threads of the pool together.
+/// Seconds a frame, on all threads of the pool together, and how many frames there were.
 fn seconds<T: Sync>(frames: &[T], work: impl Fn(&T) + Sync) -> Vec<String> {
     let (begin, mut count) = (Instant::now(), 0);
     while begin.elapsed().as_secs_f64() < 0.3 {
@@ -63,5 +63,5 @@ fn seconds<T: Sync>(frames: &[T], work: impl Fn(&T) + Sync) -> Vec<String> {
         (0..32 * frames.len()).into_par_iter().for_each(|at| work(&frames[at % frames.len()]));
         count += 32 * frames.len();
     }
-    vec![format!("{:.9}", begin.elapsed().as_secs_f64() / count as f64)]
+    vec![format!("{:.9}", begin.elapsed().as_secs_f64() / count as f64), count.to_string()]
 }

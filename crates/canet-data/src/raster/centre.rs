@@ -40,9 +40,11 @@ impl Filler {
         let width = i64::from(canvas.width());
         sweep.rows(canvas.height(), |y, active, _| {
             let mut row = canvas.row(y);
-            columns.clear();
-            columns.extend(active.iter().map(|side| side.column(y, width)));
-            sort(columns, i64::cmp);
+            columns.resize(active.len(), 0);
+            for (column, side) in columns.iter_mut().zip(&*active) {
+                *column = side.column(y, width);
+            }
+            sort(columns, active, i64::cmp);
             for span in columns.chunks_exact(2) {
                 row.paint(span[0], span[1] - 1);
             }
@@ -89,8 +91,8 @@ impl Edge {
         }
     }
 
-    #[inline]
     /// The first column from 0 to `width` whose centre on row `y` is not left of the crossing.
+    #[inline]
     fn column(&self, y: i32, width: i64) -> i64 {
         let middle = f64::from(y) + 0.5;
         let about = self.upper.x + (middle - self.upper.y) * self.slope - 0.5;
@@ -100,14 +102,15 @@ impl Edge {
         if above > self.error && above < 1.0 - self.error {
             column.clamp(0, width)
         } else {
-            self.exact_column(middle, width)
+            // The crossing is next to a centre, or not known at all.
+            let about = if self.error < 0.25 { column - 1..column + 1 } else { 0..width };
+            self.exact_column(middle, about.start.clamp(0, width), about.end.clamp(0, width))
         }
     }
 
-    /// The same, by exact comparisons alone.
+    /// The same between two columns, by exact comparisons alone.
     #[cold]
-    fn exact_column(&self, middle: f64, width: i64) -> i64 {
-        let (mut low, mut high) = (0, width);
+    fn exact_column(&self, middle: f64, mut low: i64, mut high: i64) -> i64 {
         while low < high {
             let column = i64::midpoint(low, high);
             let centre = Point { x: column as f64 + 0.5, y: middle };

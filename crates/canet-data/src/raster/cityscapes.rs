@@ -37,9 +37,11 @@ impl Filler {
         }
         sweep.rows(canvas.height(), |y, active, _| {
             let mut row = canvas.row(y);
-            crossings.clear();
-            crossings.extend(active.iter().map(|side| side.crossing(y)));
-            sort(crossings, f64::total_cmp);
+            crossings.resize(active.len(), 0.0);
+            for (x, side) in crossings.iter_mut().zip(&*active) {
+                *x = side.crossing(y);
+            }
+            sort(crossings, active, f64::total_cmp);
             for span in crossings.chunks_exact(2) {
                 row.paint(ceil(span[0] - 0.5), floor(span[1] + 0.5));
             }

@@ -52,15 +52,19 @@ impl Filler {
         let bottom = self.add_sides(points, &mut canvas);
         let Self { family, sweep, crossings, tips, .. } = self;
         sweep.rows(canvas.height(), |y, active, change| {
-            crossings.clear();
-            crossings.extend(active.iter().map(|side| side.crossing(y)));
+            crossings.resize(active.len(), 0.0);
+            for (x, side) in crossings.iter_mut().zip(&*active) {
+                *x = side.crossing(y);
+            }
             if *family == Family::Eleven && (change.begin || y == bottom) {
                 connect_tips(y, bottom, active, crossings, tips);
             }
             if change.end && y < bottom {
                 repeat_ends(y, active, crossings);
+                crossings.sort_unstable_by(f32::total_cmp);
+            } else {
+                sort(crossings, active, f32::total_cmp);
             }
-            sort(crossings, f32::total_cmp);
             let mut row = canvas.row(y);
             for span in crossings.chunks_exact(2) {
                 let (left, right) = (round_up(span[0]), round_down(span[1]));

@@ -109,7 +109,7 @@ impl<S: Side> Sweep<S> {
     /// Goes down the rows of the canvas that a side reaches, and forgets the sides. Between two rows on
     /// which sides begin or end, nothing is done but to call `row`.
     #[inline]
-    pub(super) fn rows(&mut self, height: i32, mut row: impl FnMut(i32, &[S], Change)) {
+    pub(super) fn rows(&mut self, height: i32, mut row: impl FnMut(i32, &mut [S], Change)) {
         let Self { coming, active } = self;
         // The next side is taken from the end.
         coming.sort_unstable_by_key(|side| std::cmp::Reverse(side.first()));
@@ -139,20 +139,25 @@ impl<S: Side> Sweep<S> {
     }
 }
 
-/// Sorts crossings: few, and often in order already.
+/// Sorts the crossings of a row, and their sides with them: on the next row all are in order already,
+/// but where sides cross or begin.
 #[inline]
-pub(super) fn sort<T: Copy + PartialOrd>(crossings: &mut [T], order: fn(&T, &T) -> Ordering) {
-    if crossings.len() > 24 {
+pub(super) fn sort<T: Copy + PartialOrd, S>(
+    crossings: &mut [T],
+    sides: &mut [S],
+    order: fn(&T, &T) -> Ordering,
+) {
+    if crossings.len() > 24 && !crossings.is_sorted() {
         crossings.sort_unstable_by(order);
         return;
     }
     for end in 1..crossings.len() {
-        let (mut at, moved) = (end, crossings[end]);
-        while at > 0 && crossings[at - 1] > moved {
-            crossings[at] = crossings[at - 1];
+        let mut at = end;
+        while at > 0 && crossings[at - 1] > crossings[at] {
+            crossings.swap(at - 1, at);
+            sides.swap(at - 1, at);
             at -= 1;
         }
-        crossings[at] = moved;
     }
 }
 
