@@ -64,8 +64,13 @@ fn there_and_back(name: &str, masks: &[Mask], labels: &LabelMap) {
                 100.0 * sum.share(),
                 sum.shift,
             );
-            assert_eq!(sum.foreign, 0);
-            assert!(f64::from(sum.shift) <= simplify + if simplify > 0.0 { 1.0 } else { 0.0 });
+            // Single pixels between simplified polygons may show the background, which can be far
+            // away; so there is no bound on the shift here, and the figures above tell it.
+            assert!(
+                sum.share() < 0.03
+                    && (simplify > 0.0
+                        || sum == Deviation { pixels: sum.pixels, ..Deviation::default() })
+            );
         }
     }
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Export, REPORT_FILE};
 use crate::Error;
 
-/// What names of masks add to the name of their frame: those of `canet segment`, of IDD-Lite, and
-/// of masks beside which nothing else lies.
+/// What names of masks add to the name of their frame: those of `canet segment` and of IDD-Lite.
 const MASK_SUFFIXES: [&str; 2] = ["_mask", "_label"];
 
 /// What names of label images add in IDD and Cityscapes, before the kind of label.
