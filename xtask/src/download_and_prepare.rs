@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// With --resize, let the JPEG decoder shrink to 1/2, 1/4 or 1/8 where it can: faster, other bytes
     #[arg(long, requires = "resize")]
     jpeg_scale: bool,
-    /// Pack frames and masks into tar files of about this size (512M, 1G), as WebDataset reads them
+    /// Pack frames and masks into tar files of about this size (512M, 1G), for network file systems
     #[arg(long, value_name = "SIZE")]
     shards: Option<ShardSize>,
     /// End with exit code 3 if a file was skipped or a label is unknown

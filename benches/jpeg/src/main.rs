@@ -70,7 +70,8 @@ fn main() -> Result<()> {
         args.remove(at);
         size
     });
-    let (rounds, paths) = args.split_first().context("usage: jpeg-bench ROUNDS FILE|FOLDER... [--reencode W,H]")?;
+    let (rounds, paths) =
+        args.split_first().context("usage: jpeg-bench ROUNDS FILE|FOLDER... [--reencode W,H]")?;
     let rounds: usize = rounds.parse()?;
     let mut files = Vec::new();
     for path in paths {

@@ -85,6 +85,11 @@ impl Mask {
         encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_palette(palette);
+        // Rows of a mask are nearly those above them. So one filter serves all rows, and the fastest
+        // compression: against the usual choice a mask of 1920x1080 is written and read some ten times
+        // faster, and the file has twice its 15 kB, beside a frame of several hundred.
+        encoder.set_deflate_compression(png::DeflateCompression::FdeflateUltraFast);
+        encoder.set_filter(png::Filter::Up);
         encoder
             .write_header()
             .and_then(|mut writer| writer.write_image_data(&self.ids))

@@ -72,6 +72,19 @@ fn training_sees_no_difference_between_shards_and_files() {
     }
     let (manifest, frames) =
         (Manifest::read(packed.path()).unwrap(), Dataset::open(packed.path(), "val").unwrap());
+    let text = fs::read_to_string(packed.path().join("manifest.json")).unwrap();
+    let moved = text.replacen("\"at\": 512,", "\"at\": 513,", 1);
+    for (changed, needle) in [
+        (moved, "does not lie where its shard has it"),
+        (text.replacen("\"bytes\": 1", "\"bytes\": 2", 1), "but its samples end at"),
+        (text.replacen("\"shard\": 0", "\"shard\": 9", 1), "does not lie"),
+    ] {
+        assert_ne!(changed, text);
+        let dir = tempdir().unwrap();
+        fs::write(dir.path().join("manifest.json"), changed).unwrap();
+        let error = Manifest::read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(needle), "{error}");
+    }
     let last = packed.path().join(&manifest.shards.last().unwrap().file);
     fs::write(&last, &fs::read(&last).unwrap()[..600]).unwrap();
     let error = frames.read(frames.len() - 1).unwrap_err();

@@ -13,7 +13,6 @@ use crate::dataset_spec::AnnotationKind;
 use crate::findings::{Finding, FindingCounts, worth_listing};
 use crate::format::labelme;
 use crate::hash::Digest;
-use crate::split::Split;
 use crate::{Error, frame_file, label_image, raster, resize, shrink};
 
 /// Whether a frame is as an earlier run left it. No source is read for that.
@@ -70,60 +69,40 @@ pub(super) fn make(
     let was = old.map_or(job.split, |record| record.split);
     let mut work = Work::default();
 
-    let kept = old.map(|record| &record.frame).filter(|p| p.of == how.of_frame(&image.source));
-    let frame = match kept {
-        Some(part)
-            if still_there(part, |f| &f.file, &|split| job.image_name(split), was, job, shelf)? =>
-        {
-            part.clone()
-        }
-        _ => {
-            work.frame = true;
-            make_frame(job, &mut image, how, shelf)?
-        }
-    };
-    let mask = match &frame.made {
-        Made::Flawed(_) => None,
-        Made::Ready(FrameFile { source: size, .. }) => {
-            let of = how.of_mask(&annotation.source, *size);
-            let kept = old.and_then(|record| record.mask.as_ref()).filter(|part| part.of == of);
-            Some(match kept {
-                Some(part)
-                    if still_there(
-                        part,
-                        |m| &m.file,
-                        &|split| job.mask_name(split),
-                        was,
-                        job,
-                        shelf,
-                    )? =>
-                {
-                    part.clone()
-                }
-                _ => {
-                    work.mask = true;
-                    make_mask(job, &mut annotation, *size, how, shelf)?
-                }
-            })
-        }
-    };
+    let names = (job.image_name(job.split), job.image_name(was));
+    let of = how.of_frame(&image.source);
+    let kept = keep(old.map(|record| &record.frame), of, |frame| &frame.file, &names, shelf)?;
+    work.frame = kept.is_none();
+    let frame = kept.map_or_else(|| make_frame(job, &mut image, how, shelf), Ok)?;
+
+    let mut mask = None;
+    if let Made::Ready(FrameFile { source: size, .. }) = frame.made {
+        let names = (job.mask_name(job.split), job.mask_name(was));
+        let of = how.of_mask(&annotation.source, size);
+        let old = old.and_then(|record| record.mask.as_ref());
+        let kept = keep(old, of, |mask| &mask.file, &names, shelf)?;
+        work.mask = kept.is_none();
+        mask = Some(kept.map_or_else(|| make_mask(job, &mut annotation, size, how, shelf), Ok)?);
+    }
     let (image, annotation) = (image.source, annotation.source);
     Ok((Record { image, annotation, split: job.split, frame, mask }, work))
 }
 
-/// Whether a result is where it belongs, or can be moved there from the split that it `was` in.
-fn still_there<T>(
-    part: &Part<T>,
+/// An earlier result, if it was made from the same and lies where it belongs, or can be moved there;
+/// `names` are its file's name and the one it had.
+fn keep<T: Clone>(
+    old: Option<&Part<T>>,
+    of: Digest,
     file: impl Fn(&T) -> &Written,
-    name: &dyn Fn(Split) -> String,
-    was: Split,
-    job: &Job,
+    (name, was): &(String, String),
     shelf: &Shelf,
-) -> Result<bool, Error> {
-    match &part.made {
-        Made::Flawed(_) => Ok(true),
-        Made::Ready(made) => shelf.brings(&name(job.split), &name(was), file(made)),
-    }
+) -> Result<Option<Part<T>>, Error> {
+    let Some(part) = old.filter(|part| part.of == of) else { return Ok(None) };
+    let is_there = match &part.made {
+        Made::Flawed(_) => true,
+        Made::Ready(made) => shelf.brings(name, was, file(made))?,
+    };
+    Ok(is_there.then(|| part.clone()))
 }
 
 /// A source, read only if it has to be.

@@ -22,7 +22,7 @@ use crate::split::Split;
 
 /// Raise them when the same sources and options begin to give other frame files, or other masks.
 const FRAME_VERSION: u32 = 3;
-const MASK_VERSION: u32 = 3;
+const MASK_VERSION: u32 = 4;
 
 /// What became of a frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
