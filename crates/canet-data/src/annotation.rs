@@ -17,6 +17,15 @@ use serde::de::{DeserializeOwned, Deserializer, Unexpected, Visitor};
 use crate::Error;
 use crate::findings::{Finding, FindingCounts, FindingKind};
 
+/// The most objects of a frame; a crowded street has some hundreds.
+const MAX_OBJECTS: usize = 10_000;
+
+/// How often outlines may cross rows; those of a crowded street do some hundred thousand times.
+const MAX_CROSSINGS: u64 = 1 << 25;
+
+/// A parser's message may repeat what is in the file, and so may a place made of keys.
+const LONGEST_TEXT: usize = 300;
+
 /// A checked annotation: the size of its frame and the objects to paint, in painter's order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Annotation {
@@ -86,7 +95,7 @@ impl Annotation {
         for (index, raw) in raw.objects.into_iter().enumerate() {
             annotation.add(index, raw, labels);
         }
-        Ok(annotation)
+        annotation.affordable(path, "objects")
     }
 
     /// The annotation of a frame without objects.
@@ -107,6 +116,23 @@ impl Annotation {
         self.findings.push(Finding { object: index, kind });
     }
 
+    /// Refuses what would be painted for minutes: each object may cover the frame, and each side of
+    /// an outline is looked at in every row that it crosses. `at` is the file's list of objects.
+    pub(crate) fn affordable(self, path: &Path, at: &str) -> Result<Self, Error> {
+        let fail = |reason| Err(Error::Annotation { path: path.into(), at: at.to_owned(), reason });
+        let objects = self.objects.len() + self.findings.len();
+        if objects > MAX_OBJECTS {
+            return fail(format!("has {objects} objects; {MAX_OBJECTS} are possible"));
+        }
+        let row = |point: &Coord<f64>| point.y.clamp(0.0, f64::from(self.height)) as u64;
+        let sides = self.objects.iter().flat_map(|object| object.polygon.exterior().0.windows(2));
+        let crossings: u64 = sides.map(|side| row(&side[0]).abs_diff(row(&side[1]))).sum();
+        if crossings > MAX_CROSSINGS {
+            return fail(format!("cross rows {crossings} times; {MAX_CROSSINGS} are possible"));
+        }
+        Ok(self)
+    }
+
     /// How many objects were not painted, by reason.
     pub fn finding_counts(&self) -> FindingCounts {
         FindingCounts::of(&self.findings)
@@ -115,12 +141,24 @@ impl Annotation {
 
 /// Parses JSON; an error says where in it.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
-    let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
+    let fail = |at: String, reason: String| Error::Annotation {
+        path: path.into(),
+        at: shortened(at),
+        reason: shortened(reason),
+    };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let raw = serde_path_to_error::deserialize(&mut json)
         .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
     json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
     Ok(raw)
+}
+
+/// A text of a file as a message may repeat it.
+pub(crate) fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 /// Refuses a side of a frame that no mask has.
@@ -141,7 +179,7 @@ fn check(index: usize, raw: RawObject, labels: &LabelMap) -> Result<Object, Find
         return Err(FindingKind::FewPoints(raw.polygon.len()));
     }
     let Some(class) = class_of(&raw.label, labels) else {
-        return Err(FindingKind::unknown_label(raw.label, labels));
+        return Err(FindingKind::unknown_label(shortened(raw.label), labels));
     };
     let ring: LineString<f64> = raw.polygon.into_iter().collect();
     let closed = ring.is_closed();

@@ -107,7 +107,7 @@ pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Annotation,
             Err(kind) => annotation.add_finding(index, kind),
         }
     }
-    Ok(annotation)
+    annotation.affordable(path, "shapes")
 }
 
 fn outline(shape: RawShape) -> Result<RawObject, FindingKind> {
@@ -115,7 +115,9 @@ fn outline(shape: RawShape) -> Result<RawObject, FindingKind> {
         // Two corners that lie opposite each other.
         (Some("rectangle"), &[[x0, y0], [x1, y1]]) => vec![[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
         (None | Some("polygon" | "rectangle" | "oriented_rectangle"), _) => shape.points,
-        (Some(other), _) => return Err(FindingKind::NotAPolygon(other.to_owned())),
+        (Some(other), _) => {
+            return Err(FindingKind::NotAPolygon(annotation::shortened(other.to_owned())));
+        }
     };
     Ok(RawObject { label: shape.label, polygon, deleted: false })
 }
@@ -187,7 +189,8 @@ mod tests {
 
     #[test]
     fn faults_of_form_refuse_the_file_and_say_where() {
-        let good = with_shapes(&shape("\"polygon\"", "[0, 0], [5.5, 0], [0, 3]"));
+        let triangle = shape("\"polygon\"", "[0, 0], [5.5, 0], [0, 3]");
+        let good = with_shapes(&triangle);
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         // What is not read may lie as deep as it likes.
         parse_text(&good.replace("\"iVBORw0KGgo=\"", &deep)).unwrap();
@@ -213,6 +216,7 @@ mod tests {
             (good.replace("\"polygon\"", "7"), "at shapes[0].shape_type"),
             (good.replace("5.5", &deep), "at shapes[0].points[1][0]"),
             (format!("{good}{good}"), "at its end: trailing characters"),
+            (with_shapes(&vec![triangle; 10_001].join(",")), "at shapes: has 10001 objects"),
         ] {
             let error = parse_text(&text).unwrap_err();
             assert!(error.contains(needle), "{text}\n{error}");

@@ -102,7 +102,12 @@ impl Instances {
             let label = &raw.categories[*category].name;
             object.add_to(&mut images[*place].annotation, n, label, labels);
         }
-        Ok(Self { images })
+        let affordable = |image: Image| {
+            let at = annotation::shortened(format!("annotations of {:?}", image.file_name));
+            let annotation = image.annotation.affordable(path, &at)?;
+            Ok(Image { annotation, ..image })
+        };
+        Ok(Self { images: images.into_iter().map(affordable).collect::<Result<_, Error>>()? })
     }
 }
 
