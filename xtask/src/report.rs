@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use canet_data::layout::IN_NO_LIST;
 use canet_data::manifest::{Manifest, SplitStatistics};
 
 /// How many skipped files and how many findings are listed; the manifest has more.
@@ -46,9 +47,11 @@ fn share(pixels: u64, of: &SplitStatistics) -> String {
 pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
     let mut lines = Vec::new();
     for (split, frames) in &manifest.left_out {
-        lines.push(format!(
-            "{frames} frames of {split:?} are left out: it is no split with public labels"
-        ));
+        lines.push(if split == IN_NO_LIST {
+            format!("{frames} frames are left out: no list of a split names them")
+        } else {
+            format!("{frames} frames of {split:?} are left out: it is no split with public labels")
+        });
     }
     let findings = &manifest.findings;
     for (count, what) in [

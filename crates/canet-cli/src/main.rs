@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 mod exit;
+mod init;
 mod jobs;
 mod segment;
 mod vectorise;
@@ -24,6 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Args),
     Segment(segment::Args),
     Vectorise(vectorise::Args),
 }
@@ -44,6 +47,7 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Check(args) => check::run(&args),
         Command::Segment(args) => segment::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),
     };

@@ -15,13 +15,19 @@ impl ClassId {
 }
 
 /// An sRGB colour, written `#rrggbb` in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rgb(pub [u8; 3]);
 
 impl From<Rgb> for String {
     fn from(Rgb([r, g, b]): Rgb) -> Self {
         format!("#{r:02x}{g:02x}{b:02x}")
+    }
+}
+
+impl std::fmt::Display for Rgb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from(*self))
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::limits::MAX_PNG_GROWTH;
-use crate::{ClassId, ClassSet, Error, MAX_SIDE};
+use crate::{ClassId, ClassSet, Error, MAX_PNG_GROWTH, MAX_SIDE};
 
 /// A label mask, row by row from the top left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +91,8 @@ impl Mask {
         bytes
     }
 
-    /// Reads an 8-bit mask: indices of a palette PNG, or values of a grey one. `path` names it in errors.
+    /// Reads a mask of up to 8 bits: indices of a palette PNG, or values of a grey one as they stand
+    /// in the file, not spread over 0 to 255. `path` names it in errors.
     pub fn from_png(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         Self::from_png_of_size(bytes, path, None)
     }
@@ -113,12 +113,8 @@ impl Mask {
         let mut reader = decoder.read_info().map_err(unreadable)?;
         let (width, height) = (reader.info().width, reader.info().height);
         let (kind, depth) = reader.output_color_type();
-        if !matches!(kind, png::ColorType::Indexed | png::ColorType::Grayscale)
-            || depth != png::BitDepth::Eight
-        {
-            return Err(fail(format!(
-                "a mask is an 8-bit grey or palette PNG with one class id a pixel, this is {kind:?} at {depth:?} bits"
-            )));
+        if let Some(reason) = unfit(kind, depth) {
+            return Err(fail(reason));
         }
         if width > MAX_SIDE || height > MAX_SIDE {
             return Err(fail(format!("is {width}x{height}; sides up to {MAX_SIDE} are read")));
@@ -127,16 +123,20 @@ impl Mask {
             return Err(fail(format!("is for {width}x{height} pixels, but its frame has {w}x{h}")));
         }
         let pixels = u64::from(width) * u64::from(height);
-        if pixels / MAX_PNG_GROWTH > bytes.len() as u64 {
+        if pixels * depth as u64 / 8 / MAX_PNG_GROWTH > bytes.len() as u64 {
             return Err(fail(format!(
                 "claims {width}x{height} pixels in {} bytes, which no PNG can hold",
                 bytes.len()
             )));
         }
+        // No larger than the mask itself: rows of 1, 2 and 4 bits are packed.
         let mut ids = vec![0; pixels as usize];
         let frame = reader.next_frame(&mut ids).map_err(unreadable)?;
         if (frame.width, frame.height) != (width, height) {
             return Err(fail("is an animation; a mask is one picture".into()));
+        }
+        if depth != png::BitDepth::Eight {
+            ids = unpack(&ids[..frame.buffer_size()], width as usize, depth as usize);
         }
         Ok(Self { width, height, ids })
     }
@@ -168,6 +168,33 @@ impl Mask {
     }
 }
 
+/// Why a PNG of this form cannot be a mask, and what to do.
+fn unfit(kind: png::ColorType, depth: png::BitDepth) -> Option<String> {
+    use png::ColorType::{Grayscale, Indexed};
+    match (kind, depth) {
+        (Indexed | Grayscale, png::BitDepth::Sixteen) => Some(
+            "is a 16-bit PNG, as instance ids are; a mask is an 8-bit grey or palette PNG with one class id a pixel"
+                .into(),
+        ),
+        (Indexed | Grayscale, _) => None,
+        _ => Some(format!(
+            "a mask is an 8-bit grey or palette PNG with one class id a pixel, this is {kind:?} at {} bits; if its colours stand for classes, the layout's kind is \"color-images\"",
+            depth as u8
+        )),
+    }
+}
+
+/// One byte a pixel from rows in which several pixels share a byte, the leftmost in its high bits.
+fn unpack(packed: &[u8], width: usize, bits: usize) -> Vec<u8> {
+    let per_byte = 8 / bits;
+    let pixel = |row: &[u8], x: usize| {
+        let shift = 8 - bits * (x % per_byte + 1);
+        (row[x / per_byte] >> shift) & ((1 << bits) - 1)
+    };
+    let rows = packed.chunks_exact(width.div_ceil(per_byte));
+    rows.flat_map(|row| (0..width).map(move |x| pixel(row, x))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +208,48 @@ mod tests {
         let back = Mask::from_png(&mask.to_png(&classes), Path::new("m.png")).unwrap();
         assert_eq!(back, mask);
         assert_eq!(mask.histogram()[255], 3);
+    }
+
+    fn png_of(kind: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 3, 2);
+        encoder.set_color(kind);
+        encoder.set_depth(depth);
+        encoder.set_palette(vec![0; 12]);
+        encoder.write_header().unwrap().write_image_data(data).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn few_bits_a_pixel_are_unpacked_and_many_are_refused() {
+        use png::{BitDepth, ColorType};
+        for (kind, depth, data, expected) in [
+            (
+                ColorType::Indexed,
+                BitDepth::One,
+                &[0b1010_0000, 0b0110_0000][..],
+                [1, 0, 1, 0, 1, 1],
+            ),
+            (ColorType::Indexed, BitDepth::Two, &[0b0001_1000, 0b1100_0100], [0, 1, 2, 3, 0, 1]),
+            (ColorType::Grayscale, BitDepth::Two, &[0b0001_1000, 0b1100_0100], [0, 1, 2, 3, 0, 1]),
+            (ColorType::Grayscale, BitDepth::Four, &[0x5f, 0x10, 0x23, 0x40], [5, 15, 1, 2, 3, 4]),
+        ] {
+            let mask = Mask::from_png(&png_of(kind, depth, data), Path::new("m.png")).unwrap();
+            assert_eq!(mask, Mask::from_ids(3, 2, expected.to_vec()), "{kind:?} {depth:?}");
+        }
+        for (kind, depth, bytes, needle) in [
+            (ColorType::Grayscale, BitDepth::Sixteen, 12, "is a 16-bit PNG, as instance ids are"),
+            (
+                ColorType::Rgb,
+                BitDepth::Eight,
+                18,
+                "Rgb at 8 bits; if its colours stand for classes",
+            ),
+        ] {
+            let png = png_of(kind, depth, &vec![0; bytes]);
+            let error = Mask::from_png(&png, Path::new("m.png")).unwrap_err().to_string();
+            assert!(error.contains(needle), "{error}");
+        }
     }
 
     #[test]

@@ -209,13 +209,13 @@ fn check(index: usize, raw: RawObject, labels: &LabelMap) -> Result<Object, Find
 
 /// The class of a label; an unknown label that ends in `group` counts as one of its members, so
 /// `cargroup` is a `car`. The suffix is taken off once, and `polegroup` is a label of its own.
-fn class_of(label: &str, labels: &LabelMap) -> Option<ClassId> {
+pub(crate) fn class_of(label: &str, labels: &LabelMap) -> Option<ClassId> {
     labels.class_of_label(label).or_else(|| labels.class_of_label(label.strip_suffix("group")?))
 }
 
 /// IDD writes `deleted` as 0 or 1, other tools as a boolean; like the official tool, anything that
 /// is neither false, zero nor null counts as deleted.
-fn truthy<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+pub(crate) fn truthy<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
     struct Truth;
     impl Visitor<'_> for Truth {
         type Value = bool;

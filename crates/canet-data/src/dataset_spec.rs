@@ -16,10 +16,17 @@ use crate::split::Split;
 const BUILTIN: &[(&str, &str)] = &[
     ("assignment", include_str!("../../../data-spec/datasets/assignment.toml")),
     ("camvid", include_str!("../../../data-spec/datasets/camvid.toml")),
+    ("camvid-colors", include_str!("../../../data-spec/datasets/camvid-colors.toml")),
+    ("camvid-original", include_str!("../../../data-spec/datasets/camvid-original.toml")),
     ("cityscapes", include_str!("../../../data-spec/datasets/cityscapes.toml")),
+    ("cityscapes-polygons", include_str!("../../../data-spec/datasets/cityscapes-polygons.toml")),
+    ("cityscapes-train-ids", include_str!("../../../data-spec/datasets/cityscapes-train-ids.toml")),
     ("idd", include_str!("../../../data-spec/datasets/idd.toml")),
+    ("idd-20k", include_str!("../../../data-spec/datasets/idd-20k.toml")),
+    ("idd-label-images", include_str!("../../../data-spec/datasets/idd-label-images.toml")),
     ("idd-lite", include_str!("../../../data-spec/datasets/idd-lite.toml")),
     ("sample", include_str!("../../../data-spec/datasets/sample.toml")),
+    ("voc", include_str!("../../../data-spec/datasets/voc.toml")),
 ];
 
 /// A data set: what to tell people about it, and how to read it.
@@ -76,6 +83,8 @@ pub enum AnnotationKind {
     Polygons,
     /// PNG files of raw label values.
     LabelImages,
+    /// PNG files of colours that stand for labels.
+    ColorImages,
 }
 
 /// How folders are laid out.
@@ -97,6 +106,14 @@ pub struct LayoutSpec {
     /// Folder names of splits that have no public labels; they are left out on purpose.
     #[serde(default)]
     pub unlabelled: Vec<String>,
+    /// The official splits by files that list their frames, in place of folders: the path of each
+    /// list, which may lie up to two folders deeper than the root.
+    #[serde(default)]
+    pub split_lists: BTreeMap<Split, String>,
+    /// That no two frames show the same street: each is a drive of its own. Only for patterns
+    /// without `{drive}`; unless it is said, their frames all belong to one drive.
+    #[serde(default)]
+    pub independent_frames: bool,
 }
 
 impl DatasetSpec {
@@ -144,20 +161,27 @@ impl DatasetSpec {
 impl LayoutSpec {
     /// Whether the data set comes with splits of its own.
     pub fn has_official_splits(&self) -> bool {
-        !self.splits.is_empty()
+        !self.splits.is_empty() || !self.split_lists.is_empty()
     }
 
     fn check(&self) -> Result<(), String> {
         if self.images.is_empty() || self.annotations.is_empty() {
             return Err("layout.images and layout.annotations need a pattern each".into());
         }
-        for pattern in self.images.iter().chain(&self.annotations) {
-            if pattern.has_split() != self.has_official_splits() {
-                return Err(format!(
-                    "pattern {:?} and layout.splits do not agree: either all patterns have {{split}} and layout.splits names the folders, or neither",
-                    pattern.as_str()
-                ));
-            }
+        self.check_splits()?;
+        self.check_drives()
+    }
+
+    fn check_splits(&self) -> Result<(), String> {
+        let by_folder = !self.splits.is_empty();
+        if by_folder && !self.split_lists.is_empty() {
+            return Err("splits come from folders (layout.splits) or from lists (layout.split_lists), not from both".into());
+        }
+        if let Some(pattern) = self.patterns().find(|p| p.has_split() != by_folder) {
+            return Err(format!(
+                "pattern {:?} and layout.splits do not agree: either all patterns have {{split}} and layout.splits names the folders, or neither",
+                pattern.as_str()
+            ));
         }
         if let Some(name) = self.unlabelled.iter().find(|name| self.splits.contains_key(*name)) {
             return Err(format!(
@@ -165,6 +189,27 @@ impl LayoutSpec {
             ));
         }
         Ok(())
+    }
+
+    /// Frames of one drive must not be on both sides of a split, so where drives are not told, the
+    /// splits must be, or that there are no drives.
+    fn check_drives(&self) -> Result<(), String> {
+        let with_drive = self.patterns().filter(|pattern| pattern.has_drive()).count();
+        match with_drive {
+            0 if self.has_official_splits() || self.independent_frames => Ok(()),
+            0 => Err("no pattern has {drive}, so that nobody can tell which frames must stay together: give splits by layout.splits or layout.split_lists, or say layout.independent_frames = true if no two frames show the same street".into()),
+            _ if self.independent_frames => {
+                Err("layout.independent_frames is for patterns without {drive}".into())
+            }
+            n if n < self.images.len() + self.annotations.len() => {
+                Err("either all of layout.images and layout.annotations have {drive}, or none".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.images.iter().chain(&self.annotations)
     }
 }
 
@@ -175,13 +220,17 @@ mod tests {
 
     #[test]
     fn every_builtin_spec_reads_and_names_a_known_label_map() {
-        assert_eq!(BUILTIN.len(), 6);
+        assert_eq!(BUILTIN.len(), 13);
         for name in DatasetSpec::builtin_names() {
             let spec = DatasetSpec::builtin(name).unwrap();
             assert_eq!(spec.name, name);
             let map = spec.usual_labels().unwrap();
-            let values = (0..=u8::MAX).filter(|&v| map.class_of_value(v).is_some()).count();
-            assert!(spec.layout.kind == AnnotationKind::Polygons || values > 6, "{name}");
+            let known = match spec.layout.kind {
+                AnnotationKind::Polygons => map.labels().count(),
+                AnnotationKind::LabelImages => map.values().count(),
+                AnnotationKind::ColorImages => map.colors().count(),
+            };
+            assert!(known >= 8, "{name}: {known}");
             assert!(!spec.terms.is_empty() && !spec.about.is_empty(), "{name}");
         }
     }
@@ -213,12 +262,26 @@ mod tests {
             ("images/{split}/", "images/", "do not agree"),
             ("{frame}", "{fname}", "{fname}"),
             ("[layout.splits]", "[layout.parts]", "unknown field `parts`"),
+            (
+                "[layout.splits]",
+                "[layout.split_lists]\ntrain = \"a.txt\"\n[layout.splits]",
+                "not from both",
+            ),
+            ("[layout.splits]", "[layout.split_lists]", "do not agree"),
+            ("[layout.splits]", "[layout.split_lists]\ndev = \"a.txt\"\n[layout.splits]", "`dev`"),
+            ("{split}/{drive}_{frame}.png", "{split}/{frame}.png", "all of layout.images and"),
+            ("[layout]", "[layout]\nindependent_frames = true", "patterns without {drive}"),
         ] {
             let text = good.replace(from, to);
             assert_ne!(text, good, "{from}");
             let error = DatasetSpec::from_toml(&text, "test").unwrap_err();
             assert!(error.to_string().contains(needle) && error.fault() == Fault::Usage, "{error}");
         }
+        let flat = good.split("[layout]").next().unwrap().to_owned()
+            + "[layout]\nkind = \"polygons\"\nimages = [\"{frame}.{image}\"]\nannotations = [\"{frame}.json\"]\n";
+        let error = DatasetSpec::from_toml(&flat, "test").unwrap_err().to_string();
+        assert!(error.contains("nobody can tell which frames must stay together"), "{error}");
+        DatasetSpec::from_toml(&(flat + "independent_frames = true\n"), "test").unwrap();
         let error = DatasetSpec::builtin("iddd").unwrap_err().to_string();
         assert!(error.contains("known are assignment, camvid"), "{error}");
     }

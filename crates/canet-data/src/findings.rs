@@ -39,7 +39,8 @@ pub enum FindingKind {
 /// What a label that the map does not know may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// This known label, which differs only in case, spaces, dashes or underscores.
+    /// This known label, which differs only in case, spaces, dashes or underscores, or in a letter
+    /// or two.
     Lookalike(String),
     /// A label of IDD that this map leaves out.
     Official {
@@ -54,10 +55,22 @@ impl FindingKind {
         let hint = if LabelTable::idd().find(&label).is_some() {
             Some(Hint::Official { map: labels.classes().name.clone() })
         } else {
-            labels.lookalike(&label).map(|known| Hint::Lookalike(known.to_owned()))
+            let known = labels.lookalike(&label).or_else(|| nearest(&label, labels));
+            known.map(|known| Hint::Lookalike(known.to_owned()))
         };
         Self::UnknownLabel { label, hint }
     }
+}
+
+/// The known label that is a slip of the hand away: one letter for each four, two at most.
+fn nearest<'a>(label: &str, labels: &'a LabelMap) -> Option<&'a str> {
+    let slips = (label.chars().count() / 4).min(2);
+    labels
+        .labels()
+        .map(|(known, _)| (strsim::osa_distance(label, known), known))
+        .filter(|(distance, _)| (1..=slips).contains(distance))
+        .min()
+        .map(|(_, known)| known)
 }
 
 impl fmt::Display for Finding {

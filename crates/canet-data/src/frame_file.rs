@@ -8,12 +8,12 @@ use std::io::Cursor;
 use std::path::Path;
 
 use canet_core::{FRAME_GROWTH_FROM, MAX_DECODED_BYTES, MAX_FRAME_GROWTH, MAX_SIDE};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::Error;
 
 /// What a PNG's header may take beyond its pixels: colour profiles are packed.
-const MAX_HEADER_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// Each scan of a progressive JPEG goes over the whole picture; encoders write some ten.
 const MAX_SCANS: usize = 100;
@@ -24,18 +24,12 @@ const LONGEST_REASON: usize = 200;
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
-    let picture = read(bytes, path)?;
-    Ok((picture.width(), picture.height()))
+    decode(bytes, path).map(|image| (image.width(), image.height()))
 }
 
-/// Reads a JPEG or PNG as 8-bit RGB, with the checks of [`check`]. Grey and palette pictures, 16 bits a
-/// channel and CMYK are converted, transparency is dropped, and an EXIF orientation is not applied:
+/// As [`check`], for those who want to see the image as well. An EXIF orientation is not applied:
 /// polygons, and so masks, refer to the pixels as they are stored.
-pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
-    Ok(read(bytes, path)?.into_rgb8())
-}
-
-fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+pub fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let unreadable = |e: image::ImageError| {
         let reason: String = e.to_string().trim_end().chars().take(LONGEST_REASON).collect();

@@ -2,7 +2,7 @@
 //!
 //! A data set's patterns are looked for up to two folders deep, because archives unpack into folders
 //! of their own, and Cityscapes' frames and labels into two different ones. Frames and annotations
-//! are paired by (split, drive, frame), wherever they lie.
+//! are paired by (split, drive, frame), wherever they lie. Splits come from folders or from lists.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,9 +14,16 @@ use crate::dataset_spec::{DatasetSpec, LayoutSpec};
 use crate::names::{DriveId, FrameId};
 use crate::pattern::{Captures, IMAGE_EXTENSIONS, Pattern};
 use crate::split::Split;
+use crate::split_lists::SplitLists;
+
+/// The drive of all frames where nothing tells drives apart.
+const ONE_DRIVE: &str = "all";
+
+/// Under which name frames are counted as left out that no split's list names.
+pub const IN_NO_LIST: &str = "in no list";
 
 /// How many folders may stand above the data set's own.
-const ROOT_DEPTH: usize = 2;
+pub(crate) const ROOT_DEPTH: usize = 2;
 
 /// How deep a tree is walked; a link that leads back up must not lead on for ever.
 const WALK_DEPTH: usize = 12;
@@ -44,16 +51,17 @@ pub struct RawTree {
     /// Annotations without a frame, sorted.
     pub orphans: Vec<PathBuf>,
     /// How many frames are left out, by the folder of their split: on purpose, because it has no
-    /// public labels, or because the data set file does not name it.
+    /// public labels, or because the data set file does not name it; or no list names the frames.
     pub left_out: BTreeMap<String, u64>,
+    /// What the lists of splits name and is not there: the list, and what to say of it.
+    pub missing: Vec<(PathBuf, String)>,
 }
 
 type Key = (Option<Split>, DriveId, FrameId);
 
 /// Finds the frames and annotations of a data set below `root`.
 pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
-    let mut files = Vec::new();
-    walk(root, &mut Vec::new(), &mut files)?;
+    let files = list(root)?;
     let layout = &spec.layout;
     let mut images: BTreeMap<Key, PathBuf> = BTreeMap::new();
     let mut annotations: BTreeMap<Key, PathBuf> = BTreeMap::new();
@@ -67,14 +75,16 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
             }
             continue;
         }
-        let key = (split, DriveId::new(says.drive), FrameId::new(says.frame));
+        let one = if layout.independent_frames { says.frame } else { ONE_DRIVE };
+        let drive = DriveId::new(says.drive.unwrap_or(one));
+        let key = (split, drive, FrameId::new(says.frame));
         let path = file.iter().fold(root.to_owned(), |path, part| path.join(part));
         insert(if is_image { &mut images } else { &mut annotations }, key, path)?;
     }
     if images.is_empty() {
         return Err(nothing_found(root, spec, &files, &left_out));
     }
-    let frames = images
+    let frames: Vec<_> = images
         .into_iter()
         .map(|(key, image)| {
             let annotation = annotations.remove(&key);
@@ -84,18 +94,44 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
         .collect();
     let mut orphans: Vec<_> = annotations.into_values().collect();
     orphans.sort();
-    Ok(RawTree { frames, orphans, left_out })
+    let mut tree = RawTree { frames, orphans, left_out, missing: Vec::new() };
+    if !layout.split_lists.is_empty() {
+        let lists = SplitLists::read(root, &files, &layout.split_lists, ROOT_DEPTH)?;
+        split_by_lists(root, lists, &mut tree)?;
+    }
+    Ok(tree)
+}
+
+/// Gives each frame the split whose list names it, and leaves out the frames that none names.
+fn split_by_lists(root: &Path, mut lists: SplitLists, tree: &mut RawTree) -> Result<(), Error> {
+    for frame in &mut tree.frames {
+        let image = frame.image.strip_prefix(root).unwrap_or(&frame.image);
+        frame.split = lists.split_of(image, frame.frame.as_str())?;
+    }
+    tree.missing = lists.unused();
+    let unnamed = tree.frames.extract_if(.., |frame| frame.split.is_none()).count();
+    if unnamed > 0 {
+        tree.left_out.insert(IN_NO_LIST.to_owned(), unnamed as u64);
+    }
+    tree.frames.sort_by(|a, b| (a.split, &a.drive, &a.frame).cmp(&(b.split, &b.drive, &b.frame)));
+    Ok(())
 }
 
 /// Whether a path is an image (true) or an annotation (false), and what it says.
-fn classify<'a>(file: &'a [String], layout: &LayoutSpec) -> Option<(bool, Captures<'a>)> {
+fn classify<'a>(file: &'a [String], layout: &'a LayoutSpec) -> Option<(bool, Captures<'a>)> {
     let parts: Vec<&str> = file.iter().map(String::as_str).collect();
-    let find = |patterns: &[Pattern]| patterns.iter().find_map(|p| p.matches(&parts, ROOT_DEPTH));
-    if find(&layout.ignore).is_some() {
+    let matches = |patterns: &'a [Pattern]| {
+        patterns.iter().find_map(|p| Some((p.literals(), p.matches(&parts, ROOT_DEPTH)?)))
+    };
+    if matches(&layout.ignore).is_some() {
         return None;
     }
-    let image = find(&layout.images).map(|says| (true, says));
-    image.or_else(|| find(&layout.annotations).map(|says| (false, says)))
+    match (matches(&layout.images), matches(&layout.annotations)) {
+        // `{frame}.{image}` fits `x_label.png`, too: what says more of the name is right.
+        (Some((image, _)), Some((annotation, says))) if annotation > image => Some((false, says)),
+        (Some((_, says)), _) => Some((true, says)),
+        (None, annotation) => annotation.map(|(_, says)| (false, says)),
+    }
 }
 
 fn insert(files: &mut BTreeMap<Key, PathBuf>, key: Key, path: PathBuf) -> Result<(), Error> {
@@ -116,8 +152,14 @@ fn insert(files: &mut BTreeMap<Key, PathBuf>, key: Key, path: PathBuf) -> Result
     }
 }
 
-/// Lists the files below a folder as parts of their relative paths, sorted by name. Hidden files are
-/// left out (archives made on macOS hold a `._name` for each name), and so are names that are no
+/// Lists the files below a folder as parts of their relative paths, sorted by name.
+pub(crate) fn list(root: &Path) -> Result<Vec<Vec<String>>, Error> {
+    let mut files = Vec::new();
+    walk(root, &mut Vec::new(), &mut files)?;
+    Ok(files)
+}
+
+/// Adds the files of a folder. Hidden files are left out (archives made on macOS hold a `._name` for each name), and so are names that are no
 /// Unicode: they cannot be written to a manifest.
 fn walk(folder: &Path, at: &mut Vec<String>, files: &mut Vec<Vec<String>>) -> Result<(), Error> {
     let mut names = Vec::new();
@@ -187,129 +229,4 @@ fn nothing_found(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use canet_core::Fault;
-
-    fn tree(files: &[&str]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, b"").unwrap();
-        }
-        dir
-    }
-
-    fn list(dataset: &str, files: &[&str]) -> Result<Vec<String>, Error> {
-        let dir = tree(files);
-        let found = read(dir.path(), &DatasetSpec::builtin(dataset).unwrap())?;
-        let split = |s: Option<Split>| s.map_or("-", Split::as_str);
-        let mut lines: Vec<_> = found
-            .frames
-            .iter()
-            .map(|f| {
-                format!("{} {} {} {}", split(f.split), f.drive, f.frame, f.annotation.is_some())
-            })
-            .collect();
-        lines.extend(
-            found
-                .orphans
-                .iter()
-                .map(|p| format!("orphan {}", p.strip_prefix(dir.path()).unwrap().display())),
-        );
-        lines.extend(found.left_out.iter().map(|(name, n)| format!("left out {name} {n}")));
-        Ok(lines)
-    }
-
-    #[test]
-    fn the_layouts_of_all_data_sets_are_read() {
-        for (dataset, files, expected) in [
-            (
-                "assignment",
-                &[
-                    "data/images/1/b.jpg",
-                    "data/images/1/a.png",
-                    "data/masks/1/a.json",
-                    "data/masks/2/c.json",
-                    "data/images/1/._a.png",
-                ][..],
-                &["- 1 a true", "- 1 b false", "orphan data/masks/2/c.json"][..],
-            ),
-            (
-                "assignment",
-                &[
-                    "images/s/x_leftImg8bit.png",
-                    "mask/s/x_gtFine_polygons.json",
-                    "images/s/y.jpg",
-                    "mask/s/y.json",
-                ],
-                &["- s x true", "- s y true"],
-            ),
-            (
-                "idd",
-                &[
-                    "idd20kII/leftImg8bit/train/7/0_leftImg8bit.jpg",
-                    "idd20kII/gtFine/train/7/0_gtFine_polygons.json",
-                    "IDD/leftImg8bit/val/8/1_leftImg8bit.png",
-                    "IDD/gtFine/val/8/1_gtFine_polygons.json",
-                    "IDD/gtFine/val/8/1_gtFine_labellevel3Ids.png",
-                    "IDD/leftImg8bit/test/9/2_leftImg8bit.png",
-                    "IDD/leftImg8bit/Train/9/3_leftImg8bit.png",
-                    "IDD/gtFine/Train/9/3_gtFine_polygons.json",
-                ],
-                &["train 7 0 true", "val 8 1 true", "left out Train 1", "left out test 1"],
-            ),
-            (
-                "idd-lite",
-                &[
-                    "l/leftImg8bit/train/1/0_image.jpg",
-                    "l/gtFine/train/1/0_label.png",
-                    "l/gtFine/train/1/0_inst_label.png",
-                ],
-                &["train 1 0 true"],
-            ),
-            (
-                "camvid",
-                &[
-                    "camvid/images/train/0001TP_1.jpg",
-                    "camvid/labels/train/0001TP_1.png",
-                    "camvid/images/test/Seq05VD_f0.png",
-                ],
-                &["train 0001TP 1 true", "test Seq05VD f0 false"],
-            ),
-            (
-                "cityscapes",
-                &[
-                    "a/leftImg8bit/val/ulm/ulm_0_0_leftImg8bit.png",
-                    "b/gtFine/val/ulm/ulm_0_0_gtFine_labelIds.png",
-                    "b/gtFine/val/ulm/ulm_0_0_gtFine_instanceIds.png",
-                ],
-                &["val ulm ulm_0_0 true"],
-            ),
-        ] {
-            assert_eq!(list(dataset, files).unwrap(), expected, "{dataset}");
-        }
-    }
-
-    #[test]
-    fn empty_foreign_and_doubled_trees_are_errors_that_say_what_to_do() {
-        for (files, needle) in [
-            (&[][..], "the folder is empty"),
-            (&["data.zip"], "found 1 file of other names instead, such as `data.zip`"),
-            (&["images/1/a.jpg", "images/1/a.png"], "remove one of the two"),
-            (&["a/b/c/images/1/a.jpg"], "up to 2 folders deep"),
-        ] {
-            let error = list("sample", files).unwrap_err();
-            assert!(error.to_string().contains(needle), "{error}");
-            assert_eq!(error.fault(), Fault::Data);
-        }
-        let strange = ["leftImg8bit/training/7/0_leftImg8bit.jpg"];
-        let error = list("idd", &strange).unwrap_err().to_string();
-        let needle = "found only `training` (1 frames), but its splits with labels are train, val";
-        assert!(error.contains(needle), "{error}");
-        let gone = tree(&[]).path().join("gone");
-        let error = read(&gone, &DatasetSpec::builtin("sample").unwrap()).unwrap_err();
-        assert_eq!(error.fault(), Fault::Usage);
-    }
-}
+mod tests;

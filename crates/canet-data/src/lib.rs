@@ -30,8 +30,10 @@
 
 pub mod annotation;
 pub mod augment;
+pub mod check;
 pub mod dataset;
 pub mod dataset_spec;
+pub mod draft;
 pub mod draw;
 mod error;
 pub mod findings;
@@ -51,6 +53,7 @@ pub mod raster;
 mod resize;
 pub mod sample;
 pub mod split;
+mod split_lists;
 pub mod vector;
 
 pub use canet_core::Fault;

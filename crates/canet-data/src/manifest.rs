@@ -35,7 +35,7 @@ pub struct Manifest {
     pub dataset: String,
     /// The classes of the masks.
     pub classes: ClassSet,
-    /// How polygons became pixels, the name of a [`Rule`](crate::raster::Rule); for label images `"label-images"`.
+    /// How polygons became pixels, the name of a [`Rule`](crate::raster::Rule); for label images `"label-images"` or `"color-images"`.
     pub rule: String,
     /// Whether the data set's own splits were kept; then `seed` and `val_share` played no part.
     pub official_splits: bool,

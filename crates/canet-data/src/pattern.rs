@@ -40,8 +40,8 @@ enum Place {
 pub struct Captures<'a> {
     /// The folder of the split, if the pattern has splits.
     pub split: Option<&'a str>,
-    /// The drive.
-    pub drive: &'a str,
+    /// The drive, if the pattern has drives.
+    pub drive: Option<&'a str>,
     /// The frame.
     pub frame: &'a str,
 }
@@ -58,13 +58,13 @@ impl TryFrom<String> for Pattern {
         let any_image = text.ends_with(IMAGE_PART);
         let file = folders.pop().unwrap_or_default();
         let pattern = Self { text, folders, file, any_image };
-        for (place, name) in [(Place::Drive, "{drive}"), (Place::Frame, "{frame}")] {
-            if pattern.count(place) != 1 {
-                return Err(format!("pattern {:?} must have {name} once", pattern.text));
-            }
+        if pattern.count(Place::Frame) != 1 {
+            return Err(format!("pattern {:?} must have {{frame}} once", pattern.text));
         }
-        if pattern.count(Place::Split) > 1 {
-            return Err(format!("pattern {:?} has {{split}} twice", pattern.text));
+        for (place, name) in [(Place::Drive, "{drive}"), (Place::Split, "{split}")] {
+            if pattern.count(place) > 1 {
+                return Err(format!("pattern {:?} has {name} twice", pattern.text));
+            }
         }
         Ok(pattern)
     }
@@ -79,6 +79,11 @@ impl Pattern {
     /// Whether its paths say the split.
     pub fn has_split(&self) -> bool {
         self.count(Place::Split) == 1
+    }
+
+    /// Whether its paths say the drive.
+    pub fn has_drive(&self) -> bool {
+        self.count(Place::Drive) == 1
     }
 
     /// Matches a path, given by its parts, that lies up to `depth` folders below the root. (Archives
@@ -98,6 +103,16 @@ impl Pattern {
         };
         match_component(&self.file, name, &mut captures)?;
         Some(captures)
+    }
+
+    /// How many characters it says itself; of two patterns that fit a path, the one that says more
+    /// is meant.
+    pub(crate) fn literals(&self) -> usize {
+        let length = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Place(_) => 0,
+        };
+        self.folders.iter().flatten().chain(&self.file).map(length).sum()
     }
 
     fn count(&self, place: Place) -> usize {
@@ -161,7 +176,7 @@ fn match_component<'a>(parts: &[Part], text: &'a str, captures: &mut Captures<'a
         }
         match place {
             Place::Split => captures.split = Some(taken),
-            Place::Drive => captures.drive = taken,
+            Place::Drive => captures.drive = Some(taken),
             Place::Frame => captures.frame = taken,
         }
     }
@@ -177,9 +192,11 @@ mod tests {
         let idd = "leftImg8bit/{split}/{drive}/{frame}_leftImg8bit.{image}";
         let camvid = "images/{split}/{drive}_{frame}.{image}";
         let masks = "masks/{drive}/{frame}.json";
+        let voc = "JPEGImages/{frame}.{image}";
+        let folders = "{split}_labels/{frame}_L.png";
         for (pattern, path, expected) in [
-            (idd, "leftImg8bit/val/12/f_1_leftImg8bit.png", Some((Some("val"), "12", "f_1"))),
-            (idd, "a/b/leftImg8bit/val/12/f_leftImg8bit.JPG", Some((Some("val"), "12", "f"))),
+            (idd, "leftImg8bit/val/12/f_1_leftImg8bit.png", Some((Some("val"), Some("12"), "f_1"))),
+            (idd, "a/b/leftImg8bit/val/12/f_leftImg8bit.JPG", Some((Some("val"), Some("12"), "f"))),
             (idd, "a/b/c/leftImg8bit/val/12/f_leftImg8bit.png", None),
             (idd, "leftImg8bit/val/12/f_leftImg8bit.gif", None),
             (idd, "leftImg8bit/val/12/_leftImg8bit.png", None),
@@ -188,11 +205,14 @@ mod tests {
             (
                 camvid,
                 "camvid/images/train/0001TP_a_006690.png",
-                Some((Some("train"), "0001TP", "a_006690")),
+                Some((Some("train"), Some("0001TP"), "a_006690")),
             ),
             (camvid, "images/train/0001TP.png", None),
-            (masks, "data/masks/3/0001.json", Some((None, "3", "0001"))),
+            (masks, "data/masks/3/0001.json", Some((None, Some("3"), "0001"))),
             (masks, "data/masks/3/0001.JSON", None),
+            (voc, "VOC2012/JPEGImages/2007_000032.jpg", Some((None, None, "2007_000032"))),
+            (folders, "val_labels/x_L.png", Some((Some("val"), None, "x"))),
+            (folders, "val/x_L.png", None),
         ] {
             let pattern = Pattern::try_from(pattern.to_owned()).unwrap();
             let parts: Vec<_> = path.split('/').collect();
@@ -204,8 +224,8 @@ mod tests {
     #[test]
     fn faulty_patterns_are_refused() {
         for (pattern, needle) in [
-            ("images/{frame}.png", "{drive} once"),
-            ("{drive}/{drive}/{frame}.png", "{drive} once"),
+            ("images/{drive}.png", "{frame} once"),
+            ("{drive}/{drive}/{frame}.png", "{drive} twice"),
             ("{split}/{split}/{drive}/{frame}.png", "{split} twice"),
             ("{drive}/{frame", "open {"),
             ("{drive}/{name}.png", "{name}"),

@@ -189,6 +189,7 @@ fn gather(
         rule: match spec.layout.kind {
             AnnotationKind::Polygons => options.rule.name().into(),
             AnnotationKind::LabelImages => "label-images".into(),
+            AnnotationKind::ColorImages => "color-images".into(),
         },
         official_splits: spec.layout.has_official_splits(),
         seed: options.seed,
@@ -214,7 +215,7 @@ fn list(ready: &Ready, job: &Job, raw_root: &Path) -> impl Iterator<Item = Liste
         .map(move |finding| ListedFinding { path: path.clone(), finding: finding.clone() })
 }
 
-/// Frames without an annotation and annotations without a frame.
+/// Frames without an annotation, annotations without a frame, and lines of lists without either.
 fn without_partner(raw_root: &Path, tree: &RawTree) -> Vec<Skipped> {
     let skip = |path: &Path, reason: &str| Skipped {
         path: relative(path, raw_root),
@@ -223,7 +224,8 @@ fn without_partner(raw_root: &Path, tree: &RawTree) -> Vec<Skipped> {
     let frames = tree.frames.iter().filter(|frame| frame.annotation.is_none());
     let frames = frames.map(|frame| skip(&frame.image, "has no annotation"));
     let orphans = tree.orphans.iter().map(|path| skip(path, "is an annotation without a frame"));
-    frames.chain(orphans).collect()
+    let missing = tree.missing.iter().map(|(list, reason)| skip(list, reason));
+    frames.chain(orphans).chain(missing).collect()
 }
 
 fn no_frame_left(raw_root: &Path, skipped: &[Skipped]) -> Error {

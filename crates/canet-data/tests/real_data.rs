@@ -14,7 +14,9 @@ use std::time::Instant;
 
 use canet_core::{ClassId, LabelMap, LabelTable, Mask};
 use canet_data::annotation::Annotation;
+use canet_data::check;
 use canet_data::dataset_spec::DatasetSpec;
+use canet_data::draft::{DraftOptions, draft};
 use canet_data::manifest::Manifest;
 use canet_data::prepare::{Outcome, PrepareOptions, prepare};
 use canet_data::raster::{Rule, rasterise};
@@ -75,6 +77,50 @@ fn real_data_full_annotation_is_the_official_mask() {
     assert_eq!(hash[..8], OFFICIAL_HASH);
 }
 const OFFICIAL_HASH: [u8; 8] = [0xb3, 0xae, 0x5a, 0x68, 0xa8, 0x51, 0xef, 0xa5];
+
+/// The full annotation with a frame of its size, as a tree of IDD.
+#[test]
+fn real_data_full_annotation_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "frame0029_gtFine_polygons.json";
+    let json = std::fs::read(shared_data().join("idd-polygon-sample").join(name)).unwrap();
+    let folders = ["gtFine/train/1", "leftImg8bit/train/1"].map(|folder| dir.path().join(folder));
+    folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    std::fs::write(folders[0].join(name), &json).unwrap();
+    let frame = image::GrayImage::from_fn(1920, 1080, |x, y| [(x / 10 + y / 20) as u8].into());
+    frame.save(folders[1].join("frame0029_leftImg8bit.png")).unwrap();
+
+    let spec = check::dataset(dir.path()).unwrap();
+    assert_eq!(spec.name, "idd");
+    let report = check::check(dir.path(), &spec, None, &|_| {}).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["objects"].as_array().unwrap().len(), 227);
+    assert!(report.findings.iter().all(|finding| json.pointer(&finding.pointer).is_some()));
+    let counts: Vec<_> = report.counts().iter().map(|(kind, n)| (kind.name(), *n)).collect();
+    let expected = [
+        ("self-crossing", 1),
+        ("hidden-object", 2),
+        ("deleted", 30),
+        ("repeated-points", 17),
+        ("closed-outline", 5),
+    ];
+    assert_eq!(counts, expected);
+}
+
+/// Traced from label images: single pixels and lines of them are outlines without an area.
+#[test]
+fn real_data_assignment_mini_is_checked() {
+    let raw = unpack(&shared_data().join("assignment-mini.zip"));
+    let spec = check::dataset(raw.path()).unwrap();
+    assert_eq!(spec.name, "assignment");
+    let begin = Instant::now();
+    let report = check::check(raw.path(), &spec, None, &|_| {}).unwrap();
+    println!("{} frames checked in {:.2?}", report.frames(), begin.elapsed());
+    assert_eq!(report.frames(), 400);
+    let counts: Vec<_> = report.counts().iter().map(|(kind, n)| (kind.name(), *n)).collect();
+    let expected = [("zero-area", 9213), ("repeated-points", 8796), ("closed-outline", 4276)];
+    assert_eq!(counts, expected);
+}
 
 /// The polygons of assignment-mini were traced from IDD-Lite's label images, so filling them must
 /// give these images back.
@@ -154,4 +200,30 @@ fn real_data_camvid_is_prepared() {
     let drives: Vec<_> = manifest.entries(Split::Train).iter().map(|e| e.drive.as_str()).collect();
     assert!(drives.contains(&"0001TP") && drives.contains(&"0006R0"));
     assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+}
+
+/// What `canet check --init` drafts finds every frame, and is prepared like the project's own files.
+#[test]
+fn real_data_drafts_find_all_frames() {
+    let data = shared_data();
+    for (archive, frames, labelled, map, classes) in [
+        ("assignment-mini.zip", 400, 400, "assignment-21", 8),
+        ("idd-lite-dev.zip", 1403, 1403, "idd-lite-7", 7),
+        ("camvid-trainval.zip", 468, 468, "camvid-11", 11),
+    ] {
+        let (raw, out) = (unpack(&data.join(archive)), tempfile::tempdir().unwrap());
+        let begin = Instant::now();
+        let options = DraftOptions { out: out.path().to_owned(), force: false };
+        let drafted = draft(raw.path(), &options).unwrap();
+        println!("{archive}: drafted in {:.2?}: {:?}", begin.elapsed(), drafted.notes);
+        assert_eq!(drafted.frames.values().sum::<usize>(), frames);
+        assert_eq!((drafted.labelled, drafted.nearest), (labelled, Some(map)));
+        assert_eq!(drafted.classes.len(), classes);
+        let spec = DatasetSpec::from_file(&drafted.dataset).unwrap();
+        let options = PrepareOptions::new(out.path().join("prepared"));
+        let manifest = prepare(raw.path(), &spec, &options, &|_| {}).unwrap().manifest;
+        assert_eq!(manifest.splits.values().map(Vec::len).sum::<usize>(), labelled);
+        assert!(manifest.skipped.is_empty(), "{:?}", manifest.skipped);
+        assert_eq!(manifest.findings.total(), 0);
+    }
 }

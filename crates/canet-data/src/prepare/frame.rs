@@ -82,8 +82,12 @@ fn to_mask(
             }
             Ok((raster::rasterise(&annotation, how.labels, how.rule), annotation.findings))
         }
-        AnnotationKind::LabelImages => {
-            let mask = label_image::from_png_of_size(bytes, path, how.labels, Some(size))?;
+        AnnotationKind::LabelImages | AnnotationKind::ColorImages => {
+            let read = match how.kind {
+                AnnotationKind::ColorImages => label_image::from_color_png_of_size,
+                _ => label_image::from_png_of_size,
+            };
+            let mask = read(bytes, path, how.labels, Some(size))?;
             Ok((mask, Vec::new()))
         }
     }

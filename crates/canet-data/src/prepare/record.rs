@@ -57,8 +57,8 @@ pub(super) struct Ready {
 /// What the results depend on besides the sources: with another fingerprint all is made anew. Seed
 /// and share are not in it; they only move frames between splits, and a record is kept by split.
 pub(super) fn fingerprint(spec: &DatasetSpec, labels: &LabelMap, rule: Rule) -> String {
-    // The debug form of a label map lists classes, labels and values in order.
-    let parts = format!("{WORK_VERSION}|{rule}|{}|{labels:?}", spec.name);
+    // The debug form of a label map lists classes, labels, values and colours in order.
+    let parts = format!("{WORK_VERSION}|{rule}|{}|{:?}|{labels:?}", spec.name, spec.layout.kind);
     sha256(parts.as_bytes())
 }
 
