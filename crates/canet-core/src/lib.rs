@@ -28,6 +28,8 @@ pub use error::Error;
 pub use fault::Fault;
 pub use label_map::LabelMap;
 pub use label_table::{Label, LabelTable};
-pub use limits::{FRAME_GROWTH_FROM, MAX_DECODED_BYTES, MAX_FRAME_GROWTH, MAX_SIDE};
+pub use limits::{
+    FRAME_GROWTH_FROM, MAX_DECODED_BYTES, MAX_FRAME_GROWTH, MAX_PNG_GROWTH, MAX_SIDE,
+};
 pub use mask::Mask;
 pub use mix::{GOLDEN_GAMMA, mix};

@@ -18,4 +18,4 @@ pub const FRAME_GROWTH_FROM: u64 = 16 << 20;
 
 /// How many times larger than its file any PNG can become: deflate spends at least two bits on 258
 /// bytes. What claims more cannot be whole.
-pub(crate) const MAX_PNG_GROWTH: u64 = 1032;
+pub const MAX_PNG_GROWTH: u64 = 1032;

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::limits::MAX_PNG_GROWTH;
-use crate::{ClassId, ClassSet, Error, MAX_SIDE};
+use crate::{ClassId, ClassSet, Error, MAX_PNG_GROWTH, MAX_SIDE};
 
 /// A label mask, row by row from the top left.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -122,7 +122,8 @@ impl Dataset {
 
 /// Reads a JPEG or PNG file as 8-bit RGB; see [`frame_file::decode`].
 pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
-    frame_file::decode(&std::fs::read(path).map_err(Error::io("read", path))?, path)
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    Ok(frame_file::decode(&bytes, path)?.into_rgb8())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbIma
 use crate::Error;
 
 /// What a PNG's header may take beyond its pixels: colour profiles are packed.
-const MAX_HEADER_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_HEADER_BYTES: u64 = 16 << 20;
 
 /// Each scan of a progressive JPEG goes over the whole picture; encoders write some ten.
 const MAX_SCANS: usize = 100;

@@ -10,9 +10,13 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use canet_core::{ClassId, Error, LabelMap, MAX_DECODED_BYTES, MAX_SIDE, Mask, Rgb};
+use canet_core::{
+    ClassId, Error, LabelMap, MAX_DECODED_BYTES, MAX_PNG_GROWTH, MAX_SIDE, Mask, Rgb,
+};
 use image::codecs::png::PngDecoder;
-use image::{ColorType, DynamicImage, ImageDecoder, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, Limits, RgbImage};
+
+use crate::frame_file::MAX_HEADER_BYTES;
 
 /// Reads the classes from a PNG of raw values; `path` names it in errors. If the frame's `size` (width
 /// and height) is known, a PNG of another is refused by its header.
@@ -81,13 +85,23 @@ pub(crate) fn colors_of_png(
 ) -> Result<RgbImage, Error> {
     let fail = |reason: String| Error::Mask { path: path.to_owned(), reason };
     let unreadable = |e| fail(format!("is not a readable PNG: {e}; other formats change colours"));
-    let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(unreadable)?;
+    // Profiles are packed, and may be bombs.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_HEADER_BYTES);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
-        return Err(fail(format!("is {width}x{height}; sides up to {MAX_SIDE} are read")));
-    }
     if let Some((w, h)) = size.filter(|&size| size != (width, height)) {
         return Err(fail(format!("is for {width}x{height} pixels, but its frame has {w}x{h}")));
+    }
+    // A pixel of a palette may be one bit.
+    if u64::from(width) * u64::from(height) / 8 / MAX_PNG_GROWTH > bytes.len() as u64 {
+        return Err(fail(format!(
+            "claims {width}x{height} pixels in {} bytes, which no PNG can hold",
+            bytes.len()
+        )));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(fail(format!("is {width}x{height}; sides up to {MAX_SIDE} are read")));
     }
     match decoder.color_type() {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {}

@@ -83,7 +83,7 @@ fn odd_forms_are_read_as_stored() {
     for (what, bytes, size, first) in images::odd_forms(&jpeg(&street())) {
         let fate = tally.case(|| bodies::picture(&bytes));
         assert_eq!(fate, Some(Fate::Accepted), "{what}");
-        let frame = frame_file::decode(&bytes, path).unwrap();
+        let frame = frame_file::decode(&bytes, path).unwrap().into_rgb8();
         assert_eq!(frame.dimensions(), size, "{what}");
         let far = |(a, b): (u8, u8)| a.abs_diff(b) > 3;
         let pixel = frame.get_pixel(0, 0).0;
@@ -196,8 +196,8 @@ fn masks_are_refused_by_their_header() {
         ("16384x16384 of one colour", png_of(16384, 16384, 8, Kind::Grey), "its frame has 67x45"),
         ("16384x16384 hollow", hollow(16384, 16384, 8, Kind::Grey), "its frame has 67x45"),
         ("65535x65535", hollow(65535, 65535, 8, Kind::Grey), "sides up to 16384"),
-        ("1 bit", png_of(67, 45, 1, Kind::Grey), "at One bits"),
-        ("16 bits", png_of(67, 45, 16, Kind::Grey), "at Sixteen bits"),
+        ("1 bit of another size", png_of(66, 45, 1, Kind::Grey), "its frame has 67x45"),
+        ("16 bits", png_of(67, 45, 16, Kind::Grey), "is a 16-bit PNG"),
         ("colours", png_of(67, 45, 8, Kind::Rgb), "8-bit grey or palette"),
         ("a JPEG", jpeg(&street()), "not a readable PNG"),
         ("nothing", Vec::new(), "not a readable PNG"),
@@ -234,4 +234,36 @@ fn masks_are_refused_by_their_header() {
         read += usize::from(result == Fate::Accepted);
     }
     assert!(read >= 6, "{read}");
+}
+
+/// Label images of colours go another way through the decoder.
+#[test]
+fn colour_masks_are_refused_by_their_header() {
+    let labels = LabelMap::builtin("camvid-11").unwrap();
+    let path = Path::new("mask.png");
+    let data = chunk(*b"IDAT", &deflated(&vec![0; 1000]));
+    let hollow = |w, h| png(w, h, 8, Kind::Rgb, std::slice::from_ref(&data));
+    let mut tally = Tally::default();
+    for (bytes, size, reason) in [
+        (png_of(66, 45, 8, Kind::Rgb), Some((67, 45)), "its frame has 67x45"),
+        (png_of(16384, 16384, 8, Kind::Rgb), Some((67, 45)), "its frame has 67x45"),
+        (hollow(16384, 16384), None, "no PNG can hold"),
+        (hollow(65535, 65535), None, "no PNG can hold"),
+        (png_of(67, 45, 16, Kind::Rgb), None, "8 bits a channel"),
+        (jpeg(&street()), None, "not a readable PNG"),
+    ] {
+        let fate = tally.case(|| match label_image::from_color_png(&bytes, path, &labels, size) {
+            Ok(_) => Fate::Accepted,
+            Err(error) => Fate::Refused(error.to_string()),
+        });
+        let Some(Fate::Refused(error)) = fate else { panic!("{reason}: {fate:?}") };
+        assert!(error.contains(reason), "{reason}: {error}");
+    }
+    println!("label images of colours: {tally}");
+    assert!(tally.tried == 6 && tally.refused == 6 && tally.peak < 2_000_000, "{tally}");
+    for (what, bytes) in images::ballast() {
+        let read = || label_image::from_color_png(&bytes, path, &labels).map(drop);
+        let (_, most) = peak::of(read);
+        assert!(most < MOST_BYTES, "{what}: {most}");
+    }
 }
