@@ -123,7 +123,7 @@ impl Dataset {
 /// Reads a JPEG or PNG file as 8-bit RGB; see [`frame_file::decode`].
 pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    Ok(frame_file::decode(&bytes, path)?.into_rgb8())
+    frame_file::decode(&bytes, path)
 }
 
 #[cfg(test)]
