@@ -83,7 +83,7 @@ fn odd_forms_are_read_as_stored() {
     for (what, bytes, size, first) in images::odd_forms(&jpeg(&street())) {
         let fate = tally.case(|| bodies::picture(&bytes));
         assert_eq!(fate, Some(Fate::Accepted), "{what}");
-        let frame = frame_file::decode(&bytes, path).unwrap().into_rgb8();
+        let frame = frame_file::decode(&bytes, path).unwrap();
         assert_eq!(frame.dimensions(), size, "{what}");
         let far = |(a, b): (u8, u8)| a.abs_diff(b) > 3;
         let pixel = frame.get_pixel(0, 0).0;
@@ -262,7 +262,7 @@ fn colour_masks_are_refused_by_their_header() {
     println!("label images of colours: {tally}");
     assert!(tally.tried == 6 && tally.refused == 6 && tally.peak < 2_000_000, "{tally}");
     for (what, bytes) in images::ballast() {
-        let read = || label_image::from_color_png(&bytes, path, &labels).map(drop);
+        let read = || label_image::from_color_png(&bytes, path, &labels, None).map(drop);
         let (_, most) = peak::of(read);
         assert!(most < MOST_BYTES, "{what}: {most}");
     }
