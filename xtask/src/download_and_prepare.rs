@@ -11,6 +11,8 @@ use canet_core::LabelMap;
 use canet_data::dataset_spec::DatasetSpec;
 use canet_data::prepare::{Outcome, PrepareOptions, check_out, prepare};
 use canet_data::raster::Rule;
+use canet_data::shard::ShardSize;
+use canet_data::shrink::Resize;
 
 use crate::progress::{Bar, Unit, say};
 use crate::{fault, report, source};
@@ -38,6 +40,15 @@ pub(crate) struct Args {
     /// How polygons become pixels (see data-spec/rasterisation.md)
     #[arg(long, value_name = "RULE", default_value_t)]
     rule: Rule,
+    /// Bring frames and masks to this size, once and for all
+    #[arg(long, value_name = "W,H")]
+    resize: Option<Resize>,
+    /// With --resize, let the JPEG decoder shrink to 1/2, 1/4 or 1/8 where it can: faster, other bytes
+    #[arg(long, requires = "resize")]
+    jpeg_scale: bool,
+    /// Pack frames and masks into tar files of about this size (512M, 1G), for network file systems
+    #[arg(long, value_name = "SIZE")]
+    shards: Option<ShardSize>,
     /// End with exit code 3 if a file was skipped or a label is unknown
     #[arg(long)]
     strict: bool,
@@ -65,6 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         seed: args.seed,
         label_map: Some(label_map),
         rule: args.rule,
+        resize: args.resize.map(|resize| Resize { jpeg_scale: args.jpeg_scale, ..resize }),
+        shards: args.shards,
         ..PrepareOptions::new(&out)
     };
     let outcome = prepare_with_bar(&raw.root, &spec, &options)?;

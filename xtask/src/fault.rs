@@ -12,7 +12,7 @@ use canet_core::Fault;
 
 /// An error that this program finds by itself.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     fault: Fault,
     message: String,
 }
@@ -36,7 +36,7 @@ pub(crate) fn data(message: impl Into<String>) -> anyhow::Error {
 }
 
 /// Whose fault an error is; what nobody foresaw is a bug.
-pub(crate) fn of(error: &anyhow::Error) -> Fault {
+pub fn of(error: &anyhow::Error) -> Fault {
     let says = |e: &(dyn std::error::Error + 'static)| {
         if let Some(failure) = e.downcast_ref::<Failure>() {
             Some(failure.fault)

@@ -7,11 +7,13 @@
 //! is renamed to its name.
 
 mod origin;
+mod page;
+mod patience;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use canet_data::hash::hex;
@@ -20,44 +22,18 @@ use ureq::ResponseExt;
 use ureq::http::{Response, StatusCode, header};
 
 use self::origin::{Origin, content_range, text, validator};
+use self::page::{is_page, read_page};
+pub use self::patience::Patience;
 use crate::progress::{Bar, Unit, bytes, note};
 use crate::{drive, fault};
 
-/// Attempts in a row that may bring nothing before the download is given up.
+/// Attempts in a row that may come no further than any before, until the download is given up.
 const FRUITLESS_ATTEMPTS: u32 = 4;
 /// Connections in all; a server that drops more often has something else in mind.
 const MOST_ATTEMPTS: u32 = 200;
-/// A page with a form is far smaller than this.
-const PAGE_LIMIT: u64 = 1 << 20;
-
-/// How long to wait for a server.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// To connect, to answer, and between two pieces of the body.
-    pub silence: Duration,
-    /// Over each such stretch of time...
-    pub stretch: Duration,
-    /// ...at least this many bytes must come: against servers that drip.
-    pub least: u64,
-    /// Between attempts.
-    pub pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        let minute = Duration::from_mins(1);
-        let pause = Duration::from_millis(500);
-        Self { silence: minute, stretch: minute, least: 64 << 10, pause }
-    }
-}
 
 /// Downloads `url` to `target`. What stands at `target` is taken for complete: it got there whole.
-pub(crate) fn fetch(
-    url: &str,
-    target: &Path,
-    sha256: Option<&str>,
-    patience: Patience,
-) -> Result<()> {
+pub fn fetch(url: &str, target: &Path, sha256: Option<&str>, patience: Patience) -> Result<()> {
     if !target.exists() {
         let folder = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -76,7 +52,7 @@ pub(crate) fn fetch(
 /// How one connection ended.
 enum End {
     Complete,
-    /// With this many new bytes, and why.
+    /// With the part grown to this many bytes, and why.
     Dropped(u64, anyhow::Error),
 }
 
@@ -115,17 +91,19 @@ impl<'a> Download<'a> {
     }
 
     fn run(&mut self) -> Result<()> {
-        let mut fruitless = 0;
+        let (mut fruitless, mut furthest) = (0, 0);
         for _ in 0..MOST_ATTEMPTS {
-            let (new, error) = match self.attempt()? {
+            let (reached, error) = match self.attempt()? {
                 End::Complete => return Ok(()),
-                End::Dropped(new, error) => (new, error),
+                End::Dropped(reached, error) => (reached, error),
             };
-            fruitless = if new > 0 { 0 } else { fruitless + 1 };
+            // Bytes that had been there before are nothing gained: some servers always begin anew.
+            fruitless = if reached > furthest { 0 } else { fruitless + 1 };
+            furthest = furthest.max(reached);
             if fruitless >= FRUITLESS_ATTEMPTS {
                 return Err(error);
             }
-            note(format!("the download stopped after {}; trying again: {error:#}", bytes(new)));
+            note(format!("the download stopped at {}; trying again: {error:#}", bytes(reached)));
             std::thread::sleep(self.patience.pause * fruitless);
         }
         Err(fault::data(format!("{} dropped {MOST_ATTEMPTS} connections", self.url)))
@@ -186,7 +164,7 @@ impl<'a> Download<'a> {
         }
         if is_page(&response) {
             let base = response.get_uri().to_string();
-            let page = read_page(&mut response);
+            let page = read_page(&mut response, self.patience.stretch);
             return match drive::confirmed_url(&page, &base) {
                 Some(link) if confirm => self.open_at(&link, false, have, origin),
                 None if !status.is_success() => Err(told()),
@@ -250,6 +228,7 @@ impl<'a> Download<'a> {
         origin: &Origin,
     ) -> Result<End> {
         let length = origin.length;
+        self.refuse_beyond(length.unwrap_or(0))?;
         let written = || format!("cannot write {}", self.part.display());
         let mut file = OpenOptions::new()
             .create(true)
@@ -271,6 +250,10 @@ impl<'a> Download<'a> {
                 Ok(n) => {
                     file.write_all(&buffer[..n]).with_context(written)?;
                     at += n as u64;
+                    self.refuse_beyond(at)?;
+                    if length.is_some_and(|length| at > length) {
+                        break Some("it sends more".to_owned());
+                    }
                     self.bar.set(at, length.unwrap_or(0));
                 }
                 Err(error) => break Some(error.to_string()),
@@ -291,7 +274,17 @@ impl<'a> Download<'a> {
         let reason = dropped.unwrap_or_else(|| "it ended early".to_owned());
         let of = length.map(|n| format!(" of {n}")).unwrap_or_default();
         let error = format!("{} gave {at}{of} bytes: {reason}", self.url);
-        Ok(End::Dropped(at.saturating_sub(start), fault::data(error)))
+        Ok(End::Dropped(at.min(length.unwrap_or(at)), fault::data(error)))
+    }
+
+    /// Refuses a file of so many bytes, or more, if that is too many.
+    fn refuse_beyond(&self, length: u64) -> Result<()> {
+        let most = self.patience.most;
+        if length <= most {
+            return Ok(());
+        }
+        self.discard();
+        Err(fault::data(format!("{} sends over {}, the limit", self.url, bytes(most))))
     }
 
     /// Gives a complete part its name, if it is what it should be.
@@ -330,19 +323,6 @@ fn check_sha256(path: &Path, expected: &str) -> Result<()> {
         return Ok(());
     }
     Err(fault::data(format!("{} has sha-256 {actual}, expected {expected}", path.display())))
-}
-
-fn is_page(response: &Response<ureq::Body>) -> bool {
-    response.body().mime_type().is_some_and(|mime| {
-        mime.eq_ignore_ascii_case("text/html") || mime.eq_ignore_ascii_case("application/xhtml+xml")
-    })
-}
-
-fn read_page(response: &mut Response<ureq::Body>) -> String {
-    let mut page = Vec::new();
-    // A page that breaks off has no form, and that is what is reported.
-    response.body_mut().as_reader().take(PAGE_LIMIT).read_to_end(&mut page).ok();
-    String::from_utf8_lossy(&page).into_owned()
 }
 
 #[cfg(test)]

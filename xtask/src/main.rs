@@ -1,49 +1,10 @@
 //! The project's task runner: `cargo xtask download-and-prepare`.
-//!
-//! It never depends on candle, so that it is built in the time a download takes to begin.
 
 #![forbid(unsafe_code)]
 
-mod download_and_prepare;
-mod drive;
-mod fault;
-mod fetch;
-mod progress;
-mod report;
-mod source;
-mod unpack;
-
 use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
-/// The project's tasks.
-#[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
-struct Cli {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Get a data set and turn it into frames and masks ready for training.
-    DownloadAndPrepare(download_and_prepare::Args),
-}
 
 fn main() -> ExitCode {
     // A panic is a bug, and bugs have exit code 1.
-    std::panic::catch_unwind(run).unwrap_or(ExitCode::from(1))
-}
-
-fn run() -> ExitCode {
-    let result = match Cli::parse().task {
-        Task::DownloadAndPrepare(args) => download_and_prepare::run(&args),
-    };
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    progress::note(format!("error: {error}"));
-    for cause in error.chain().skip(1) {
-        progress::note(format!("  because: {cause}"));
-    }
-    ExitCode::from(fault::of(&error).exit_code())
+    std::panic::catch_unwind(xtask::run).unwrap_or(ExitCode::from(1))
 }

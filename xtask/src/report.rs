@@ -54,9 +54,11 @@ pub(crate) fn faults(manifest: &Manifest) -> Vec<String> {
         });
     }
     let findings = &manifest.findings;
-    for (count, what) in
-        [(findings.deleted, "marked as deleted"), (findings.few_points, "of fewer than 3 points")]
-    {
+    for (count, what) in [
+        (findings.deleted, "marked as deleted"),
+        (findings.few_points, "of fewer than 3 points"),
+        (findings.not_polygons, "that are no polygons"),
+    ] {
         if count > 0 {
             lines.push(format!("{count} objects {what} are not painted"));
         }
@@ -107,6 +109,8 @@ mod tests {
             dataset: "test".into(),
             classes,
             rule: "label-images".into(),
+            resize: None,
+            shards: Vec::new(),
             official_splits: true,
             seed: 0,
             val_share: 0.2,
@@ -116,6 +120,7 @@ mod tests {
             findings: FindingCounts {
                 deleted: 3,
                 few_points: 0,
+                not_polygons: 0,
                 unknown_labels: BTreeMap::from([("raod".into(), 2)]),
             },
             listed_findings: vec![ListedFinding {

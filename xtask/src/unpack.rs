@@ -29,7 +29,7 @@ use crate::progress::{Bar, Unit, bytes};
 
 /// What an archive may ask of the machine.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Entries, of any kind.
     pub entries: u64,
     /// Bytes in all, unpacked.
@@ -48,15 +48,20 @@ impl Default for Limits {
 
 /// What became of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unpacked {
+pub enum Unpacked {
     /// The folder was there already.
     Before,
     /// It was unpacked now: files written, and files that are neither pictures nor annotations.
-    Now { files: u64, others: u64 },
+    Now {
+        /// Pictures and annotations that were written.
+        files: u64,
+        /// Other files, which were left.
+        others: u64,
+    },
 }
 
 /// Unpacks `archive` into the folder `into`, unless that exists.
-pub(crate) fn unpack(archive: &Path, into: &Path, limits: Limits) -> Result<Unpacked> {
+pub fn unpack(archive: &Path, into: &Path, limits: Limits) -> Result<Unpacked> {
     if into.is_dir() {
         return Ok(Unpacked::Before);
     }
@@ -180,13 +185,19 @@ impl<'a> Sink<'a> {
         Self { root, limits, names, entries: 0, declared: 0, files: 0, others: 0, bar }
     }
 
+    fn count(&mut self) -> Result<()> {
+        self.entries += 1;
+        if self.entries > self.limits.entries { Err(self.too_many()) } else { Ok(()) }
+    }
+
+    fn too_many(&self) -> anyhow::Error {
+        fault::data(format!("it has over {} entries", self.limits.entries))
+    }
+
     /// Judges an entry by its name and declared size, before anything of it is read. The path is
     /// where to write it, if it is to be written.
     fn admit(&mut self, name: &[u8], size: u64) -> Result<Option<PathBuf>> {
-        self.entries += 1;
-        if self.entries > self.limits.entries {
-            return Err(fault::data(format!("it has over {} entries", self.limits.entries)));
-        }
+        self.count()?;
         self.declared = self.declared.saturating_add(size);
         if self.declared > self.limits.bytes {
             return Err(fault::data(format!(

@@ -124,11 +124,70 @@ fn usage_errors_say_what_to_do() {
         (&["--dir", "raw", "--sha256", "abc"], 2, "cannot be used with"),
         (&["--archive", "not.zip", "--sha256", "abc"], 2, "cannot be used with"),
         (&["--dirr", "raw"], 2, "--dir"),
+        (&["--dir", "raw", "--resize", "5"], 2, "such as 960,540"),
+        (&["--dir", "raw", "--resize", "0,5"], 2, "sides of 1 to 16384"),
+        (&["--dir", "raw", "--jpeg-scale"], 2, "--resize"),
+        (&["--dir", "raw", "--shards", "many"], 2, "such as 512M"),
     ] {
         let ran = xtask(dir.path(), args).failed(code, needle);
         assert!(!ran.err.contains("panicked"), "{}", ran.err);
     }
     assert_eq!(std::fs::read(dir.path().join("precious/thesis.txt")).unwrap(), b"keep");
+}
+
+#[test]
+fn frames_are_resized_and_packed_and_unpacked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("raw"), &tiny_set("masks", "jpg", "", ""));
+    let run = |more: &[&str]| {
+        let args = ["--dir", "raw", "--out", "out", "--val-share", "0.34"];
+        let ran = xtask(dir.path(), &[&args[..], more].concat()).ok();
+        let data = Dataset::open(&dir.path().join("out"), "train").unwrap();
+        let frames: Vec<_> = (0..data.len()).map(|i| data.read(i).unwrap()).collect();
+        (frames, data.manifest().clone(), ran.out)
+    };
+    let small = ["--resize", "6,5", "--jpeg-scale"];
+    let (loose, manifest, _) = run(&small);
+    assert_eq!((loose.len(), loose[0].image.dimensions()), (4, (6, 5)));
+    assert!(manifest.resize.is_some_and(|resize| resize.jpeg_scale));
+    let (packed, shards, out) = run(&[&small[..], &["--shards", "4K"]].concat());
+    assert!(packed == loose && shards.hash == manifest.hash && shards.shards.len() > 2);
+    assert!(out.contains("nothing to do"), "{out}");
+    assert!(!dir.path().join("out/images").exists());
+    let (again, loose_again, _) = run(&small);
+    assert!(again == loose && loose_again == manifest);
+    assert!(!dir.path().join("out/shards").exists());
+}
+
+/// A limit on the size of files is a full disk that a test may have.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_nothing_half_written_and_the_next_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("raw"), &tiny_set("masks", "jpg", "", ""));
+    let args = ["download-and-prepare", "--dir", "raw", "--out", "out", "--val-share", "0.34"];
+    for (more, limit) in [(&[][..], 0), (&[], 1), (&["--shards", "1M"], 4)] {
+        let limited = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_xtask")]).args(args).args(more);
+        let output = command.current_dir(dir.path()).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{limit} {err}");
+        assert!(err.contains("cannot write"), "{err}");
+        let out = dir.path().join("out");
+        assert!(!out.join("manifest.json").exists());
+        let mut folders = vec![out];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let entry = entry.unwrap();
+                let name = entry.file_name().into_string().unwrap();
+                assert!(!name.starts_with('.'), "{limit}: {name}");
+                folders.extend(entry.path().is_dir().then(|| entry.path()));
+            }
+        }
+    }
+    xtask(dir.path(), &args[1..]).ok();
+    assert_eq!(splits(&dir.path().join("out")), (4, 2));
 }
 
 /// As with `| head`: nobody reads to the end, and the work is done all the same.

@@ -6,7 +6,9 @@ mod check;
 mod exit;
 mod init;
 mod jobs;
+mod rasterise;
 mod segment;
+mod vectorise;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -26,7 +28,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Rasterise(rasterise::Args),
     Segment(segment::Args),
+    Vectorise(vectorise::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,7 +50,9 @@ fn run() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
+        Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

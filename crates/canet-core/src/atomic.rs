@@ -4,6 +4,10 @@
 //! folder is synced. The temporary name is fixed, so a killed writer leaves at most one stray file a
 //! target, and the next write of that target, or [`sweep`], removes it. (Crates that pick random
 //! names leave one more with every kill; `safetensors` 0.8 does, and does not sync either.)
+//!
+//! Who writes thousands of files that mean nothing before a last one may sync them together:
+//! [`write_later`] is whole or not at all if the process dies, and [`sync`] brings its files to the
+//! disk, which takes a fraction of syncing each, since the system has written most of them by then.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -25,22 +29,40 @@ pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), Error> {
+    write_part(path, |file| {
+        content(file)?;
+        file.sync_all()
+    })?;
+    sync_folder(folder_of(path))
+}
+
+/// As [`write()`], but safe from a loss of power only after [`sync`] of the file and [`sync_folder`]
+/// of its folder.
+pub fn write_later(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_part(path, |file| file.write_all(bytes))
+}
+
+/// Brings a file that [`write_later`] wrote to the disk.
+pub fn sync(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|f| f.sync_all()).map_err(Error::io("sync", path))
+}
+
+fn write_part(
+    path: &Path,
+    content: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let folder = folder_of(path);
     fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
     let part = part_name(path);
     let written = File::create(&part)
-        .and_then(|mut file| {
-            content(&mut file)?;
-            file.sync_all()
-        })
+        .and_then(|mut file| content(&mut file))
         .map_err(Error::io("write", path))
         .and_then(|()| fs::rename(&part, path).map_err(Error::io("rename into place", path)));
     if written.is_err() {
         // The old file stands; the new one must not take room on a disk that may be full.
         fs::remove_file(&part).ok();
     }
-    written?;
-    sync_folder(folder)
+    written
 }
 
 /// Removes what a killed writer left in `folder`, and returns how many files that were.
@@ -69,8 +91,8 @@ fn part_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A rename is durable once its folder is; folders can be synced on Unix only.
-fn sync_folder(folder: &Path) -> Result<(), Error> {
+/// Makes renames and removals in a folder durable; folders can be synced on Unix only.
+pub fn sync_folder(folder: &Path) -> Result<(), Error> {
     if cfg!(unix) {
         File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io("sync", folder))?;
     }
@@ -100,6 +122,21 @@ mod tests {
         assert!(error.to_string().contains("the disk is full"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_for_later_is_whole_at_once() {
+        let dir = scratch("later");
+        let path = dir.join("deep/file.txt");
+        for text in ["old", "new"] {
+            write_later(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        }
+        sync(&path).unwrap();
+        sync_folder(path.parent().unwrap()).unwrap();
+        assert!(sync(&dir.join("none")).unwrap_err().to_string().contains("cannot sync"));
         fs::remove_dir_all(dir).unwrap();
     }
 

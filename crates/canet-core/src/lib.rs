@@ -6,7 +6,7 @@
 //! * [`Mask`]: one class id a pixel, and its palette PNG form; [`MAX_SIDE`] bounds every picture;
 //! * [`Fault`]: whose fault an error is, and so a program's exit code;
 //! * [`mix()`]: the mixer behind all draws;
-//! * [`atomic`]: the one way a file of this project reaches the disk.
+//! * [`atomic`]: the one way a file of this project reaches the disk; [`journal`]: a file that grows by lines.
 //!
 //! Labels, maps and colours are data: they live as files in `data-spec/` and are embedded here.
 
@@ -16,6 +16,7 @@ pub mod atomic;
 mod class;
 mod error;
 mod fault;
+pub mod journal;
 mod label_map;
 mod label_table;
 mod limits;
@@ -27,6 +28,8 @@ pub use error::Error;
 pub use fault::Fault;
 pub use label_map::LabelMap;
 pub use label_table::{Label, LabelTable};
-pub use limits::{MAX_DECODED_BYTES, MAX_SIDE};
+pub use limits::{
+    FRAME_GROWTH_FROM, MAX_DECODED_BYTES, MAX_FRAME_GROWTH, MAX_PNG_GROWTH, MAX_SIDE,
+};
 pub use mask::Mask;
 pub use mix::{GOLDEN_GAMMA, mix};

@@ -3,7 +3,8 @@
 //! The file is parsed once, here. What is wrong with its form (cut or foreign JSON, missing keys,
 //! absurd sizes, a coordinate that is no number) refuses the whole file, for then nothing in it can
 //! be trusted. What the official IDD tool would leave out (a deleted object, fewer than three
-//! points, an unknown label) is left out too, and told as a [`Finding`].
+//! points, an unknown label) is left out too, and told as a [`Finding`]. Readers of other formats
+//! ([`crate::format`]) ask the same questions in the same order.
 
 use std::fmt;
 use std::path::Path;
@@ -11,10 +12,21 @@ use std::path::Path;
 use canet_core::{ClassId, LabelMap, MAX_SIDE};
 use geo::{Coord, LineString, Polygon};
 use serde::Deserialize;
-use serde::de::{Deserializer, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Unexpected, Visitor};
 
 use crate::Error;
 use crate::findings::{Finding, FindingCounts, FindingKind};
+
+/// How often all objects together may cover the frame; those of a crowded street do some dozen times.
+const MAX_COVERED: u64 = 2000;
+
+/// How often outlines may cross rows, for each pixel of the frame, or for a small one in all; those of
+/// a crowded street do some hundred thousand times, and those of noise twice for each pixel.
+const MAX_CROSSINGS: u64 = 8;
+const FEWEST_CROSSINGS: u64 = 1 << 25;
+
+/// A parser's message may repeat what is in the file, and so may a place made of keys.
+const LONGEST_TEXT: usize = 300;
 
 /// A checked annotation: the size of its frame and the objects to paint, in painter's order.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,46 +78,116 @@ struct RawAnnotation {
     objects: Vec<RawObject>,
 }
 
+/// An object as it stands in a file.
 #[derive(Deserialize)]
-struct RawObject {
-    label: String,
-    polygon: Vec<[f64; 2]>,
+pub(crate) struct RawObject {
+    pub(crate) label: String,
+    pub(crate) polygon: Vec<[f64; 2]>,
     #[serde(default, deserialize_with = "truthy")]
-    deleted: bool,
+    pub(crate) deleted: bool,
 }
 
 impl Annotation {
     /// Parses an annotation; `path` names it in errors.
     pub fn parse(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Self, Error> {
-        let fail = |at: String, reason: String| Error::Annotation { path: path.into(), at, reason };
-        let mut json = serde_json::Deserializer::from_slice(bytes);
-        let raw: RawAnnotation = serde_path_to_error::deserialize(&mut json)
-            .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
-        json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
-        for (key, side) in [("imgWidth", raw.img_width), ("imgHeight", raw.img_height)] {
-            if side == 0 || side > MAX_SIDE {
-                return Err(fail(key.into(), format!("is {side}; 1 to {MAX_SIDE} are possible")));
-            }
-        }
-        let mut annotation = Self {
-            width: raw.img_width,
-            height: raw.img_height,
-            objects: Vec::new(),
-            findings: Vec::new(),
-        };
+        let raw: RawAnnotation = from_json(bytes, path)?;
+        check_side(raw.img_width, path, || "imgWidth".into())?;
+        check_side(raw.img_height, path, || "imgHeight".into())?;
+        let mut annotation = Self::empty(raw.img_width, raw.img_height);
         for (index, raw) in raw.objects.into_iter().enumerate() {
-            match check(index, raw, labels) {
-                Ok(object) => annotation.objects.push(object),
-                Err(kind) => annotation.findings.push(Finding { object: index, kind }),
-            }
+            annotation.add(index, raw, labels);
         }
+        annotation.affordable(path)?;
         Ok(annotation)
+    }
+
+    /// Refuses what would be painted for minutes: each object may cover the frame, and each side of
+    /// an outline is looked at in every row that it crosses.
+    pub(crate) fn affordable(&self, path: &Path) -> Result<(), Error> {
+        let fail = |reason: String| Error::Annotation {
+            path: path.into(),
+            at: "its objects".into(),
+            reason,
+        };
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        let column = |point: &Coord<f64>| point.x.clamp(0.0, f64::from(self.width)) as u64;
+        let row = |point: &Coord<f64>| point.y.clamp(0.0, f64::from(self.height)) as u64;
+        let span = |values: &mut dyn Iterator<Item = u64>| {
+            let (low, high) = values.fold((u64::MAX, 0), |(a, b), v| (a.min(v), b.max(v)));
+            high.saturating_sub(low) + 1
+        };
+        let (mut covered, mut crossings) = (0, 0);
+        for ring in self.objects.iter().map(|object| &object.polygon.exterior().0) {
+            covered += span(&mut ring.iter().map(column)) * span(&mut ring.iter().map(row));
+            let sides = ring.windows(2);
+            crossings += sides.map(|side| row(&side[0]).abs_diff(row(&side[1]))).sum::<u64>();
+        }
+        if covered / MAX_COVERED > pixels {
+            return Err(fail(format!(
+                "cover the frame {} times; {MAX_COVERED} are possible",
+                covered / pixels
+            )));
+        }
+        let most = FEWEST_CROSSINGS.max(MAX_CROSSINGS * pixels);
+        if crossings > most {
+            return Err(fail(format!("cross rows {crossings} times; {most} are possible")));
+        }
+        Ok(())
+    }
+
+    /// The annotation of a frame without objects.
+    pub(crate) fn empty(width: u32, height: u32) -> Self {
+        Self { width, height, objects: Vec::new(), findings: Vec::new() }
+    }
+
+    /// Adds an object over the earlier ones, or notes why it is not painted.
+    pub(crate) fn add(&mut self, index: usize, raw: RawObject, labels: &LabelMap) {
+        match check(index, raw, labels) {
+            Ok(object) => self.objects.push(object),
+            Err(kind) => self.add_finding(index, kind),
+        }
+    }
+
+    /// Notes why an entry of the file is not painted.
+    pub(crate) fn add_finding(&mut self, index: usize, kind: FindingKind) {
+        self.findings.push(Finding { object: index, kind });
     }
 
     /// How many objects were not painted, by reason.
     pub fn finding_counts(&self) -> FindingCounts {
         FindingCounts::of(&self.findings)
     }
+}
+
+/// The beginning of a text from a file.
+pub(crate) fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// Parses JSON; an error says where in it.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
+    let fail = |at: String, reason: String| Error::Annotation {
+        path: path.into(),
+        at: shortened(at),
+        reason: shortened(reason),
+    };
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let raw = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| fail(e.path().to_string(), e.inner().to_string()))?;
+    json.end().map_err(|e| fail("its end".into(), e.to_string()))?;
+    Ok(raw)
+}
+
+/// Refuses a side of a frame that no mask has.
+pub(crate) fn check_side(side: u32, path: &Path, at: impl FnOnce() -> String) -> Result<(), Error> {
+    if (1..=MAX_SIDE).contains(&side) {
+        return Ok(());
+    }
+    let reason = format!("is {side}; 1 to {MAX_SIDE} are possible");
+    Err(Error::Annotation { path: path.into(), at: at(), reason })
 }
 
 /// Decides whether an object is painted, in the official tool's order of questions.
@@ -117,7 +199,7 @@ fn check(index: usize, raw: RawObject, labels: &LabelMap) -> Result<Object, Find
         return Err(FindingKind::FewPoints(raw.polygon.len()));
     }
     let Some(class) = class_of(&raw.label, labels) else {
-        return Err(FindingKind::unknown_label(raw.label, labels));
+        return Err(FindingKind::unknown_label(shortened(raw.label), labels));
     };
     let ring: LineString<f64> = raw.polygon.into_iter().collect();
     let closed = ring.is_closed();

@@ -13,8 +13,10 @@ pub mod finding;
 mod frame;
 pub mod html;
 pub mod kind;
+mod label_images;
 mod look;
 mod outline;
+mod polygons;
 pub mod report;
 pub mod statistics;
 pub mod text;
@@ -29,6 +31,7 @@ use rayon::prelude::*;
 
 use crate::Error;
 use crate::dataset_spec::DatasetSpec;
+use crate::gathered::GatheredAnnotations;
 use crate::layout::{self, RawFrame, RawTree};
 use crate::prepare::Progress;
 use crate::raster::Rule;
@@ -50,8 +53,14 @@ pub fn check(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Report, Error> {
     let labels = labels.map_or_else(|| spec.usual_labels(), |labels| Ok(labels.clone()))?;
-    let tree = layout::read(root, spec)?;
-    let how = How { kind: spec.layout.kind, labels: &labels, rule: Rule::default() };
+    let mut tree = layout::read(root, spec)?;
+    let kind = spec.layout.kind;
+    let gathered = kind
+        .is_gathered()
+        .then(|| GatheredAnnotations::read(root, &mut tree, &labels))
+        .transpose()?;
+    let gathered = gathered.as_ref();
+    let how = How { kind, labels: &labels, rule: Rule::default(), gathered };
     let done = AtomicUsize::new(0);
     let total = tree.frames.len();
     let examined: Vec<_> = tree
@@ -105,9 +114,12 @@ fn gather(
     let brightness = Spread::of(figures(|s| s.brightness), |_| 8.0);
     findings.extend(duplicates(&subjects, &hashes, spec.layout.has_official_splits()));
     findings.extend(objects.iter().flat_map(|spread| crowded(&subjects, spread)));
-    for orphan in &tree.orphans {
-        findings.push(told(subjects.len(), FileOf::Annotation, What::MissingFrame));
-        let annotation = Some(relative(root, orphan));
+    let orphans = tree.orphans.iter().map(|path| (path, "has no frame".to_owned()));
+    let missing = tree.missing.iter().map(|(path, reason)| (path, reason.clone()));
+    for (path, reason) in orphans.chain(missing) {
+        let what = What::MissingFrame { reason };
+        findings.push(told(subjects.len(), FileOf::Annotation, what));
+        let annotation = Some(relative(root, path));
         subjects.push(Subject { annotation, ..Subject::default() });
     }
     // Stable: what a file has keeps its order.

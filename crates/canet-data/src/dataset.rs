@@ -4,14 +4,14 @@
 //! no id outside the classes. The orientation that a camera may have noted in EXIF is not applied:
 //! polygons, and so masks, refer to the pixels as they are stored.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use canet_core::{ClassSet, MAX_DECODED_BYTES, MAX_SIDE, Mask};
-use image::{ImageReader, Limits, RgbImage};
+use canet_core::{ClassSet, Mask};
+use image::RgbImage;
 
-use crate::Error;
 use crate::manifest::{Entry, Manifest};
+use crate::shard::{Packed, Range};
+use crate::{Error, frame_file};
 
 /// A picture and its mask, of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,47 +93,43 @@ impl Dataset {
     /// If `index` is not below [`Dataset::len`].
     pub fn read(&self, index: usize) -> Result<Frame, Error> {
         let entry = self.entry(index);
-        let image_path = self.dir.join(&entry.image);
-        let mask_path = self.dir.join(&entry.mask);
-        let image = read_image(&image_path)?;
-        let mask = Mask::read(&mask_path, self.classes())?;
-        if image.dimensions() != (mask.width(), mask.height()) {
-            return Err(Error::Frame {
-                path: mask_path,
-                reason: format!(
-                    "is {}x{}, but its picture {} is {}x{}; prepare the data set again",
-                    mask.width(),
-                    mask.height(),
-                    image_path.display(),
-                    image.width(),
-                    image.height(),
-                ),
-            });
-        }
+        let (path, bytes) = self.bytes(entry, &entry.image, |packed| packed.image)?;
+        let image = frame_file::decode(&bytes, &path)?;
+        let (path, bytes) = self.bytes(entry, &entry.mask, |packed| packed.mask)?;
+        let size = Some(image.dimensions());
+        let mask = Mask::from_png_of(&bytes, &path, self.classes(), size)?;
         Ok(Frame { image, mask })
+    }
+
+    /// A file of a sample, from a folder or a shard, and how errors name it.
+    fn bytes(
+        &self,
+        entry: &Entry,
+        name: &str,
+        range: impl Fn(&Packed) -> Range,
+    ) -> Result<(PathBuf, Vec<u8>), Error> {
+        let Some(packed) = &entry.packed else {
+            let path = self.dir.join(name);
+            let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+            return Ok((path, bytes));
+        };
+        // The manifest is checked: a sample lies in one of its shards.
+        let shard = self.dir.join(&self.manifest.shards[packed.shard].file);
+        let bytes = range(packed).read(&shard)?;
+        Ok((shard.join(name), bytes))
     }
 }
 
-/// Reads a JPEG or PNG as 8-bit RGB. What it is, is told from its content, not its name.
+/// Reads a JPEG or PNG file as 8-bit RGB; see [`frame_file::decode`].
 pub fn read_image(path: &Path) -> Result<RgbImage, Error> {
-    let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(Error::io("read", path))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    let image =
-        reader.decode().map_err(|e| fail(format!("is not a readable JPEG or PNG picture: {e}")))?;
-    Ok(image.into_rgb8())
+    frame_file::decode(&bytes, path)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::BTreeMap;
+    use std::io::Cursor;
 
     use canet_core::{ClassId, Fault, LabelMap};
 
@@ -164,14 +160,17 @@ pub(crate) mod tests {
                 mask,
                 image_sha256: String::new(),
                 mask_sha256: String::new(),
+                packed: None,
             }
         };
         let train: Vec<Entry> = sizes.iter().enumerate().map(entry).collect();
         let mut manifest = Manifest {
-            format: manifest::FORMAT,
+            format: manifest::FORMAT_LOOSE,
             dataset: "test".into(),
             classes,
             rule: "label-images".into(),
+            resize: None,
+            shards: Vec::new(),
             official_splits: true,
             seed: 0,
             val_share: 0.2,
@@ -223,11 +222,11 @@ pub(crate) mod tests {
             bytes.into_inner()
         };
         for (file, bytes, reason) in [
-            ("images/000.png", &b"<html>"[..], "is not a readable JPEG or PNG"),
-            ("images/000.png", &small, "is 6x4, but its picture"),
-            ("images/000.png", &small[..40], "is not a readable JPEG or PNG"),
-            ("images/000.png", &giant, "is not a readable JPEG or PNG"),
-            ("masks/000.png", &small, "is 9x9, but its picture"),
+            ("images/000.png", &b"<html>"[..], "is no readable JPEG or PNG"),
+            ("images/000.png", &small, "is for 6x4 pixels, but its frame has 9x9"),
+            ("images/000.png", &small[..40], "is no readable JPEG or PNG"),
+            ("images/000.png", &giant, "is no readable JPEG or PNG"),
+            ("masks/000.png", &small, "is for 9x9 pixels, but its frame has 6x4"),
             ("masks/000.png", b"", "is not a readable PNG"),
         ] {
             let dir = tempfile::tempdir().unwrap();

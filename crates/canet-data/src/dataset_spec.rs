@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::Error;
 use crate::pattern::Pattern;
+use crate::raster::Rule;
 use crate::split::Split;
 
 /// The data sets embedded from `data-spec/datasets/`, by name.
@@ -21,10 +22,12 @@ const BUILTIN: &[(&str, &str)] = &[
     ("cityscapes", include_str!("../../../data-spec/datasets/cityscapes.toml")),
     ("cityscapes-polygons", include_str!("../../../data-spec/datasets/cityscapes-polygons.toml")),
     ("cityscapes-train-ids", include_str!("../../../data-spec/datasets/cityscapes-train-ids.toml")),
+    ("coco", include_str!("../../../data-spec/datasets/coco.toml")),
     ("idd", include_str!("../../../data-spec/datasets/idd.toml")),
     ("idd-20k", include_str!("../../../data-spec/datasets/idd-20k.toml")),
     ("idd-label-images", include_str!("../../../data-spec/datasets/idd-label-images.toml")),
     ("idd-lite", include_str!("../../../data-spec/datasets/idd-lite.toml")),
+    ("labelme", include_str!("../../../data-spec/datasets/labelme.toml")),
     ("sample", include_str!("../../../data-spec/datasets/sample.toml")),
     ("voc", include_str!("../../../data-spec/datasets/voc.toml")),
 ];
@@ -85,6 +88,27 @@ pub enum AnnotationKind {
     LabelImages,
     /// PNG files of colours that stand for labels.
     ColorImages,
+    /// JSON files of `LabelMe`, whose polygons are read.
+    #[serde(rename = "labelme")]
+    LabelMe,
+    /// JSON files of COCO instances, each for many frames.
+    Coco,
+}
+
+impl AnnotationKind {
+    /// The name of what makes them masks, as manifests record it.
+    pub const fn rule_name(self, rule: Rule) -> &'static str {
+        match self {
+            Self::Polygons | Self::LabelMe | Self::Coco => rule.name(),
+            Self::LabelImages => "label-images",
+            Self::ColorImages => "color-images",
+        }
+    }
+
+    /// Whether one file is for many frames.
+    pub const fn is_gathered(self) -> bool {
+        matches!(self, Self::Coco)
+    }
 }
 
 /// How folders are laid out.
@@ -168,8 +192,23 @@ impl LayoutSpec {
         if self.images.is_empty() || self.annotations.is_empty() {
             return Err("layout.images and layout.annotations need a pattern each".into());
         }
+        self.check_frames()?;
         self.check_splits()?;
         self.check_drives()
+    }
+
+    fn check_frames(&self) -> Result<(), String> {
+        if let Some(pattern) = self.patterns().find(|pattern| !pattern.has_frame()) {
+            return Err(format!("pattern {:?} must have {{frame}} once", pattern.as_str()));
+        }
+        let one_frame = |pattern: &&Pattern| pattern.has_frame() || pattern.has_drive();
+        match self.annotations.iter().find(one_frame).filter(|_| self.kind.is_gathered()) {
+            Some(pattern) => Err(format!(
+                "pattern {:?} has {{drive}} or {{frame}}, but one annotation file is for many frames",
+                pattern.as_str()
+            )),
+            None => Ok(()),
+        }
     }
 
     fn check_splits(&self) -> Result<(), String> {
@@ -177,7 +216,8 @@ impl LayoutSpec {
         if by_folder && !self.split_lists.is_empty() {
             return Err("splits come from folders (layout.splits) or from lists (layout.split_lists), not from both".into());
         }
-        if let Some(pattern) = self.patterns().find(|p| p.has_split() != by_folder) {
+        let mut patterns = self.images.iter().chain(&self.annotations);
+        if let Some(pattern) = patterns.find(|p| p.has_split() != by_folder) {
             return Err(format!(
                 "pattern {:?} and layout.splits do not agree: either all patterns have {{split}} and layout.splits names the folders, or neither",
                 pattern.as_str()
@@ -201,15 +241,17 @@ impl LayoutSpec {
             _ if self.independent_frames => {
                 Err("layout.independent_frames is for patterns without {drive}".into())
             }
-            n if n < self.images.len() + self.annotations.len() => {
+            n if n < self.patterns().count() => {
                 Err("either all of layout.images and layout.annotations have {drive}, or none".into())
             }
             _ => Ok(()),
         }
     }
 
+    /// The patterns of what is for one frame.
     fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        self.images.iter().chain(&self.annotations)
+        let gathered = self.kind.is_gathered();
+        self.images.iter().chain(self.annotations.iter().filter(move |_| !gathered))
     }
 }
 
@@ -220,15 +262,17 @@ mod tests {
 
     #[test]
     fn every_builtin_spec_reads_and_names_a_known_label_map() {
-        assert_eq!(BUILTIN.len(), 13);
+        assert_eq!(BUILTIN.len(), 15);
         for name in DatasetSpec::builtin_names() {
             let spec = DatasetSpec::builtin(name).unwrap();
             assert_eq!(spec.name, name);
             let map = spec.usual_labels().unwrap();
             let known = match spec.layout.kind {
-                AnnotationKind::Polygons => map.labels().count(),
                 AnnotationKind::LabelImages => map.values().count(),
                 AnnotationKind::ColorImages => map.colors().count(),
+                AnnotationKind::Polygons | AnnotationKind::LabelMe | AnnotationKind::Coco => {
+                    map.labels().count()
+                }
             };
             assert!(known >= 8, "{name}: {known}");
             assert!(!spec.terms.is_empty() && !spec.about.is_empty(), "{name}");

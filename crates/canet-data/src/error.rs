@@ -33,6 +33,16 @@ pub enum Error {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// Polygons do not give back the mask that they were made of: a bug.
+    #[error(
+        "the polygons differ from the mask in {differing} pixels by the rule {rule}; please report it"
+    )]
+    Inexact {
+        /// The fill rule.
+        rule: crate::raster::Rule,
+        /// How many pixels differ.
+        differing: u64,
+    },
     /// A folder does not hold what was looked for: the download's fault, or a wrong path.
     #[error("{}: {reason}", path.display())]
     Layout {
@@ -65,6 +75,7 @@ impl Error {
         match self {
             Self::Core(error) => error.fault(),
             Self::Options { .. } => Fault::Usage,
+            Self::Inexact { .. } => Fault::Bug,
             Self::Annotation { .. }
             | Self::Frame { .. }
             | Self::Layout { .. }
@@ -86,7 +97,7 @@ impl Error {
             | Self::Layout { reason, .. }
             | Self::Manifest { reason, .. }
             | Self::Options { reason, .. } => reason.clone(),
-            other @ Self::Core(_) => other.to_string(),
+            other @ (Self::Core(_) | Self::Inexact { .. }) => other.to_string(),
         }
     }
 

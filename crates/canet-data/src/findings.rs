@@ -25,6 +25,8 @@ pub enum FindingKind {
     Deleted,
     /// It has this many points, fewer than three.
     FewPoints(usize),
+    /// It is something else, such as a circle.
+    NotAPolygon(String),
     /// The label map does not know its label.
     UnknownLabel {
         /// The label as written.
@@ -77,6 +79,7 @@ impl fmt::Display for Finding {
         match &self.kind {
             FindingKind::Deleted => write!(f, "is deleted"),
             FindingKind::FewPoints(points) => write!(f, "has {points} points, fewer than 3"),
+            FindingKind::NotAPolygon(what) => write!(f, "is a {what}, not a polygon"),
             FindingKind::UnknownLabel { label, hint } => {
                 write!(f, "has the unknown label {label:?}")?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
@@ -103,6 +106,9 @@ pub struct FindingCounts {
     pub deleted: u64,
     /// Objects of fewer than three points.
     pub few_points: u64,
+    /// Objects that are no polygons; some formats have such.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_polygons: u64,
     /// Objects by unknown label.
     pub unknown_labels: BTreeMap<String, u64>,
 }
@@ -115,6 +121,7 @@ impl FindingCounts {
             match &finding.kind {
                 FindingKind::Deleted => counts.deleted += 1,
                 FindingKind::FewPoints(_) => counts.few_points += 1,
+                FindingKind::NotAPolygon(_) => counts.not_polygons += 1,
                 FindingKind::UnknownLabel { label, .. } => {
                     *counts.unknown_labels.entry(label.clone()).or_default() += 1;
                 }
@@ -127,6 +134,7 @@ impl FindingCounts {
     pub fn merge(&mut self, other: &Self) {
         self.deleted += other.deleted;
         self.few_points += other.few_points;
+        self.not_polygons += other.not_polygons;
         for (label, count) in &other.unknown_labels {
             *self.unknown_labels.entry(label.clone()).or_default() += count;
         }
@@ -134,8 +142,14 @@ impl FindingCounts {
 
     /// How many objects were not painted.
     pub fn total(&self) -> u64 {
-        self.deleted + self.few_points + self.unknown_labels.values().sum::<u64>()
+        let labels: u64 = self.unknown_labels.values().sum();
+        self.deleted + self.few_points + self.not_polygons + labels
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A finding with its file, as manifests list it.
@@ -170,6 +184,7 @@ mod tests {
             unknown("ghost"),
             FindingKind::FewPoints(2),
             unknown("ghost"),
+            FindingKind::NotAPolygon("circle".to_owned()),
         ];
         kinds.into_iter().enumerate().map(|(object, kind)| Finding { object, kind }).collect()
     }
@@ -185,6 +200,7 @@ mod tests {
                 "objects[3] has the unknown label \"ghost\"",
                 "objects[4] has 2 points, fewer than 3",
                 "objects[5] has the unknown label \"ghost\"",
+                "objects[6] is a circle, not a polygon",
             ]
         );
         let many = vec![findings()[3].clone(); 50];
@@ -195,7 +211,8 @@ mod tests {
     fn counts_add_up() {
         let mut counts = FindingCounts::of(&findings());
         counts.merge(&counts.clone());
-        assert_eq!((counts.deleted, counts.few_points, counts.total()), (2, 2, 12));
+        assert_eq!((counts.deleted, counts.few_points, counts.total()), (2, 2, 14));
+        assert_eq!(counts.not_polygons, 2);
         assert_eq!(counts.unknown_labels["ghost"], 4);
     }
 }

@@ -9,10 +9,10 @@
 //! What the painting's file should tell of its making (the fill rule, how closely a mask is met) is a
 //! [`Note`], and stands where the format's own tools keep or pass over what they do not know.
 
-mod coco;
+pub mod coco;
 mod cvat;
 mod idd;
-mod labelme;
+pub mod labelme;
 
 use std::borrow::Cow;
 use std::fmt;

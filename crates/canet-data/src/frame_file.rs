@@ -7,64 +7,119 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use canet_core::{MAX_DECODED_BYTES, MAX_SIDE};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use canet_core::{FRAME_GROWTH_FROM, MAX_DECODED_BYTES, MAX_FRAME_GROWTH, MAX_SIDE};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::Error;
+
+/// What a PNG's header may take beyond its pixels: colour profiles are packed.
+pub(crate) const MAX_HEADER_BYTES: u64 = 16 << 20;
+
+/// Each scan of a progressive JPEG goes over the whole picture; encoders write some ten.
+const MAX_SCANS: usize = 100;
+
+/// A decoder's message may repeat what is in the file.
+const LONGEST_REASON: usize = 200;
+
+/// What a picture's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) format: ImageFormat,
+    /// Width and height in pixels, within the limits.
+    pub(crate) size: (u32, u32),
+}
 
 /// Checks that an image can be read to its end and returns its width and height. What kind of image
 /// it is, is told by its content, not by its name. `path` names it in errors.
 pub fn check(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
-    decode(bytes, path).map(|image| (image.width(), image.height()))
+    let picture = read(bytes, path)?;
+    Ok((picture.width(), picture.height()))
 }
 
-/// As [`check`], for those who want to see the image as well.
-pub fn decode(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+/// Reads a JPEG or PNG as 8-bit RGB, with the checks of [`check`]. Grey and palette pictures, 16 bits a
+/// channel and CMYK are converted, transparency is dropped, and an EXIF orientation is not applied:
+/// polygons, and so masks, refer to the pixels as they are stored.
+pub fn decode(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
+    Ok(read(bytes, path)?.into_rgb8())
+}
+
+fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
+    let (_, decoder) = open(bytes, path)?;
+    DynamicImage::from_decoder(decoder).map_err(|e| unreadable(&e, path))
+}
+
+/// All of [`check`] that does not need the pixels.
+pub(crate) fn header(bytes: &[u8], path: &Path) -> Result<Header, Error> {
+    open(bytes, path).map(|(header, _)| header)
+}
+
+fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, impl ImageDecoder + use<'a>), Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
-    let unreadable = |e: image::ImageError| {
-        fail(format!("is no readable JPEG or PNG: {}", e.to_string().trim_end()))
-    };
     if bytes.is_empty() {
         return Err(fail("is empty".into()));
     }
-    let reader = ImageReader::new(Cursor::new(bytes))
+    let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(Error::io("read", path))?;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_HEADER_BYTES);
+    reader.limits(limits);
     let format = reader.format();
     // The decoder knows the size from the header; nothing of that size is allocated yet.
-    let decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader.into_decoder().map_err(|e| unreadable(&e, path))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
     }
-    let bytes_decoded = decoder.total_bytes();
-    if bytes_decoded > MAX_DECODED_BYTES {
+    let decoded = decoder.total_bytes();
+    if decoded > MAX_DECODED_BYTES {
         return Err(fail(format!(
-            "would take {bytes_decoded} bytes decoded; {MAX_DECODED_BYTES} are possible"
+            "would take {decoded} bytes decoded; {MAX_DECODED_BYTES} are possible"
         )));
     }
-    if format == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
-        return Err(fail("is cut short: its end-of-image marker is missing".into()));
+    if decoded > FRAME_GROWTH_FROM && decoded / MAX_FRAME_GROWTH > bytes.len() as u64 {
+        return Err(fail(format!(
+            "would grow from {} to {decoded} bytes, which no photograph does",
+            bytes.len()
+        )));
     }
-    DynamicImage::from_decoder(decoder).map_err(unreadable)
+    let format = format.unwrap_or(ImageFormat::Png);
+    if format == ImageFormat::Jpeg {
+        let (whole, scans) = walk(bytes);
+        if !whole {
+            return Err(fail("is cut short: its end-of-image marker is missing".into()));
+        }
+        if scans > MAX_SCANS {
+            return Err(fail(format!("has {scans} scans; {MAX_SCANS} are possible")));
+        }
+    }
+    Ok((Header { format, size: (width, height) }, decoder))
 }
 
-/// Whether the markers of a JPEG lead to its end. Looking for the end marker alone would not do:
-/// a thumbnail in the header has one too, and cameras append data of their own after the last.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+fn unreadable(e: &image::ImageError, path: &Path) -> Error {
+    let reason: String = e.to_string().trim_end().chars().take(LONGEST_REASON).collect();
+    Error::Frame { path: path.to_owned(), reason: format!("is no readable JPEG or PNG: {reason}") }
+}
+
+/// Whether the markers of a JPEG lead to its end, and how many scans there are on the way. Looking
+/// for the end marker alone would not do: a thumbnail in the header has one too, and cameras append
+/// data of their own after the last.
+fn walk(bytes: &[u8]) -> (bool, usize) {
     const END: u8 = 0xD9;
     const SCAN: u8 = 0xDA;
+    let mut scans = 0;
     let mut at = 2; // after the start-of-image marker
     while let Some(&[first, marker]) = bytes.get(at..at + 2) {
         match (first, marker) {
-            (0xFF, END) => return true,
+            (0xFF, END) => return (true, scans),
             // Fill bytes, restart markers, and stuffed zeros inside a scan have no length.
             (0xFF, 0xFF) => at += 1,
             (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
             (0xFF, _) => {
-                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { break };
                 at += 2 + usize::from(u16::from_be_bytes([high, low]));
                 if marker == SCAN {
+                    scans += 1;
                     at = next_marker(bytes, at);
                 }
             }
@@ -72,7 +127,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
             _ => at = next_marker(bytes, at),
         }
     }
-    false
+    (false, scans)
 }
 
 fn next_marker(bytes: &[u8], from: usize) -> usize {

@@ -10,13 +10,23 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use canet_core::{ClassId, Error, LabelMap, MAX_DECODED_BYTES, MAX_SIDE, Mask, Rgb};
+use canet_core::{
+    ClassId, Error, LabelMap, MAX_DECODED_BYTES, MAX_PNG_GROWTH, MAX_SIDE, Mask, Rgb,
+};
 use image::codecs::png::PngDecoder;
-use image::{ColorType, DynamicImage, ImageDecoder, RgbImage};
+use image::{ColorType, DynamicImage, ImageDecoder, Limits, RgbImage};
 
-/// Reads the classes from a PNG of raw values; `path` names it in errors.
-pub fn from_png(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Mask, Error> {
-    let mut mask = Mask::from_png(bytes, path)?;
+use crate::frame_file::MAX_HEADER_BYTES;
+
+/// Reads the classes from a PNG of raw values; `path` names it in errors. If the frame's `size` (width
+/// and height) is known, a PNG of another is refused by its header.
+pub fn from_png(
+    bytes: &[u8],
+    path: &Path,
+    labels: &LabelMap,
+    size: Option<(u32, u32)>,
+) -> Result<Mask, Error> {
+    let mut mask = Mask::from_png_of_size(bytes, path, size)?;
     let classes: Vec<Option<ClassId>> =
         (0..=u8::MAX).map(|value| labels.class_of_value(value)).collect();
     let width = mask.width() as usize;
@@ -40,9 +50,14 @@ pub fn from_png(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Mask, Er
     Ok(mask)
 }
 
-/// Reads the classes from a PNG of colours; `path` names it in errors. Opacity is not looked at.
-pub fn from_color_png(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Mask, Error> {
-    let picture = colors_of_png(bytes, path)?;
+/// Reads the classes from a PNG of colours, as [`from_png`] does. Opacity is not looked at.
+pub fn from_color_png(
+    bytes: &[u8],
+    path: &Path,
+    labels: &LabelMap,
+    size: Option<(u32, u32)>,
+) -> Result<Mask, Error> {
+    let picture = colors_of_png(bytes, path, size)?;
     let (width, height) = picture.dimensions();
     let mut ids = Vec::with_capacity(width as usize * height as usize);
     // Most pixels are like their left neighbour, so most need no search.
@@ -63,11 +78,28 @@ pub fn from_color_png(bytes: &[u8], path: &Path, labels: &LabelMap) -> Result<Ma
 }
 
 /// Decodes a PNG of 8-bit colours, within the limits of size.
-pub(crate) fn colors_of_png(bytes: &[u8], path: &Path) -> Result<RgbImage, Error> {
+pub(crate) fn colors_of_png(
+    bytes: &[u8],
+    path: &Path,
+    size: Option<(u32, u32)>,
+) -> Result<RgbImage, Error> {
     let fail = |reason: String| Error::Mask { path: path.to_owned(), reason };
     let unreadable = |e| fail(format!("is not a readable PNG: {e}; other formats change colours"));
-    let decoder = PngDecoder::new(Cursor::new(bytes)).map_err(unreadable)?;
+    // Profiles are packed, and may be bombs.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_HEADER_BYTES);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
+    if let Some((w, h)) = size.filter(|&size| size != (width, height)) {
+        return Err(fail(format!("is for {width}x{height} pixels, but its frame has {w}x{h}")));
+    }
+    // A pixel of a palette may be one bit.
+    if u64::from(width) * u64::from(height) / 8 / MAX_PNG_GROWTH > bytes.len() as u64 {
+        return Err(fail(format!(
+            "claims {width}x{height} pixels in {} bytes, which no PNG can hold",
+            bytes.len()
+        )));
+    }
     if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(fail(format!("is {width}x{height}; sides up to {MAX_SIDE} are read")));
     }
@@ -108,14 +140,14 @@ mod tests {
     fn values_become_classes() {
         let map = LabelMap::builtin("cityscapes-19").unwrap();
         let raw = Mask::from_ids(3, 1, vec![7, 33, 0]).to_png(map.classes());
-        assert_eq!(from_png(&raw, Path::new("l.png"), &map).unwrap().ids(), [0, 18, 255]);
+        assert_eq!(from_png(&raw, Path::new("l.png"), &map, None).unwrap().ids(), [0, 18, 255]);
     }
 
     #[test]
     fn an_unknown_value_is_named_with_its_pixel_and_the_known_ones() {
         let map = LabelMap::builtin("idd-lite-7").unwrap();
         let raw = Mask::from_ids(2, 2, vec![0, 6, 255, 9]).to_png(map.classes());
-        let error = from_png(&raw, Path::new("l.png"), &map).unwrap_err().to_string();
+        let error = from_png(&raw, Path::new("l.png"), &map, None).unwrap_err().to_string();
         assert!(error.contains("l.png: pixel (1, 1) has value 9"), "{error}");
         assert!(error.contains("idd-lite-7 knows only 0, 1, 2, 3, 4, 5, 6, 255"), "{error}");
     }
@@ -134,14 +166,14 @@ mod tests {
         for bytes in
             [png(&rgb, 4, ExtendedColorType::Rgb8), png(&rgba, 4, ExtendedColorType::Rgba8)]
         {
-            let mask = from_color_png(&bytes, Path::new("c.png"), &map).unwrap();
+            let mask = from_color_png(&bytes, Path::new("c.png"), &map, None).unwrap();
             assert_eq!(mask.ids(), [3, 3, 255, 1]);
         }
         // A palette image is read by its palette, a grey one as grey.
         let own = Mask::from_ids(3, 1, vec![0, 3, 8]).to_png(map.classes());
-        assert_eq!(from_color_png(&own, Path::new("c.png"), &map).unwrap().ids(), [0, 3, 8]);
+        assert_eq!(from_color_png(&own, Path::new("c.png"), &map, None).unwrap().ids(), [0, 3, 8]);
         let grey = png(&[128, 0], 2, ExtendedColorType::L8);
-        assert_eq!(from_color_png(&grey, Path::new("c.png"), &map).unwrap().ids(), [0, 255]);
+        assert_eq!(from_color_png(&grey, Path::new("c.png"), &map, None).unwrap().ids(), [0, 255]);
     }
 
     #[test]
@@ -164,7 +196,8 @@ mod tests {
             (&deep, &map, "is a PNG of Rgb16; colours of 8 bits"),
             (&b"\xff\xd8\xff".to_vec(), &map, "is not a readable PNG"),
         ] {
-            let error = from_color_png(bytes, Path::new("c.png"), map).unwrap_err().to_string();
+            let error =
+                from_color_png(bytes, Path::new("c.png"), map, None).unwrap_err().to_string();
             assert!(error.contains(needle), "{error}");
         }
     }

@@ -53,7 +53,10 @@ pub struct RawTree {
     /// How many frames are left out, by the folder of their split: on purpose, because it has no
     /// public labels, or because the data set file does not name it; or no list names the frames.
     pub left_out: BTreeMap<String, u64>,
-    /// What the lists of splits name and is not there: the list, and what to say of it.
+    /// Annotation files for many frames, each with its split; [`crate::gathered`] reads them.
+    pub gathered: Vec<(Option<Split>, PathBuf)>,
+    /// What lists of splits and gathered annotations name and is not there: the file, and what to
+    /// say of it.
     pub missing: Vec<(PathBuf, String)>,
 }
 
@@ -66,6 +69,7 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
     let mut images: BTreeMap<Key, PathBuf> = BTreeMap::new();
     let mut annotations: BTreeMap<Key, PathBuf> = BTreeMap::new();
     let mut left_out = BTreeMap::new();
+    let mut gathered = Vec::new();
     for file in &files {
         let Some((is_image, says)) = classify(file, layout) else { continue };
         let split = says.split.and_then(|folder| layout.splits.get(folder)).copied();
@@ -75,10 +79,14 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
             }
             continue;
         }
+        let path = file.iter().fold(root.to_owned(), |path, part| path.join(part));
+        if !is_image && layout.kind.is_gathered() {
+            gathered.push((split, path));
+            continue;
+        }
         let one = if layout.independent_frames { says.frame } else { ONE_DRIVE };
         let drive = DriveId::new(says.drive.unwrap_or(one));
         let key = (split, drive, FrameId::new(says.frame));
-        let path = file.iter().fold(root.to_owned(), |path, part| path.join(part));
         insert(if is_image { &mut images } else { &mut annotations }, key, path)?;
     }
     if images.is_empty() {
@@ -94,7 +102,7 @@ pub fn read(root: &Path, spec: &DatasetSpec) -> Result<RawTree, Error> {
         .collect();
     let mut orphans: Vec<_> = annotations.into_values().collect();
     orphans.sort();
-    let mut tree = RawTree { frames, orphans, left_out, missing: Vec::new() };
+    let mut tree = RawTree { frames, orphans, left_out, gathered, missing: Vec::new() };
     if !layout.split_lists.is_empty() {
         let lists = SplitLists::read(root, &files, &layout.split_lists, ROOT_DEPTH)?;
         split_by_lists(root, lists, &mut tree)?;

@@ -15,13 +15,18 @@ use crate::Error;
 use crate::findings::{FindingCounts, ListedFinding};
 use crate::hash::hex;
 use crate::names::{DriveId, FrameId};
+use crate::shard::{self, Packed, Shard};
+use crate::shrink::Resize;
 use crate::split::Split;
 
 /// The manifest's name in its folder.
 pub const FILE_NAME: &str = "manifest.json";
 
-/// The newest form of the manifest that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The newest form of the manifest, for folders with shards.
+pub const FORMAT: u32 = 2;
+
+/// The form of a folder whose files lie loose; it is the older one, and older programs read it.
+pub const FORMAT_LOOSE: u32 = 1;
 
 /// How many findings a manifest lists.
 pub const LISTED_FINDINGS: usize = 100;
@@ -29,7 +34,7 @@ pub const LISTED_FINDINGS: usize = 100;
 /// What a prepared folder holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The form of this file, [`FORMAT`].
+    /// The form of this file: [`FORMAT_LOOSE`], or [`FORMAT`] if there are shards.
     pub format: u32,
     /// The data set's name.
     pub dataset: String,
@@ -37,6 +42,9 @@ pub struct Manifest {
     pub classes: ClassSet,
     /// How polygons became pixels, the name of a [`Rule`](crate::raster::Rule); for label images `"label-images"` or `"color-images"`.
     pub rule: String,
+    /// The size that frames and masks were brought to; none if frames are as they came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
     /// Whether the data set's own splits were kept; then `seed` and `val_share` played no part.
     pub official_splits: bool,
     /// The seed by which drives were chosen for validation.
@@ -45,6 +53,9 @@ pub struct Manifest {
     pub val_share: f64,
     /// SHA-256 over what defines the data, in hex.
     pub hash: String,
+    /// The tar files that hold frames and masks; none if they lie loose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<Shard>,
     /// The frames of each split, by drive and frame.
     pub splits: BTreeMap<Split, Vec<Entry>>,
     /// What the masks contain.
@@ -79,6 +90,9 @@ pub struct Entry {
     pub image_sha256: String,
     /// SHA-256 of the mask's file, in hex.
     pub mask_sha256: String,
+    /// Where frame and mask lie if the folder has shards; their paths are then names only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
 /// A source file that could not be used.
@@ -167,9 +181,9 @@ impl Manifest {
             format!("is not a manifest of this program ({e}); prepare the folder again")
         };
         let head: Head = serde_json::from_slice(bytes).map_err(|e| broken(&e))?;
-        if head.format != FORMAT {
+        if ![FORMAT_LOOSE, FORMAT].contains(&head.format) {
             return Err(format!(
-                "has format {}, this program reads format {FORMAT}; {}",
+                "has format {}, this program reads formats {FORMAT_LOOSE} and {FORMAT}; {}",
                 head.format,
                 if head.format > FORMAT {
                     "update the program"
@@ -184,15 +198,14 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         self.classes.check("classes").map_err(|e| e.to_string())?;
-        for entry in self.splits.values().flatten() {
-            for path in [&entry.image, &entry.mask] {
-                let inside =
-                    Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
-                if !inside || path.is_empty() {
-                    return Err(format!("path {path:?} leads out of the prepared folder"));
-                }
+        let entries = self.splits.values().flatten().flat_map(|entry| [&entry.image, &entry.mask]);
+        for path in entries.chain(self.shards.iter().map(|shard| &shard.file)) {
+            let inside = Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
+            if !inside || path.is_empty() {
+                return Err(format!("path {path:?} leads out of the prepared folder"));
             }
         }
+        shard::check(&self.shards, &self.splits)?;
         let hash = self.compute_hash();
         if self.hash != hash {
             return Err(format!(
@@ -248,79 +261,4 @@ impl Manifest {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hash::sha256;
-    use canet_core::{Fault, LabelMap};
-
-    fn small() -> Manifest {
-        let classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
-        let entry = Entry {
-            drive: DriveId::new("7"),
-            frame: FrameId::new("0001"),
-            width: 4,
-            height: 2,
-            image: "images/train/7/0001.png".into(),
-            mask: "masks/train/7/0001.png".into(),
-            image_sha256: sha256(b"image"),
-            mask_sha256: sha256(b"mask"),
-        };
-        let mut statistics = SplitStatistics::of(&classes);
-        statistics.add(&BTreeMap::from([(0, 5), (255, 3)]));
-        let mut manifest = Manifest {
-            format: FORMAT,
-            dataset: "test".into(),
-            classes,
-            rule: "pillow-6".into(),
-            official_splits: false,
-            seed: 1,
-            val_share: 0.2,
-            hash: String::new(),
-            splits: BTreeMap::from([(Split::Train, vec![entry])]),
-            statistics: BTreeMap::from([(Split::Train, statistics)]),
-            findings: FindingCounts::default(),
-            listed_findings: Vec::new(),
-            skipped: Vec::new(),
-            left_out: BTreeMap::new(),
-        };
-        manifest.hash = manifest.compute_hash();
-        manifest
-    }
-
-    fn read(manifest: &[u8]) -> Result<Manifest, String> {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(FILE_NAME), manifest).unwrap();
-        Manifest::read(dir.path()).map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn what_is_written_is_read_again() {
-        let manifest = small();
-        assert_eq!(read(&manifest.to_json()).unwrap(), manifest);
-        assert_eq!(manifest.entries(Split::Train).len(), 1);
-        assert_eq!(manifest.entries(Split::Val).len(), 0);
-        let statistics = &manifest.statistics[&Split::Train];
-        assert_eq!((statistics.pixels, statistics.void_pixels), (8, 3));
-        assert_eq!((statistics.classes[0].pixels, statistics.classes[0].frames), (5, 1));
-    }
-
-    #[test]
-    fn absent_foreign_newer_and_changed_manifests_are_refused() {
-        let text = String::from_utf8(small().to_json()).unwrap();
-        for (text, needle) in [
-            ("{".to_owned(), "is not a manifest"),
-            ("{\"format\": 2}".to_owned(), "update the program"),
-            ("{\"format\": 1}".to_owned(), "missing field"),
-            (text.replace("\"width\": 4", "\"width\": 5"), "was changed"),
-            (text.replace("\"width\": 4", "\"width\": -4"), "[0].width"),
-            (text.replace("masks/train", "../masks/train"), "leads out"),
-        ] {
-            let error = read(text.as_bytes()).unwrap_err();
-            assert!(error.contains(needle), "{error}");
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let error = Manifest::read(dir.path()).unwrap_err();
-        assert!(error.to_string().contains("cargo xtask download-and-prepare"), "{error}");
-        assert_eq!(error.fault(), Fault::Data);
-    }
-}
+mod tests;

@@ -42,7 +42,7 @@ pub struct Captures<'a> {
     pub split: Option<&'a str>,
     /// The drive, if the pattern has drives.
     pub drive: Option<&'a str>,
-    /// The frame.
+    /// The frame, empty if the pattern has none.
     pub frame: &'a str,
 }
 
@@ -58,10 +58,9 @@ impl TryFrom<String> for Pattern {
         let any_image = text.ends_with(IMAGE_PART);
         let file = folders.pop().unwrap_or_default();
         let pattern = Self { text, folders, file, any_image };
-        if pattern.count(Place::Frame) != 1 {
-            return Err(format!("pattern {:?} must have {{frame}} once", pattern.text));
-        }
-        for (place, name) in [(Place::Drive, "{drive}"), (Place::Split, "{split}")] {
+        let places =
+            [(Place::Drive, "{drive}"), (Place::Frame, "{frame}"), (Place::Split, "{split}")];
+        for (place, name) in places {
             if pattern.count(place) > 1 {
                 return Err(format!("pattern {:?} has {name} twice", pattern.text));
             }
@@ -79,6 +78,11 @@ impl Pattern {
     /// Whether its paths say the split.
     pub fn has_split(&self) -> bool {
         self.count(Place::Split) == 1
+    }
+
+    /// Whether its paths say the frame, as all do but those of files for many frames.
+    pub fn has_frame(&self) -> bool {
+        self.count(Place::Frame) == 1
     }
 
     /// Whether its paths say the drive.
@@ -224,7 +228,7 @@ mod tests {
     #[test]
     fn faulty_patterns_are_refused() {
         for (pattern, needle) in [
-            ("images/{drive}.png", "{frame} once"),
+            ("{frame}/{frame}.png", "{frame} twice"),
             ("{drive}/{drive}/{frame}.png", "{drive} twice"),
             ("{split}/{split}/{drive}/{frame}.png", "{split} twice"),
             ("{drive}/{frame", "open {"),

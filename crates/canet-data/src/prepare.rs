@@ -1,40 +1,53 @@
 //! Prepare: from a raw tree to a prepared folder, however often it is interrupted.
 //!
 //! Each frame is worked on alone, on any core; nothing depends on the order, so the result does not
-//! depend on the number of threads. What is finished is noted in a record (`prepare.lock.json`), which a
-//! second run believes if the sources have kept their size and time of change, the results are there,
-//! and the label map and the fill rule are the same. The manifest is taken away before the first
-//! change and written after the last: a folder with a manifest is a whole one.
+//! depend on the number of threads. What is finished is noted in the `ledger` with the digests of
+//! what it was made from (`record`), and a second run makes only what is not there (`shelf`). A
+//! source counts as the same if its size and time of change are, or else if its content is.
+//!
+//! The manifest is taken away before the first change and written after the last: a folder with a
+//! manifest is a whole one. That is also why files are synced together at the end and not one by
+//! one: without a manifest nothing is believed but by its digest.
 //!
 //! A frame that cannot be used (broken image, faulty annotation, no annotation, a size unlike its
 //! annotation's) is skipped, listed and counted; the rest goes on. A fault of the machine stops, and
 //! so does a source that cannot be read at all.
+//!
+//! Pixels never accumulate: a thread holds one frame. What grows with the number of frames is the list of
+//! them, their records and the manifest: one to two thousand bytes a frame.
 
 mod folder;
 mod frame;
+mod gather;
 mod job;
+mod ledger;
+mod pack;
 mod record;
+mod shelf;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canet_core::LabelMap;
-use rayon::prelude::*;
 
 use crate::Error;
-use crate::dataset_spec::{AnnotationKind, DatasetSpec};
-use crate::findings::{FindingCounts, ListedFinding};
+use crate::dataset_spec::DatasetSpec;
+use crate::gathered::GatheredAnnotations;
 use crate::layout::{self, RawFrame, RawTree};
-use crate::manifest::{self, Entry, Manifest, Skipped, SplitStatistics};
+use crate::manifest::Manifest;
 use crate::raster::Rule;
+use crate::shard::ShardSize;
+use crate::shrink::Resize;
 use crate::split::{self, Split};
 
 pub use folder::check_out;
 
-use frame::How;
 use job::Job;
-use record::{Ledger, Made, Ready, Record};
+use ledger::Ledger;
+use record::How;
+use shelf::Shelf;
+use work::Workplace;
 
 /// What to make of a raw tree.
 #[derive(Debug, Clone)]
@@ -49,13 +62,26 @@ pub struct PrepareOptions {
     pub label_map: Option<LabelMap>,
     /// How polygons become pixels.
     pub rule: Rule,
+    /// The size that frames and masks are brought to; none keeps frames byte for byte.
+    pub resize: Option<Resize>,
+    /// About how large the tar files are that frames and masks are packed into; none leaves them loose.
+    pub shards: Option<ShardSize>,
 }
 
 impl PrepareOptions {
-    /// What is usual: a fifth for validation, the data set's own label map, the official rule.
+    /// What is usual: a fifth for validation, the data set's own label map, the official rule, frames
+    /// as they are, loose.
     pub fn new(out: impl Into<PathBuf>) -> Self {
         let out = out.into();
-        Self { out, val_share: 0.2, seed: 0, label_map: None, rule: Rule::default() }
+        Self {
+            out,
+            val_share: 0.2,
+            seed: 0,
+            label_map: None,
+            rule: Rule::default(),
+            resize: None,
+            shards: None,
+        }
     }
 }
 
@@ -77,6 +103,10 @@ pub struct Outcome {
     pub work_done: usize,
     /// How many frames were as an earlier run had left them.
     pub reused: usize,
+    /// How many frames were checked, and copied or resized. The others were there, or only moved.
+    pub frames_made: usize,
+    /// How many annotations were made masks.
+    pub masks_made: usize,
 }
 
 /// Prepares a data set. `progress` is called from many threads, in no order.
@@ -87,39 +117,39 @@ pub fn prepare(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Outcome, Error> {
     split::check_share(options.val_share)?;
+    options.resize.map_or(Ok(()), |resize| resize.check())?;
     folder::check_place(raw_root, &options.out)?;
     let labels = match &options.label_map {
         Some(map) => map.clone(),
         None => spec.usual_labels()?,
     };
-    let tree = layout::read(raw_root, spec)?;
+    let mut tree = layout::read(raw_root, spec)?;
+    let gathered = if spec.layout.kind.is_gathered() {
+        Some(GatheredAnnotations::read(raw_root, &mut tree, &labels)?)
+    } else {
+        None
+    };
     let jobs = jobs(&tree, spec, options)?;
+    let mut how = How::new(spec.layout.kind, &labels, options.rule, options.resize);
+    how.gathered = gathered.as_ref();
+    let (ledger, mut content) = Ledger::open(&options.out, &spec.name)?;
+    let mut place = Workplace { how, shelf: Shelf::open(&options.out), ledger };
 
-    let ledger = Ledger::open(&options.out, &record::fingerprint(spec, &labels, options.rule))?;
-    let (reused, todo): (Vec<_>, Vec<_>) =
-        jobs.iter().partition(|job| ledger.fits(job, &options.out));
-    ledger.keep_only(&jobs);
+    let todo = place.missing(&jobs, &content.records);
     if !todo.is_empty() {
-        folder::remove_manifest(&options.out)?;
+        place.shelf.begin_changes()?;
     }
-    let how = How { kind: spec.layout.kind, labels: &labels, rule: options.rule };
-    let done = AtomicUsize::new(reused.len());
-    let tell = |done| progress(Progress { done, total: jobs.len() });
-    tell(reused.len());
-    let worked = todo.par_iter().try_for_each(|job| {
-        let record = frame::make(job, &how, &options.out)?;
-        ledger.add(job.key(), record)?;
-        tell(done.fetch_add(1, Ordering::Relaxed) + 1);
-        Ok::<_, Error>(())
-    });
-    // Saved even after a fault, so that the next run has less to do; but the first fault is told.
-    let closed = ledger.close();
-    worked?;
-    let records = closed?;
+    let made = place.work(&todo, jobs.len(), &content.records, progress)?;
+    let frames_made = made.iter().filter(|done| done.work.frame).count();
+    let masks_made = made.iter().filter(|done| done.work.mask).count();
+    content.update(&jobs, made);
 
-    let manifest = gather(raw_root, spec, options, &labels, &tree, &jobs, &records)?;
+    let input = gather::Input { raw_root, spec, options, labels: &labels, tree: &tree };
+    let manifest = gather::manifest(&input, &jobs, &content.records)?;
+    let manifest = place.close(&todo, manifest, content)?;
     folder::finish(&options.out, &manifest)?;
-    Ok(Outcome { manifest, work_done: todo.len(), reused: reused.len() })
+    let (work_done, reused) = (todo.len(), jobs.len() - todo.len());
+    Ok(Outcome { manifest, work_done, reused, frames_made, masks_made })
 }
 
 /// The frames that have an annotation, each with the split it goes to, sorted.
@@ -144,103 +174,6 @@ fn jobs<'a>(
     let job =
         |frame: &'a RawFrame| Some(Job::new(frame, frame.annotation.as_deref()?, split(frame)));
     let mut jobs: Vec<_> = tree.frames.iter().filter_map(job).collect();
-    jobs.sort_by_cached_key(Job::key);
+    jobs.sort_by_cached_key(|job| job.place(job.split));
     Ok(jobs)
-}
-
-/// Puts the manifest together from the records, in the order of the jobs.
-fn gather(
-    raw_root: &Path,
-    spec: &DatasetSpec,
-    options: &PrepareOptions,
-    labels: &LabelMap,
-    tree: &RawTree,
-    jobs: &[Job],
-    records: &BTreeMap<String, Record>,
-) -> Result<Manifest, Error> {
-    let mut skipped = without_partner(raw_root, tree);
-    let mut splits: BTreeMap<Split, Vec<Entry>> = BTreeMap::new();
-    let mut statistics: BTreeMap<Split, SplitStatistics> = BTreeMap::new();
-    let (mut findings, mut listed_findings) = (FindingCounts::default(), Vec::new());
-    for job in jobs {
-        match &records[&job.key()].made {
-            Made::Ready(ready) => {
-                splits.entry(job.split).or_default().push(ready.entry.clone());
-                let none = || SplitStatistics::of(labels.classes());
-                statistics.entry(job.split).or_insert_with(none).add(&ready.pixels);
-                findings.merge(&ready.findings);
-                listed_findings.extend(list(ready, job, raw_root));
-            }
-            Made::Skipped { annotation_at_fault, reason } => {
-                let file = if *annotation_at_fault { job.annotation } else { &job.frame.image };
-                skipped.push(Skipped { path: relative(file, raw_root), reason: reason.clone() });
-            }
-        }
-    }
-    skipped.sort();
-    listed_findings.truncate(manifest::LISTED_FINDINGS);
-    if splits.is_empty() {
-        return Err(no_frame_left(raw_root, &skipped));
-    }
-    let mut manifest = Manifest {
-        format: manifest::FORMAT,
-        dataset: spec.name.clone(),
-        classes: labels.classes().clone(),
-        rule: match spec.layout.kind {
-            AnnotationKind::Polygons => options.rule.name().into(),
-            AnnotationKind::LabelImages => "label-images".into(),
-            AnnotationKind::ColorImages => "color-images".into(),
-        },
-        official_splits: spec.layout.has_official_splits(),
-        seed: options.seed,
-        val_share: options.val_share,
-        hash: String::new(),
-        splits,
-        statistics,
-        findings,
-        listed_findings,
-        skipped,
-        left_out: tree.left_out.clone(),
-    };
-    manifest.hash = manifest.compute_hash();
-    Ok(manifest)
-}
-
-/// The findings of one annotation with its path.
-fn list(ready: &Ready, job: &Job, raw_root: &Path) -> impl Iterator<Item = ListedFinding> {
-    let path = relative(job.annotation, raw_root);
-    ready
-        .listed_findings
-        .iter()
-        .map(move |finding| ListedFinding { path: path.clone(), finding: finding.clone() })
-}
-
-/// Frames without an annotation, annotations without a frame, and lines of lists without either.
-fn without_partner(raw_root: &Path, tree: &RawTree) -> Vec<Skipped> {
-    let skip = |path: &Path, reason: &str| Skipped {
-        path: relative(path, raw_root),
-        reason: reason.to_owned(),
-    };
-    let frames = tree.frames.iter().filter(|frame| frame.annotation.is_none());
-    let frames = frames.map(|frame| skip(&frame.image, "has no annotation"));
-    let orphans = tree.orphans.iter().map(|path| skip(path, "is an annotation without a frame"));
-    let missing = tree.missing.iter().map(|(list, reason)| skip(list, reason));
-    frames.chain(orphans).chain(missing).collect()
-}
-
-fn no_frame_left(raw_root: &Path, skipped: &[Skipped]) -> Error {
-    let first = skipped.first().map_or_else(String::new, |s| format!("{}: {}", s.path, s.reason));
-    Error::Layout {
-        path: raw_root.to_owned(),
-        reason: format!(
-            "none of its frames can be used; {} files are at fault, such as {first}",
-            skipped.len()
-        ),
-    }
-}
-
-/// A path relative to the raw folder, with `/` on every system.
-fn relative(path: &Path, root: &Path) -> String {
-    let parts = path.strip_prefix(root).unwrap_or(path).components();
-    parts.map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }

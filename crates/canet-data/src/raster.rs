@@ -4,7 +4,11 @@
 //! four times, and each change moved pixels. So a rule has a name, which every manifest records, and
 //! for ever means the same pixels. `data-spec/rasterisation.md` tells them to people.
 
+mod centre;
+mod cityscapes;
+pub mod files;
 mod pillow;
+mod scan;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,24 +25,62 @@ pub enum Rule {
     /// That of Pillow up to 6.2, the last that the official IDD tool runs on.
     #[default]
     Pillow6,
+    /// That of Pillow 11.3 to 13.
+    Pillow11,
+    /// Spans along the middles of the rows, both ends included.
+    Cityscapes,
+    /// A pixel belongs to the polygon that its centre lies in; decided exactly.
+    Centre,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 1] = [Self::Pillow6];
+    pub const ALL: [Self; 4] = [Self::Pillow6, Self::Pillow11, Self::Cityscapes, Self::Centre];
 
     /// The name, as manifests record it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pillow6 => "pillow-6",
+            Self::Pillow11 => "pillow-11",
+            Self::Cityscapes => "cityscapes",
+            Self::Centre => "centre",
         }
     }
 
     /// Paints a polygon with one class. `points` is the outline as written; a rule closes it by
-    /// itself. What lies outside the mask is cut off, never moved.
+    /// itself. What lies outside the mask is cut off, never moved. For many polygons, a [`Brush`] is
+    /// faster.
     pub fn fill_polygon(self, points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
-        match self {
-            Self::Pillow6 => pillow::fill_polygon(points, id, mask),
+        Brush::new(self).fill(points, id, mask);
+    }
+}
+
+/// Fills polygons by one rule, and keeps its buffers from one to the next.
+pub struct Brush(Filler);
+
+enum Filler {
+    Pillow(pillow::Filler),
+    Cityscapes(cityscapes::Filler),
+    Centre(centre::Filler),
+}
+
+impl Brush {
+    /// A brush for a rule.
+    pub fn new(rule: Rule) -> Self {
+        Self(match rule {
+            Rule::Pillow6 => Filler::Pillow(pillow::Filler::new(pillow::Family::Six)),
+            Rule::Pillow11 => Filler::Pillow(pillow::Filler::new(pillow::Family::Eleven)),
+            Rule::Cityscapes => Filler::Cityscapes(cityscapes::Filler::default()),
+            Rule::Centre => Filler::Centre(centre::Filler::default()),
+        })
+    }
+
+    /// Paints a polygon with one class, as [`Rule::fill_polygon`] does.
+    pub fn fill(&mut self, points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
+        match &mut self.0 {
+            Filler::Pillow(filler) => filler.fill(points, id, mask),
+            Filler::Cityscapes(filler) => filler.fill(points, id, mask),
+            Filler::Centre(filler) => filler.fill(points, id, mask),
         }
     }
 }
@@ -67,8 +109,9 @@ impl FromStr for Rule {
 /// are painted too, and so erase what lies below them; there is no other region of interest.
 pub fn rasterise(annotation: &Annotation, labels: &LabelMap, rule: Rule) -> Mask {
     let mut mask = Mask::filled(annotation.width, annotation.height, labels.background());
+    let mut brush = Brush::new(rule);
     for object in &annotation.objects {
-        rule.fill_polygon(object.points(), object.class, &mut mask);
+        brush.fill(object.points(), object.class, &mut mask);
     }
     mask
 }
@@ -102,6 +145,9 @@ mod tests {
             assert_eq!(rule.to_string().parse::<Rule>().unwrap(), rule);
         }
         let error = "pillow".parse::<Rule>().unwrap_err().to_string();
-        assert!(error.contains("\"pillow\" is not known; known are pillow-6"), "{error}");
+        assert!(
+            error.contains("\"pillow\" is not known; known are pillow-6, pillow-11, "),
+            "{error}"
+        );
     }
 }

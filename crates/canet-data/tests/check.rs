@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use canet_core::{ClassId, LabelMap, Mask, atomic, mix};
+use canet_core::{LabelMap, atomic, mix};
 use canet_data::check::finding::Finding;
 use canet_data::check::kind::{Kind, Severity};
 use canet_data::check::{Report, check, html, text};
@@ -208,61 +208,10 @@ fn frames_are_found() {
     assert_eq!(used, cases.len() as u64 - 7);
 }
 
-/// A frame and its label image in the layout of IDD-Lite.
-fn label_image(root: &Path, name: &str, seed: u64, value: impl Fn(usize) -> u8) {
-    let classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
-    picture(&root.join(format!("leftImg8bit/{name}_image.png")), (40, 20), seed);
-    let mask = Mask::from_ids(40, 20, (0..800).map(value).collect()).to_png(&classes);
-    atomic::write(&root.join(format!("gtFine/{name}_label.png")), &mask).unwrap();
-}
-
-#[test]
-fn label_images_are_checked_as_far_as_it_goes() {
-    let dir = tempdir().unwrap();
-    let half = |at: usize| if at < 400 { 255 } else { 3 };
-    let more = |at: usize| if at < 401 { 255 } else { 3 };
-    let strange = |at: usize| [6, 7, 7, 9][at % 4];
-    label_image(dir.path(), "train/1/a", 1, half);
-    label_image(dir.path(), "train/1/b", 1, half);
-    label_image(dir.path(), "train/2/c", 1, half);
-    label_image(dir.path(), "train/2/d", 2, more);
-    label_image(dir.path(), "train/2/e", 3, strange);
-    label_image(dir.path(), "train/2/f", 4, half);
-    label_image(dir.path(), "val/3/g", 2, half);
-    let path = |name: &str| dir.path().join(format!("gtFine/{name}_label.png"));
-    let classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
-    atomic::write(&path("train/2/f"), &Mask::filled(40, 21, ClassId(0)).to_png(&classes)).unwrap();
-    label_image(dir.path(), "val/3/h", 5, half);
-    RgbImage::new(40, 20).save(path("val/3/h")).unwrap();
-
-    let report = run(dir.path(), "idd-lite", "idd-lite-7");
-    for (subject, expected) in [
-        &[][..],
-        &[],
-        // In the same split: no score is the better for it.
-        &["near-duplicate note"],
-        &["mostly-unlabelled warning"],
-        &["unknown-value error", "unknown-value error"],
-        &["size-mismatch error"],
-        &["near-duplicate warning"],
-        &["unreadable-annotation error"],
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        assert_eq!(told(&report, subject), *expected, "{subject}");
-    }
-    let messages: Vec<_> = report.findings.iter().map(Finding::message).collect();
-    assert!(messages.contains(&"has the unknown value 7 in 400 pixels".to_owned()), "{messages:?}");
-    assert!(report.findings.iter().any(|f| f.area == Some([3.0, 0.0, 4.0, 1.0])));
-    let drives: Vec<_> = report.balance.drives.iter().map(|d| (d.frames, d.void_pixels)).collect();
-    assert_eq!(drives, [(2, 800), (2, 801), (1, 400)]);
-}
-
 /// Every kind is found somewhere in these tests, but for the one that takes a hostile outline.
 #[test]
 fn every_kind_is_covered() {
-    let source = include_str!("check.rs");
+    let source = concat!(include_str!("check.rs"), include_str!("check_forms.rs"));
     let missing: BTreeSet<_> = Kind::all()
         .map(Kind::name)
         .filter(|name| !source.contains(&format!("\"{name} ")))

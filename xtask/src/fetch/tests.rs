@@ -1,4 +1,5 @@
 use std::net::TcpListener;
+use std::time::Duration;
 
 use super::origin::content_range;
 use super::*;
@@ -58,6 +59,7 @@ fn dripping_and_silent_servers_are_left() {
             stretch: Duration::from_millis(150),
             least: 1 << 20,
             pause: Duration::ZERO,
+            most: 1 << 30,
         };
         // A validator is missing, so no attempt can build on another, but each has new bytes.
         let target = dir.path().join("x.zip");

@@ -3,11 +3,12 @@
 //! The directory at the end lists all entries, so all are judged before the first is written.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 use super::{Sink, refused};
 use crate::fault;
@@ -16,8 +17,16 @@ use crate::fault;
 const KIND: u32 = 0o170_000;
 const REGULAR: [u32; 3] = [0, 0o100_000, 0o040_000];
 
-pub(super) fn unpack(file: File, sink: &mut Sink) -> Result<()> {
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(&e))?;
+pub(super) fn unpack(mut file: File, sink: &mut Sink) -> Result<()> {
+    // The whole directory is held in memory, so its length is looked at first. Both readers take the
+    // archive to begin where the file begins, or they might not see the same directory.
+    let claimed = claimed_entries(&mut file).context("cannot read its end")?;
+    if claimed > sink.limits.entries {
+        return Err(sink.too_many());
+    }
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive =
+        ZipArchive::with_config(config, BufReader::new(file)).map_err(|e| broken(&e))?;
     if archive.has_duplicate_names() {
         return Err(fault::data("it has two entries of the same name"));
     }
@@ -36,6 +45,57 @@ pub(super) fn unpack(file: File, sink: &mut Sink) -> Result<()> {
         sink.bar.set(done, total);
     }
     Ok(())
+}
+
+/// The most entries that a directory's end claims: there may be several ends, one of them in a
+/// comment, and it is the reader who chooses.
+fn claimed_entries(file: &mut File) -> std::io::Result<u64> {
+    const END: usize = 22;
+    const LONGEST_COMMENT: u64 = 1 << 16;
+    let length = file.seek(SeekFrom::End(0))?;
+    let from = length.saturating_sub(LONGEST_COMMENT + 64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.take(LONGEST_COMMENT + 64).read_to_end(&mut tail)?;
+    let mut most = 0;
+    for (at, end) in tail.windows(END).enumerate().filter(|(_, end)| end.starts_with(b"PK\x05\x06"))
+    {
+        let short = u64::from(u16::from_le_bytes([end[10], end[11]]));
+        most = most.max(match second_count(file, from + at as u64)? {
+            // An archive of more entries says so here, and how many in its second end.
+            Some(count) if short == u64::from(u16::MAX) => count,
+            Some(count) => count.max(short),
+            None => short,
+        });
+    }
+    file.rewind()?;
+    Ok(most)
+}
+
+/// The entries that the second, longer end claims to which a locator before the first one points.
+fn second_count(file: &mut File, end: u64) -> std::io::Result<Option<u64>> {
+    let at = |bytes: &[u8], place: usize| -> Option<u64> {
+        Some(u64::from_le_bytes(bytes.get(place..place + 8)?.try_into().ok()?))
+    };
+    let Some(locator) = end.checked_sub(20) else { return Ok(None) };
+    let locator = read_at::<20>(file, locator)?.filter(|b| b.starts_with(b"PK\x06\x07"));
+    let Some(place) = locator.and_then(|bytes| at(&bytes, 8)) else { return Ok(None) };
+    let second = read_at::<56>(file, place)?.filter(|b| b.starts_with(b"PK\x06\x06"));
+    Ok(second.and_then(|bytes| at(&bytes, 32)))
+}
+
+/// The `N` bytes at a place, if there are as many.
+fn read_at<const N: usize>(file: &mut File, at: u64) -> std::io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    if at > i64::MAX as u64 {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(at))?;
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Judges all entries by what the directory says: (index, path, size) of those to write.

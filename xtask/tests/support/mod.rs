@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -116,6 +117,8 @@ pub enum Reply {
     Close,
     /// Sends these bytes, head and all, and closes.
     Send(Vec<u8>),
+    /// Sends the first bytes at once, then of the second one at a time, and holds the line.
+    Drip(Vec<u8>, Vec<u8>),
 }
 
 /// A head and a body.
@@ -171,8 +174,13 @@ impl Server {
                 let Ok(mut stream) = stream else { continue };
                 let Some(request) = read_request(&mut stream, number) else { continue };
                 requests.lock().unwrap().push(request.clone());
-                if let Reply::Send(bytes) = answer(&request) {
-                    stream.write_all(&bytes).ok();
+                match answer(&request) {
+                    Reply::Close => {}
+                    Reply::Send(bytes) => drop(stream.write_all(&bytes)),
+                    // On a thread of its own: others are answered meanwhile.
+                    Reply::Drip(first, rest) => drop(thread::spawn(move || {
+                        drip(&mut stream, &first, &rest);
+                    })),
                 }
             }
         });
@@ -181,6 +189,17 @@ impl Server {
 
     pub fn requests(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
+    }
+}
+
+/// Ends when the client leaves, or after some seconds.
+fn drip(stream: &mut TcpStream, first: &[u8], rest: &[u8]) {
+    stream.write_all(first).ok();
+    for at in 0..200 {
+        if rest.get(at).is_some_and(|byte| stream.write_all(&[*byte]).is_err()) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

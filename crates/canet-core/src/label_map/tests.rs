@@ -107,28 +107,24 @@ fn assignment_map_is_level_2_shifted() {
     assert_eq!(map.class_of_value(200), Some(ClassId(20)));
 }
 
+/// Some encodings have ids for which no label stands.
 #[test]
 fn the_label_of_a_class_leads_back_to_it() {
-    let (mut classes, mut without_label) = (0, 0);
+    let (mut with_label, mut without) = (0, 0);
     for name in LabelMap::builtin_names() {
         let map = LabelMap::builtin(name).unwrap();
-        for id in (0..map.classes().len()).map(|id| ClassId(id as u8)) {
-            let Some(label) = map.label_of_class(id) else {
-                without_label += 1;
-                continue;
-            };
-            assert_eq!(map.class_of_label(label), Some(id), "{name} {id:?}");
-            classes += 1;
+        for id in (0..=255).map(ClassId) {
+            let leads_to_it = |label: &str| map.class_of_label(label) == Some(id);
+            if map.labels().any(leads_to_it) {
+                assert!(map.label_of_class(id).is_some_and(leads_to_it), "{name} {id:?}");
+                with_label += 1;
+            } else {
+                assert_eq!(map.label_of_class(id), None, "{name} {id:?}");
+                without += usize::from(map.classes().allows(id));
+            }
         }
-        let label = map.label_of_class(ClassId::VOID);
-        let back = label.map(|label| map.class_of_label(label));
-        assert!(back.is_none_or(|id| id == Some(ClassId::VOID)), "{name} {label:?}");
     }
-    assert!(classes > 100, "{classes}");
-    assert_eq!(
-        without_label, 4,
-        "IDD has no static, dynamic, ground, terrain, but idd-cs-ids does"
-    );
+    assert!(with_label > 250 && without < 40, "{with_label} {without}");
     for (map, id, label) in [
         ("idd-level3", 3, Some("non-drivable fallback")),
         ("idd-level3", 2, Some("sidewalk")),

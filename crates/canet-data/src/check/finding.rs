@@ -38,7 +38,7 @@ pub enum FileOf {
 #[expect(missing_docs, reason = "Kind says what each is, and Display what the fields are")]
 pub enum What {
     MissingAnnotation,
-    MissingFrame,
+    MissingFrame { reason: String },
     UnreadableFrame { reason: String },
     UnreadableAnnotation { reason: String },
     NotANumber { reason: String },
@@ -46,6 +46,7 @@ pub enum What {
     UnknownValue { value: u8, pixels: u64 },
     UnknownLabel { label: String, hint: Option<Hint> },
     FewPoints { points: usize },
+    NotAPolygon { shape: String },
     ZeroArea,
     OutsideFrame,
     BeyondFrame { by: f64, point: usize },
@@ -92,7 +93,7 @@ impl What {
     pub fn kind(&self) -> Kind {
         match self {
             Self::MissingAnnotation => Kind::MissingAnnotation,
-            Self::MissingFrame => Kind::MissingFrame,
+            Self::MissingFrame { .. } => Kind::MissingFrame,
             Self::UnreadableFrame { .. } => Kind::UnreadableFrame,
             Self::UnreadableAnnotation { .. } => Kind::UnreadableAnnotation,
             Self::NotANumber { .. } => Kind::NotANumber,
@@ -100,6 +101,7 @@ impl What {
             Self::UnknownValue { .. } => Kind::UnknownValue,
             Self::UnknownLabel { .. } => Kind::UnknownLabel,
             Self::FewPoints { .. } => Kind::FewPoints,
+            Self::NotAPolygon { .. } => Kind::NotAPolygon,
             Self::ZeroArea => Kind::ZeroArea,
             Self::OutsideFrame => Kind::OutsideFrame,
             Self::BeyondFrame { .. } => Kind::BeyondFrame,
@@ -123,11 +125,10 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingAnnotation => write!(f, "has no annotation"),
-            Self::MissingFrame => write!(f, "has no frame"),
             Self::UnreadableFrame { reason } | Self::UnreadableAnnotation { reason } => {
                 write!(f, "cannot be used: {reason}")
             }
-            Self::NotANumber { reason } => write!(f, "{reason}"),
+            Self::MissingFrame { reason } | Self::NotANumber { reason } => write!(f, "{reason}"),
             Self::SizeMismatch { frame: (w, h), annotation: (aw, ah) } => {
                 write!(f, "is for {aw}x{ah} pixels, but its frame has {w}x{h}")
             }
@@ -139,6 +140,7 @@ impl fmt::Display for What {
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
             }
             Self::FewPoints { points } => write!(f, "has {points} points, fewer than 3"),
+            Self::NotAPolygon { shape } => write!(f, "is no polygon but a {shape}"),
             Self::ZeroArea => write!(f, "encloses nothing"),
             Self::OutsideFrame => write!(f, "lies wholly outside of the frame"),
             Self::BeyondFrame { by, point } => {

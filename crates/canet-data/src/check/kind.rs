@@ -41,6 +41,7 @@ pub enum Kind {
     UnknownValue,
     UnknownLabel,
     FewPoints,
+    NotAPolygon,
     ZeroArea,
     OutsideFrame,
     BeyondFrame,
@@ -64,7 +65,7 @@ type Row = (Kind, &'static str, Severity, &'static str, &'static str);
 use Severity::{Error, Note, Warning};
 
 #[rustfmt::skip]
-const TABLE: [Row; 24] = [
+const TABLE: [Row; 25] = [
     (Kind::MissingAnnotation, "missing-annotation", Error,
         "frames without an annotation", "label them, or move them out of the tree"),
     (Kind::MissingFrame, "missing-frame", Error,
@@ -83,6 +84,8 @@ const TABLE: [Row; 24] = [
         "labels that the label map does not know; not painted", "rename them, or add them to the map"),
     (Kind::FewPoints, "few-points", Warning,
         "objects of fewer than 3 points; not painted", "draw them again, or delete them"),
+    (Kind::NotAPolygon, "not-a-polygon", Warning,
+        "shapes such as circles and points; not painted", "draw them as polygons"),
     (Kind::ZeroArea, "zero-area", Warning,
         "outlines that enclose nothing: lines and dots",
         "delete slips of the hand; if they were traced from a mask, they are its pixels and may stay"),

@@ -22,7 +22,7 @@ pub(super) struct Pixels {
 }
 
 /// Counts the pixels of each outline, given in painter's order.
-pub(super) fn count(outlines: &[Vec<[f64; 2]>], size: (u32, u32), rule: Rule) -> Vec<Pixels> {
+pub(super) fn count(outlines: &[&[[f64; 2]]], size: (u32, u32), rule: Rule) -> Vec<Pixels> {
     let mut sheet = Mask::filled(size.0, size.1, ClassId(0));
     let mut covered = vec![0_u8; sheet.ids().len()];
     let mut counts: Vec<_> = outlines
@@ -84,6 +84,7 @@ mod tests {
             boxed(-9.0, -9.0, -4.0, -4.0), // outside
             boxed(90.0, 0.0, 94.0, 4.0),   // outside
         ];
+        let outlines: Vec<_> = outlines.iter().map(Vec::as_slice).collect();
         let counts = count(&outlines, (5, 4), Rule::Pillow6);
         let counts: Vec<_> = counts.iter().map(|c| (c.painted, c.visible)).collect();
         assert_eq!(counts, [(4, 0), (12, 9), (2, 2), (1, 1), (0, 0), (0, 0)]);
@@ -108,6 +109,7 @@ mod tests {
                 let (width, height) = (50, 40);
                 let shapes = shapes.collect();
                 let painting = Painting { width, height, background: ClassId(0), shapes };
+                let outlines: Vec<_> = outlines.iter().map(Vec::as_slice).collect();
                 let expected = painting.rasterise(rule).histogram();
                 for (pixels, id) in count(&outlines, (width, height), rule).iter().zip(1..) {
                     assert_eq!(pixels.visible, expected[id], "{rule} {round} {id}");

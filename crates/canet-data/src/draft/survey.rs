@@ -106,7 +106,7 @@ fn role_of_png(path: &Path) -> Role {
         let values = mask.histogram().into_iter().filter(|pixels| *pixels > 0).count();
         return if values <= MOST_CLASSES { Role::Values } else { Role::Unclear };
     }
-    let Ok(picture) = colors_of_png(&bytes, path) else { return Role::Unclear };
+    let Ok(picture) = colors_of_png(&bytes, path, None) else { return Role::Unclear };
     let mut colors = std::collections::BTreeSet::new();
     for pixel in picture.pixels() {
         if colors.insert(pixel.0) && colors.len() > MOST_CLASSES {

@@ -88,7 +88,7 @@ fn marks_of(path: &Path, kind: Kind) -> Option<BTreeMap<Mark, u64>> {
                     *marks.entry(Mark::Color(Rgb(color))).or_default() += pixels;
                 }
             };
-            for pixel in colors_of_png(&bytes, path).ok()?.pixels() {
+            for pixel in colors_of_png(&bytes, path, None).ok()?.pixels() {
                 match &mut run {
                     Some((color, pixels)) if *color == pixel.0 => *pixels += 1,
                     _ => note(run.replace((pixel.0, 1))),

@@ -5,6 +5,13 @@
 //! annotations of an image one after the other draws the painting. Categories are the classes of the
 //! label map by their labels, class `i` with id `i + 1`, and void after the last; `area` is that of
 //! the polygon, also where later ones cover it.
+//!
+//! Read ([`Instances`]) are the polygons of all images at once, in the order of the file, because that
+//! is the only order there is.
+
+mod read;
+
+pub use read::{Image, Instances};
 
 use canet_core::{ClassId, ClassSet, LabelMap};
 use geo::Coord;
@@ -19,7 +26,7 @@ const PAINTER_ORDER: &str = "annotations of an image cover earlier ones of it";
 struct File<'a> {
     info: Info,
     licenses: [(); 0],
-    images: &'a [Image],
+    images: &'a [ImageRecord],
     annotations: &'a [Annotation],
     categories: &'a [Category],
 }
@@ -31,7 +38,7 @@ struct Info {
 }
 
 #[derive(Serialize)]
-struct Image {
+struct ImageRecord {
     id: usize,
     file_name: String,
     width: u32,
@@ -61,7 +68,7 @@ struct Category {
 /// A file that is being gathered.
 pub(super) struct Writer {
     classes: ClassSet,
-    images: Vec<Image>,
+    images: Vec<ImageRecord>,
     annotations: Vec<Annotation>,
     categories: Vec<Category>,
 }
@@ -86,7 +93,7 @@ impl Writer {
         note: Option<&Note>,
     ) {
         let image_id = self.images.len() + 1;
-        self.images.push(Image {
+        self.images.push(ImageRecord {
             id: image_id,
             file_name: frame.to_owned(),
             width: painting.width,

@@ -44,7 +44,13 @@ fn read(format: Format, bytes: &[u8], labels: &LabelMap) -> Option<Annotation> {
     let path = Path::new("written");
     match format {
         Format::Idd | Format::Cityscapes => Some(Annotation::parse(bytes, path, labels).unwrap()),
-        Format::LabelMe | Format::Coco | Format::Cvat => None,
+        Format::LabelMe => Some(labelme::parse(bytes, path, labels).unwrap()),
+        Format::Coco => {
+            let mut images = coco::Instances::parse(bytes, path, labels).unwrap().images;
+            assert_eq!((images.len(), images[0].file_name.as_str()), (1, "a.png"));
+            Some(images.remove(0).annotation)
+        }
+        Format::Cvat => None,
     }
 }
 
@@ -70,7 +76,7 @@ fn a_painting_comes_back_bit_for_bit_and_as_the_same_mask() {
         }
         read_back += 1;
     }
-    assert_eq!(read_back, 4);
+    assert_eq!(read_back, 8);
 }
 
 #[test]

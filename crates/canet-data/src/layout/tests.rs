@@ -28,6 +28,12 @@ fn list(dataset: &str, files: &[&str]) -> Result<Vec<String>, Error> {
             .iter()
             .map(|p| format!("orphan {}", p.strip_prefix(dir.path()).unwrap().display())),
     );
+    lines.extend(
+        found
+            .gathered
+            .iter()
+            .map(|(_, p)| format!("gathered {}", p.strip_prefix(dir.path()).unwrap().display())),
+    );
     lines.extend(found.left_out.iter().map(|(name, n)| format!("left out {name} {n}")));
     Ok(lines)
 }
@@ -156,6 +162,13 @@ const TREES: &[Tree] = &[
             "LabeledApproved_full/Seq05VD_f00000_L.png",
         ],
         &["- 0001TP 006690 true", "orphan LabeledApproved_full/Seq05VD_f00000_L.png"],
+    ),
+    ("labelme", &["mine/7/a.jpg", "mine/7/a.json", "mine/8/b.jpg"], &["- 7 a true", "- 8 b false"]),
+    // Which frames a gathered file names stands in the file.
+    (
+        "coco",
+        &["images/7/a.jpg", "images/instances.json", "annotations/instances.json"],
+        &["- 7 a false", "gathered annotations/instances.json", "gathered images/instances.json"],
     ),
 ];
 

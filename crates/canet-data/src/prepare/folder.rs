@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use canet_core::atomic;
+use rayon::prelude::*;
 
-use super::record;
-use crate::Error;
+use super::ledger;
 use crate::manifest::{self, Manifest};
+use crate::{Error, shard};
 
 /// The folders that belong to this program as a whole.
-const OURS: [&str; 2] = ["images", "masks"];
+const OURS: [&str; 3] = ["images", "masks", shard::FOLDER];
 
 /// Refuses an output folder in which something of the user's could be lost: old files are removed
-/// from `images/` and `masks/`, so these must be ours and must not hold the raw data.
+/// from our folders, so these must be ours and must not hold the raw data.
 pub(super) fn check_place(raw_root: &Path, out: &Path) -> Result<(), Error> {
     let fail = |reason| Err(Error::Options { option: "out", reason });
     let raw = full(raw_root);
@@ -34,7 +36,7 @@ pub(super) fn check_place(raw_root: &Path, out: &Path) -> Result<(), Error> {
 /// Refuses an output folder that is neither empty nor a prepared one. Programs ask this before
 /// anything takes long; [`prepare`](super::prepare) asks it again.
 pub fn check_out(out: &Path) -> Result<(), Error> {
-    let ours = [record::FILE_NAME, manifest::FILE_NAME].iter().any(|n| out.join(n).exists());
+    let ours = [ledger::FILE_NAME, manifest::FILE_NAME].iter().any(|n| out.join(n).exists());
     if ours || !out.exists() {
         return Ok(());
     }
@@ -66,48 +68,61 @@ fn full(path: &Path) -> PathBuf {
     })
 }
 
-/// Takes the manifest away: from here on the folder is not whole.
+/// Takes the manifest away: from here on the folder is not whole, also after a loss of power.
 pub(super) fn remove_manifest(out: &Path) -> Result<(), Error> {
     let path = out.join(manifest::FILE_NAME);
     match fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
+        Ok(()) => Ok(atomic::sync_folder(out)?),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("remove", path)(e)),
     }
 }
 
-/// Removes what no longer belongs to the folder and writes the manifest, unless all is so already.
+/// Brings files that were written for later to the disk, and their folders.
+pub(super) fn sync(out: &Path, names: &[String]) -> Result<(), Error> {
+    names.par_iter().try_for_each(|name| atomic::sync(&out.join(name)))?;
+    let mut folders = BTreeSet::from([out.to_owned()]);
+    for name in names {
+        // A new folder is a new name in the one above it.
+        folders.extend(Path::new(name).ancestors().skip(1).map(|folder| out.join(folder)));
+    }
+    folders.iter().try_for_each(|folder| Ok(atomic::sync_folder(folder)?))
+}
+
+/// Writes the manifest, unless it is so already, and removes what no longer belongs to the folder.
 pub(super) fn finish(out: &Path, manifest: &Manifest) -> Result<(), Error> {
     let path = out.join(manifest::FILE_NAME);
     let bytes = manifest.to_json();
-    let mut belongs = BTreeSet::new();
-    for entry in manifest.splits.values().flatten() {
-        belongs.extend([out.join(&entry.image), out.join(&entry.mask)]);
+    if !fs::read(&path).is_ok_and(|old| old == bytes) {
+        atomic::write(&path, &bytes)?;
     }
-    if fs::read(&path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    remove_manifest(out)?;
+    drop(bytes);
+    let mut belongs: BTreeSet<&str> = manifest.shards.iter().map(|s| s.file.as_str()).collect();
+    let loose = manifest.splits.values().flatten().filter(|entry| entry.packed.is_none());
+    belongs.extend(loose.flat_map(|entry| [entry.image.as_str(), entry.mask.as_str()]));
     for name in OURS {
-        remove_others(&out.join(name), &belongs)?;
+        remove_others(&out.join(name), name, &belongs)?;
     }
     atomic::sweep(out)?;
-    Ok(atomic::write(&path, &bytes)?)
+    Ok(())
 }
 
-/// Removes the files below a folder that do not belong there, and folders that become empty.
-fn remove_others(folder: &Path, belongs: &BTreeSet<PathBuf>) -> Result<(), Error> {
+/// Removes the files below a folder that do not belong there, and folders that become empty. `at` is
+/// the folder as names have it.
+fn remove_others(folder: &Path, at: &str, belongs: &BTreeSet<&str>) -> Result<(), Error> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let entry = entry.map_err(Error::io("list", folder))?;
-        let path = entry.path();
+        let (path, file_name) = (entry.path(), entry.file_name());
+        let name = file_name.to_str().map(|name| format!("{at}/{name}"));
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_others(&path, belongs)?;
-            // Fails, as it should, for a folder that still holds something.
-            fs::remove_dir(&path).ok();
-        } else if !belongs.contains(&path) {
+            remove_others(&path, &name.unwrap_or_default(), belongs)?;
+        } else if !name.is_some_and(|name| belongs.contains(name.as_str())) {
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
     }
+    // Fails, as it should, for a folder that still holds something.
+    fs::remove_dir(folder).ok();
     Ok(())
 }
 
@@ -156,7 +171,7 @@ mod tests {
         let error = check_out(dir.path()).unwrap_err();
         assert!(error.to_string().contains("but holds thesis.txt"), "{error}");
         assert_eq!(error.fault(), Fault::Usage);
-        fs::write(dir.path().join(record::FILE_NAME), "{}").unwrap();
+        fs::write(dir.path().join(ledger::FILE_NAME), "{}").unwrap();
         check_out(dir.path()).unwrap();
     }
 }

@@ -1,11 +1,8 @@
 //! A frame to be worked on, and where its results go.
 
-use std::fs;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
-use serde::{Deserialize, Serialize};
-
+use super::record::Stamp;
 use crate::layout::RawFrame;
 use crate::split::Split;
 
@@ -26,32 +23,28 @@ impl<'a> Job<'a> {
         Self { frame, annotation, split, image_stamp, annotation_stamp }
     }
 
-    /// The place of its results below `images/` and `masks/`, without the extension.
+    /// The name under which the ledger knows it: without the split, if that is chosen by a seed.
     pub(super) fn key(&self) -> String {
-        format!("{}/{}/{}", self.split, self.frame.drive, self.frame.frame)
+        let RawFrame { split, drive, frame, .. } = self.frame;
+        match split {
+            Some(split) => format!("{split}/{drive}/{frame}"),
+            None => format!("{drive}/{frame}"),
+        }
     }
 
-    pub(super) fn image_name(&self) -> String {
+    /// The place of its results below `images/` and `masks/`, without the extension.
+    pub(super) fn place(&self, split: Split) -> String {
+        format!("{split}/{}/{}", self.frame.drive, self.frame.frame)
+    }
+
+    /// The frame's file if the job is in this split.
+    pub(super) fn image_name(&self, split: Split) -> String {
         let extension = self.frame.image.extension().unwrap_or_default().to_string_lossy();
-        format!("images/{}.{}", self.key(), extension.to_ascii_lowercase())
+        format!("images/{}.{}", self.place(split), extension.to_ascii_lowercase())
     }
 
-    pub(super) fn mask_name(&self) -> String {
-        format!("masks/{}.png", self.key())
-    }
-}
-
-/// By what a source file is known again without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stamp {
-    bytes: u64,
-    modified_ns: u64,
-}
-
-impl Stamp {
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
-        let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() as u64 })
+    /// The mask's file if the job is in this split.
+    pub(super) fn mask_name(&self, split: Split) -> String {
+        format!("masks/{}.png", self.place(split))
     }
 }

@@ -1,153 +1,242 @@
-//! The polygon fill of Pillow 6.2 and older, bit for bit.
+//! The polygon fills of two families of Pillow releases, bit for bit.
 //!
-//! Coordinates are truncated to pixels, and a scan line collects where the sloped edges cross it, in
+//! Coordinates are truncated to pixels, and a scan line collects where the sloped sides cross it, in
 //! single precision; the spans between crossings 1 and 2, 3 and 4, ... are painted with both ends:
 //!
 //! ```text
 //!        x0,y0
-//!         /\          row y crosses the left edge at a and the right one at b:
+//!         /\          row y crosses the left side at a and the right one at b:
 //!   y ---a##b---      paint round_up(a) ..= round_down(b)
 //!       /    \
 //! ```
 //!
-//! Three habits of this rule are faults elsewhere and kept here, because official masks have them:
-//! a row on which an edge ends counts that edge twice, except for the polygon's last row; a span
-//! whose rounded ends are the wrong way round is painted all the same; horizontal edges are painted
-//! but do not count for where the polygon begins and ends.
+//! Some habits of these rules are faults elsewhere and kept here, because official masks have them: a
+//! row on which a side ends counts that side twice, except for the polygon's last row; horizontal
+//! sides are painted on their own. Where the families differ is said at [`Family`].
 
 use canet_core::{ClassId, Mask};
 use geo::Coord;
 
-/// Paints a polygon with one class. `points` is the outline as written; it is closed here unless its
-/// last pixel is its first. What lies outside the mask is cut off, never moved.
-pub(super) fn fill_polygon(points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
-    let corners: Vec<Pixel> = points.iter().map(Pixel::truncated).collect();
-    let mut canvas = Canvas::new(mask, id);
-    let mut edges = Vec::new();
-    for (from, to) in sides(&corners) {
-        if from.y == to.y {
-            canvas.paint(from.x, from.y, to.x);
-        } else {
-            edges.push(Edge::new(from, to));
-        }
-    }
-    fill_between(edges, &mut canvas);
+use super::scan::{Canvas, Side, Sweep, ceil, floor, sides, sort};
+
+/// A family of releases with one fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Up to 6.2. A span whose rounded ends are the wrong way round is painted all the same, and
+    /// horizontal sides do not count for where the polygon ends.
+    Six,
+    /// 11.3 to 13. Such a span is not painted, horizontal sides do count, and tips are drawn out
+    /// toward the next row ([`connect_tips`]).
+    Eleven,
 }
 
-/// A pixel's place. 64 bits, so that differences of two corners cannot overflow.
+/// Fills polygons by the rule of a family; keeps its buffers.
+pub(super) struct Filler {
+    family: Family,
+    corners: Vec<Pixel>,
+    sweep: Sweep<Edge>,
+    crossings: Vec<f32>,
+    tips: Vec<Tip>,
+}
+
+impl Filler {
+    pub(super) fn new(family: Family) -> Self {
+        let (corners, crossings, tips) = (Vec::new(), Vec::new(), Vec::new());
+        Self { family, corners, sweep: Sweep::default(), crossings, tips }
+    }
+
+    /// Paints a polygon with one class. `points` is the outline as written; it is closed here unless
+    /// its last pixel is its first. What lies outside the mask is cut off, never moved.
+    pub(super) fn fill(&mut self, points: &[Coord<f64>], id: ClassId, mask: &mut Mask) {
+        let mut canvas = Canvas::new(mask, id);
+        let bottom = self.add_sides(points, &mut canvas);
+        let Self { family, sweep, crossings, tips, .. } = self;
+        sweep.rows(canvas.height(), |y, active, change| {
+            crossings.resize(active.len(), 0.0);
+            for (x, side) in crossings.iter_mut().zip(&*active) {
+                *x = side.crossing(y);
+            }
+            if *family == Family::Eleven && (change.begin || y == bottom) {
+                connect_tips(y, bottom, active, crossings, tips);
+            }
+            if change.end && y < bottom {
+                repeat_ends(y, active, crossings);
+                crossings.sort_unstable_by(f32::total_cmp);
+            } else {
+                sort(crossings, active, f32::total_cmp);
+            }
+            let mut row = canvas.row(y);
+            for span in crossings.chunks_exact(2) {
+                let (left, right) = (round_up(span[0]), round_down(span[1]));
+                if *family == Family::Six {
+                    row.paint(left.min(right), left.max(right));
+                } else {
+                    row.paint(left, right);
+                }
+            }
+        });
+    }
+
+    /// Paints the horizontal sides and adds the others; returns the polygon's last row.
+    ///
+    /// That row is cut at the height, not at the last row of the image: a side that ends just there must
+    /// still count twice if the polygon goes on below.
+    fn add_sides(&mut self, points: &[Coord<f64>], canvas: &mut Canvas) -> i32 {
+        self.corners.clear();
+        self.corners.extend(points.iter().map(Pixel::truncated));
+        let mut bottom = i32::MIN;
+        for (index, (from, to)) in sides(&self.corners).enumerate() {
+            if from.y != to.y {
+                self.sweep.add(Edge::new(index, from, to), canvas);
+            } else if (0..canvas.height()).contains(&from.y) {
+                let (left, right) = (from.x.min(to.x), from.x.max(to.x));
+                canvas.row(from.y).paint(i64::from(left), i64::from(right));
+            }
+            if from.y != to.y || self.family == Family::Eleven {
+                bottom = bottom.max(from.y).max(to.y);
+            }
+        }
+        bottom.min(canvas.height())
+    }
+}
+
+/// Adds the crossings of those sides that end on a row once more.
+fn repeat_ends(y: i32, active: &[Edge], crossings: &mut Vec<f32>) {
+    for (at, side) in active.iter().enumerate() {
+        if side.bottom == y {
+            crossings.push(crossings[at]);
+        }
+    }
+}
+
+/// A pixel's place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Pixel {
-    x: i64,
-    y: i64,
+    x: i32,
+    y: i32,
 }
 
 impl Pixel {
     /// Truncates toward zero, as C's conversion to `int` does. Beyond the range of 32 bits C leaves
     /// the result undefined; here it is the nearest value of that range.
     fn truncated(point: &Coord<f64>) -> Self {
-        Self { x: i64::from(point.x as i32), y: i64::from(point.y as i32) }
+        Self { x: point.x as i32, y: point.y as i32 }
     }
 }
 
-/// The sides of the outline, the closing one last.
-fn sides(corners: &[Pixel]) -> impl Iterator<Item = (Pixel, Pixel)> {
-    let closing = match (corners.first(), corners.last()) {
-        (Some(&first), Some(&last)) if first != last => Some((last, first)),
-        _ => None,
-    };
-    corners.windows(2).map(|pair| (pair[0], pair[1])).chain(closing)
+/// The difference of two coordinates, which may need more than their 32 bits.
+fn difference(a: i32, b: i32) -> f32 {
+    (i64::from(a) - i64::from(b)) as f32
 }
 
 /// A side that is not horizontal.
 struct Edge {
-    top: i64,
-    bottom: i64,
-    from: Pixel,
+    index: usize,
+    top: i32,
+    bottom: i32,
+    y: i32,
+    x: f32,
     slope: f32,
 }
 
-impl Edge {
-    fn new(from: Pixel, to: Pixel) -> Self {
-        Self {
-            top: from.y.min(to.y),
-            bottom: from.y.max(to.y),
-            from,
-            slope: (to.x - from.x) as f32 / (to.y - from.y) as f32,
-        }
+impl Side for Edge {
+    fn first(&self) -> i32 {
+        self.top
     }
 
-    /// Where the edge crosses a row; product and sum are rounded one by one, never fused.
-    fn crossing(&self, y: i64) -> f32 {
-        let shift = (y - self.from.y) as f32 * self.slope;
-        shift + self.from.x as f32
+    fn last(&self) -> i32 {
+        self.bottom
     }
 }
 
-/// Paints the spans between the edges, row by row. Only the edges that reach a row are looked at
-/// there, so that an outline of a million points costs no more than its length.
-fn fill_between(mut edges: Vec<Edge>, canvas: &mut Canvas) {
-    let Some(top) = edges.iter().map(|e| e.top).min() else { return };
-    let Some(bottom) = edges.iter().map(|e| e.bottom).max() else { return };
-    // The last row is cut at the height, not at the last row of the image: an edge that ends just
-    // there must still count twice if the polygon goes on below.
-    let (top, bottom) = (top.max(0), bottom.min(canvas.height));
-    edges.sort_unstable_by_key(|edge| edge.top);
-    let mut coming = edges.into_iter().peekable();
-    let mut active: Vec<Edge> = Vec::new();
-    let mut crossings: Vec<f32> = Vec::new();
-    for y in top..=bottom.min(canvas.height - 1) {
-        active.retain(|edge| edge.bottom >= y);
-        while let Some(edge) = coming.next_if(|edge| edge.top <= y) {
-            if edge.bottom >= y {
-                active.push(edge);
-            }
+impl Edge {
+    fn new(index: usize, from: Pixel, to: Pixel) -> Self {
+        Self {
+            index,
+            top: from.y.min(to.y),
+            bottom: from.y.max(to.y),
+            y: from.y,
+            x: from.x as f32,
+            slope: difference(to.x, from.x) / difference(to.y, from.y),
         }
-        crossings.clear();
-        for edge in &active {
-            let x = edge.crossing(y);
-            let ends_here = edge.bottom == y && y < bottom;
-            crossings.extend(std::iter::repeat_n(x, 1 + usize::from(ends_here)));
+    }
+
+    /// Where the side crosses a row; product and sum are rounded one by one, never fused.
+    #[inline]
+    fn crossing(&self, y: i32) -> f32 {
+        let shift = difference(y, self.y) * self.slope;
+        shift + self.x
+    }
+}
+
+/// A slanted side that begins, or ends with the polygon, on the present row.
+#[derive(Clone, Copy)]
+struct Tip {
+    /// Whether the side ends here.
+    ends: bool,
+    /// The column of the pixel that the corner rounds to.
+    column: f32,
+    /// The side's place in the outline.
+    index: usize,
+    /// The side's place among the crossings.
+    place: usize,
+    /// Where it crosses the next row on its way, which is the one above if it ends.
+    next: f32,
+}
+
+/// Moves some crossings, as the newer family does: where two slanted sides leave one corner in the
+/// same direction and both are more than a pixel further on the next row, the later side's crossing
+/// goes to the pixel before the nearer one, so that flat tips have no gaps.
+///
+/// Of the sides at a corner, the first in the outline is the one that all others are held against.
+fn connect_tips(y: i32, bottom: i32, active: &[Edge], crossings: &mut [f32], tips: &mut Vec<Tip>) {
+    tips.clear();
+    for (place, side) in active.iter().enumerate() {
+        let ends = side.bottom == y && y == bottom;
+        if side.slope != 0.0 && (side.top == y || ends) {
+            // Zero is added so that both zeros are one column.
+            let column = crossings[place].round() + 0.0;
+            let next = side.crossing(if ends { y - 1 } else { y + 1 });
+            tips.push(Tip { ends, column, index: side.index, place, next });
         }
-        crossings.sort_unstable_by(f32::total_cmp);
-        for span in crossings.chunks_exact(2) {
-            canvas.paint(round_up(span[0]), y, round_down(span[1]));
+    }
+    if tips.len() < 2 {
+        return;
+    }
+    tips.sort_unstable_by(|a, b| {
+        let columns = a.column.total_cmp(&b.column);
+        a.ends.cmp(&b.ends).then(columns).then(a.index.cmp(&b.index))
+    });
+    for corner in tips.chunk_by(|a, b| a.ends == b.ends && a.column.total_cmp(&b.column).is_eq()) {
+        for tip in &corner[1..] {
+            let x = &mut crossings[tip.place];
+            *x = connected(*x, tip.next, corner[0].next);
         }
+    }
+}
+
+/// Where a crossing goes, given where its side and another of its corner cross the next row.
+fn connected(x: f32, next: f32, other: f32) -> f32 {
+    if x > next + 1.0 && x > other + 1.0 {
+        next.max(other).round() + 1.0
+    } else if x < next - 1.0 && x < other - 1.0 {
+        next.min(other).round() - 1.0
+    } else {
+        x
     }
 }
 
 /// The nearest pixel, halves away from zero. C adds in single precision above zero and, by way of
 /// `fabs`, in double precision below.
+#[inline]
 fn round_up(x: f32) -> i64 {
-    if x >= 0.0 { (x + 0.5).floor() as i64 } else { -((f64::from(-x) + 0.5).floor() as i64) }
+    if x >= 0.0 { floor(f64::from(x + 0.5)) } else { -floor(f64::from(-x) + 0.5) }
 }
 
 /// The nearest pixel, halves toward zero; see [`round_up`].
+#[inline]
 fn round_down(x: f32) -> i64 {
-    if x >= 0.0 { (x - 0.5).ceil() as i64 } else { -((f64::from(-x) - 0.5).ceil() as i64) }
-}
-
-/// The mask being painted on, with one class.
-struct Canvas<'a> {
-    ids: &'a mut [u8],
-    width: i64,
-    height: i64,
-    id: u8,
-}
-
-impl<'a> Canvas<'a> {
-    fn new(mask: &'a mut Mask, id: ClassId) -> Self {
-        let (width, height) = (i64::from(mask.width()), i64::from(mask.height()));
-        Self { ids: mask.ids_mut(), width, height, id: id.0 }
-    }
-
-    /// Paints from one pixel to another of a row, in either order, as far as they are on the mask.
-    fn paint(&mut self, x0: i64, y: i64, x1: i64) {
-        let (left, right) = (x0.min(x1).max(0), x0.max(x1).min(self.width - 1));
-        if (0..self.height).contains(&y) && left <= right {
-            let row = y * self.width;
-            self.ids[(row + left) as usize..=(row + right) as usize].fill(self.id);
-        }
-    }
+    if x >= 0.0 { ceil(f64::from(x - 0.5)) } else { -ceil(f64::from(-x) - 0.5) }
 }
 
 #[cfg(test)]
@@ -157,7 +246,7 @@ mod tests {
     fn fill(points: &[(f64, f64)]) -> String {
         let mut mask = Mask::filled(6, 4, ClassId(0));
         let points: Vec<_> = points.iter().map(|&(x, y)| Coord { x, y }).collect();
-        fill_polygon(&points, ClassId(1), &mut mask);
+        Filler::new(Family::Six).fill(&points, ClassId(1), &mut mask);
         let row = |ids: &[u8]| ids.iter().map(|&id| if id == 1 { '#' } else { '.' }).collect();
         mask.ids().chunks(6).map(row).collect::<Vec<String>>().join("/")
     }

@@ -110,7 +110,7 @@ fn draw(
     to: &mut String,
 ) -> Option<()> {
     let path = root.join(subject.image.as_deref()?);
-    let frame = frame_file::decode(&fs::read(&path).ok()?, &path).ok()?.into_rgb8();
+    let frame = frame_file::decode(&fs::read(&path).ok()?, &path).ok()?;
     let (width, height) = (f64::from(frame.width()), f64::from(frame.height()));
     let view = view(finding, (width, height));
     let [x, y, w, h] = view;
