@@ -82,8 +82,8 @@ fn faults_of_form_refuse_the_file_and_say_where() {
         (good.replace("5.5", "null"), "at annotations[0].segmentation[0][2]: invalid type: null"),
         (good.replace("5.5", "1e999"), "at annotations[0].segmentation[0][2]: number out of range"),
         (
-            file(&vec![annotation(7, 3, TRIANGLE); 10_001].join(",")),
-            "at annotations of \"1/a.png\": has 10001",
+            file(&vec![annotation(7, 3, "[[0, 0, 6, 0, 6, 4, 0, 4]]"); 2001].join(",")),
+            "at its objects: cover the frame",
         ),
         (good.replace(", 0, 3]", ", 0]"), "at annotations[0].segmentation[0]: the last x has no y"),
         (good.replace("[[0, 0, 5.5, 0, 0, 3]]", "[0, 0, 1]"), "at annotations[0].segmentation[0]"),
