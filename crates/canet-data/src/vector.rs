@@ -131,7 +131,7 @@ fn paint(mask: &Mask, options: &Options) -> (Painting, bool) {
     let points = |shapes: &[Shape]| shapes.iter().map(|shape| shape.points.len()).sum::<usize>();
     let (mut painting, keeps_stairs) = exact_painting(mask, &components, &regions, options);
     if options.simplify > 0.0 {
-        let shapes = simplified_shapes(&components, &regions, options);
+        let shapes = near_shapes(mask, &components, &regions, options);
         if points(&shapes) < points(&painting.shapes) {
             painting.shapes = shapes;
         }
@@ -168,7 +168,41 @@ fn exact_painting(
     (painting(corners), true)
 }
 
-fn simplified_shapes(components: &Components, regions: &[Region], options: &Options) -> Vec<Shape> {
+/// Simplified polygons that are near the mask everywhere. Where lines meet at sharp tips, rules that
+/// paint pixels of the outline itself can leave one uncovered, which then shows what lies far below;
+/// a component that this happens to keeps its full outline.
+fn near_shapes(
+    mask: &Mask,
+    components: &Components,
+    regions: &[Region],
+    options: &Options,
+) -> Vec<Shape> {
+    let reach = options.simplify.ceil() as u32 + 1;
+    let mut in_full = vec![false; components.list.len()];
+    loop {
+        let shapes = simplified_shapes(components, regions, options, &in_full);
+        let (width, height) = (mask.width(), mask.height());
+        let painting = Painting { width, height, background: options.background, shapes };
+        let painted = painting.rasterise(options.rule);
+        let mut has_grown = false;
+        for at in deviation::strangers(mask, &painted, reach) {
+            let in_full = &mut in_full[components.labels[at] as usize];
+            has_grown |= !*in_full;
+            *in_full = true;
+        }
+        if !has_grown {
+            return painting.shapes;
+        }
+    }
+}
+
+/// The simplified polygons of all regions, with the full ones of those that need them.
+fn simplified_shapes(
+    components: &Components,
+    regions: &[Region],
+    options: &Options,
+    in_full: &[bool],
+) -> Vec<Shape> {
     // What is not painted is below everything.
     let mut order = vec![0; components.list.len()];
     for (place, region) in (1..).zip(regions) {
@@ -184,9 +218,9 @@ fn simplified_shapes(components: &Components, regions: &[Region], options: &Opti
         if spots.len() >= 3 {
             shapes.push(Shape { class, points: place::simplified(&spots, options.rule, size) });
         }
-        // What is thinner than the tolerance keeps its full outline. That comes on top, since the
-        // neighbours' lines may lie apart where only the simplified one joins them.
-        if has_collapsed(&spots, region.area) {
+        // What is thinner than the tolerance keeps its full outline, too. That comes on top, since
+        // the neighbours' lines may lie apart where only the simplified one joins them.
+        if in_full[region.label as usize] || has_collapsed(&spots, region.area) {
             shapes.push(Shape {
                 class,
                 points: place::outline(&corners(&region.nodes), options.rule),

@@ -65,6 +65,27 @@ impl Deviation {
     }
 }
 
+/// The places of painted pixels whose class the mask does not have within `reach` pixels.
+pub(super) fn strangers<'a>(
+    mask: &'a Mask,
+    painted: &'a Mask,
+    reach: u32,
+) -> impl Iterator<Item = usize> + 'a {
+    let (width, height) = (mask.width() as usize, mask.height() as usize);
+    let reach = reach as usize;
+    let is_near = move |at: usize, id: u8| {
+        let (x, y) = (at % width, at / width);
+        let columns = x.saturating_sub(reach)..(x + reach + 1).min(width);
+        let mut rows = y.saturating_sub(reach)..(y + reach + 1).min(height);
+        rows.any(|row| {
+            mask.ids()[row * width + columns.start..row * width + columns.end].contains(&id)
+        })
+    };
+    let pixels = mask.ids().iter().zip(painted.ids()).enumerate();
+    let changed = pixels.filter(|(_, (was, is))| was != is);
+    changed.filter(move |(at, (_, is))| !is_near(*at, **is)).map(|(at, _)| at)
+}
+
 /// The distance to the nearest pixel of a class that the mask has, searched square by square.
 fn distance(mask: &Mask, (x, y): (i64, i64), id: u8) -> u32 {
     let (width, height) = (i64::from(mask.width()), i64::from(mask.height()));
@@ -84,6 +105,15 @@ fn distance(mask: &Mask, (x, y): (i64, i64), id: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strangers_are_far_from_their_like() {
+        let was = Mask::from_ids(5, 1, vec![1, 1, 2, 2, 2]);
+        let is = Mask::from_ids(5, 1, vec![2, 2, 2, 7, 1]);
+        for (reach, expected) in [(1, &[0, 3, 4][..]), (2, &[3, 4]), (3, &[3])] {
+            assert_eq!(strangers(&was, &is, reach).collect::<Vec<_>>(), expected, "{reach}");
+        }
+    }
 
     #[test]
     fn shifts_are_measured_in_squares() {

@@ -15,8 +15,7 @@
 //!
 //! Rules that paint the outline itself need corners *inside* of pixels, on one of the two sides. It
 //! is that of the component which is painted later: the earlier one then reaches under it, and what
-//! the two lines between corners cover joins up. Single pixels may still stay uncovered and show the
-//! background (seen with `pillow-11` on real masks, at tips); the deviation, which is measured, tells.
+//! the two lines between corners cover joins up. Where that is not enough, `near_shapes` sees it.
 
 use super::components::OUTSIDE;
 use super::outline::{Node, Way};
