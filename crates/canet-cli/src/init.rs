@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use canet_data::draft::{DraftOptions, Drafted, draft};
 
-/// What belongs to `--init`.
+/// What belongs to `--init`. It is no group of its own: clap would name it as that of `canet check`.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(crate) struct Args {
     /// Draft a data set file and a label map from what lies in DIR, instead of checking it
     #[arg(long, conflicts_with_all = ["dataset", "labels", "json", "html", "strict"])]

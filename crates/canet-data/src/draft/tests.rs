@@ -27,7 +27,8 @@ fn tree(files: &[(&str, Holds)]) -> tempfile::TempDir {
         match holds {
             // More colours than any label image has.
             Photo => {
-                RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 7])).save(path).unwrap();
+                let photo = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 7]));
+                photo.save(path).unwrap();
             }
             Values(values) => {
                 let classes = LabelMap::builtin("idd-level3").unwrap().classes().clone();
