@@ -25,6 +25,7 @@ use canet_core::atomic;
 use crate::Error;
 use crate::dataset_spec::DatasetSpec;
 use crate::layout;
+use crate::pattern::Pattern;
 use crate::split::Split;
 
 use guess::Guess;
@@ -91,8 +92,7 @@ pub fn draft(root: &Path, options: &DraftOptions) -> Result<Drafted, Error> {
         let all = tally.unreadable.len();
         guess.notes.push(format!("{all} annotations cannot be read, such as {}", first.display()));
     }
-    let usual = usual_map(&guess)?;
-    let classes = classes::classes(&tally, usual.as_deref())?;
+    let classes = classes::classes(&tally, &usual_maps(&guess)?)?;
     atomic::write(&label_map, text::label_map(&classes, &tally).as_bytes())?;
     atomic::write(&dataset, text::dataset(root, &guess, LABEL_FILE).as_bytes())?;
 
@@ -118,20 +118,19 @@ fn place(root: &Path, file: &[String]) -> PathBuf {
     file.iter().fold(root.to_owned(), |path, part| path.join(part))
 }
 
-/// The label map of a known data set that is laid out like this.
-fn usual_map(guess: &Guess) -> Result<Option<String>, Error> {
-    for name in DatasetSpec::builtin_names() {
-        let spec = DatasetSpec::builtin(name)?;
-        let all = |patterns: &[crate::pattern::Pattern], ours: &[String]| {
-            ours.iter().all(|pattern| patterns.iter().any(|known| known.as_str() == pattern))
-        };
-        if all(&spec.layout.images, &guess.images)
-            && all(&spec.layout.annotations, &guess.annotations)
-        {
-            return Ok(Some(spec.label_map));
-        }
-    }
-    Ok(None)
+/// The label maps of the known data sets, and whether each is laid out like this.
+fn usual_maps(guess: &Guess) -> Result<Vec<(String, bool)>, Error> {
+    let alike = |patterns: &[Pattern], ours: &[String]| {
+        ours.iter().all(|pattern| patterns.iter().any(|known| known.as_str() == pattern))
+    };
+    DatasetSpec::builtin_names()
+        .map(|name| {
+            let DatasetSpec { label_map, layout, .. } = DatasetSpec::builtin(name)?;
+            let fits = alike(&layout.images, &guess.images)
+                && alike(&layout.annotations, &guess.annotations);
+            Ok((label_map, fits))
+        })
+        .collect()
 }
 
 fn nothing_found(root: &Path, files: &[Vec<String>], roles: &[Option<Role>]) -> Error {

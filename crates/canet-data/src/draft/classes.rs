@@ -28,9 +28,9 @@ pub(super) struct Sorted {
     pub(super) nearest: Option<(&'static str, usize)>,
 }
 
-/// Sorts marks into classes. `usual` is the map of a known data set of the same layout; numbers mean
-/// nothing without one.
-pub(super) fn classes(tally: &Tally, usual: Option<&str>) -> Result<Sorted, Error> {
+/// Sorts marks into classes. `usual` are the maps of the known data sets, and whether each data set
+/// is laid out like this one; numbers mean nothing without such a one.
+pub(super) fn classes(tally: &Tally, usual: &[(String, bool)]) -> Result<Sorted, Error> {
     let nearest = nearest(tally, usual)?;
     let map = nearest.map(|(name, _)| LabelMap::builtin(name)).transpose()?;
     let mut by_class: BTreeMap<ClassId, Vec<(Mark, Count)>> = BTreeMap::new();
@@ -117,22 +117,27 @@ fn class_of(mark: &Mark, map: &LabelMap) -> Option<ClassId> {
 }
 
 /// The known map that fits best: that of a data set of the same layout, if it knows all; for names
-/// and colours otherwise the one that knows the most, at least half. Of equals, the one that knows
-/// nothing besides.
-fn nearest(tally: &Tally, usual: Option<&str>) -> Result<Option<(&'static str, usize)>, Error> {
+/// and colours otherwise the one that knows the most, at least half. Of equals the usual map of a data
+/// set, and of these the one that tells the most classes apart.
+fn nearest(
+    tally: &Tally,
+    usual: &[(String, bool)],
+) -> Result<Option<(&'static str, usize)>, Error> {
     let of_values = tally.marks.keys().any(|mark| matches!(mark, Mark::Value(_)));
     let mut best = None;
     for name in LabelMap::builtin_names() {
         let map = LabelMap::builtin(name)?;
-        let known = tally.marks.keys().filter(|mark| class_of(mark, &map).is_some()).count();
-        let is_usual = usual == Some(name);
-        let fits = match (of_values, is_usual) {
+        let ids: Vec<_> = tally.marks.keys().filter_map(|mark| class_of(mark, &map)).collect();
+        let known = ids.len();
+        let classes = ids.into_iter().collect::<BTreeSet<_>>().len();
+        let is_usual = usual.iter().any(|(map, _)| map == name);
+        let is_usual_here = usual.iter().any(|(map, fits)| *fits && map == name);
+        let fits = match (of_values, is_usual_here) {
             (true, true) => known == tally.marks.len(),
             (true, false) => false,
             (false, _) => known * 2 >= tally.marks.len() && known > 0,
         };
-        let rank =
-            (known, is_usual, std::cmp::Reverse(map.labels().count() + map.colors().count()));
+        let rank = (known, is_usual_here, is_usual, classes);
         if fits && best.as_ref().is_none_or(|(other, _)| rank > *other) {
             best = Some((rank, (name, known)));
         }

@@ -9,6 +9,9 @@ const POLYGONS: &str = r#"{"imgHeight": 2, "imgWidth": 4, "objects": [
     {"label": "cargroup", "polygon": [[0, 0], [3, 0], [3, 1]]},
     {"label": "cow \"on\" road\n", "polygon": [[0, 0], [3, 0], [3, 1]]}]}"#;
 
+const LABELME: &str = r#"{"version": "5.4.1", "imagePath": "1.jpg", "imageHeight": 2, "imageWidth": 4,
+    "shapes": [{"label": "cow", "points": [[0, 0], [3, 0], [3, 1]], "shape_type": "polygon"}]}"#;
+
 /// What a file of a tree holds.
 #[derive(Clone, Copy)]
 enum Holds {
@@ -157,6 +160,17 @@ const CASES: &[Case] = &[
         2,
     ),
     (
+        "LabelMe beside the frames",
+        &[
+            ("x/1.jpg", Photo),
+            ("y/2.jpg", Photo),
+            ("x/1.json", Text(LABELME)),
+            ("y/2.json", Text(LABELME)),
+        ],
+        ["labelme", "{drive}/{frame}.{image}", "{drive}/{frame}.json"],
+        2,
+    ),
+    (
         "all in one folder",
         &[("a.jpg", Photo), ("b.jpg", Photo), ("a_mask.png", OWN), ("b_mask.png", OWN)],
         ["color-images", "{frame}.{image}", "{frame}_mask.png"],
@@ -213,9 +227,38 @@ fn splits_lists_and_what_nobody_knows_are_told() {
     assert_eq!(spec.layout.split_lists[&Split::Val], "v/ImageSets/Segmentation/val.txt");
     assert_eq!((voc.left_out["in no list"], voc.nearest), (1, Some("voc-21")));
 
-    let (flat, spec, _) = of(6);
+    let (cows, _, _) = of(6);
+    assert_eq!(cows.classes, ["cow"]);
+
+    let (flat, spec, _) = of(7);
     assert!(spec.layout.independent_frames);
     assert!(flat.notes.iter().any(|note| note.starts_with("GUESS: nothing tells drives apart")));
+}
+
+/// Many maps know IDD's labels; where the tree is IDD's, or nobody's, it is the scored one that is meant.
+#[test]
+fn of_maps_that_know_the_same_labels_the_usual_one_is_taken() {
+    const IDD: &str = r#"{"imgHeight": 2, "imgWidth": 4, "objects": [
+        {"label": "autorickshaw", "polygon": [[0, 0], [3, 0], [3, 1]]},
+        {"label": "vehicle fallback", "polygon": [[0, 0], [3, 0], [3, 1]]},
+        {"label": "truck", "polygon": [[0, 0], [3, 0], [3, 1]]},
+        {"label": "bus", "polygon": [[0, 0], [3, 0], [3, 1]]}]}"#;
+    const CITY: &str = r#"{"imgHeight": 2, "imgWidth": 4, "objects": [
+        {"label": "truck", "polygon": [[0, 0], [3, 0], [3, 1]]},
+        {"label": "terrain", "polygon": [[0, 0], [3, 0], [3, 1]]}]}"#;
+    let tree = |text, frame: &'static str, json: &'static str| {
+        let files = ["a", "b"].map(|drive| {
+            let name = |pattern: &str| pattern.replace('D', drive).leak() as &'static str;
+            [(name(frame), Photo), (name(json), Text(text))]
+        });
+        drafted(&files.concat()).0.nearest
+    };
+    let official =
+        ("leftImg8bit/train/D/D_leftImg8bit.png", "gtFine/train/D/D_gtFine_polygons.json");
+    assert_eq!(tree(IDD, official.0, official.1), Some("idd-level3"));
+    assert_eq!(tree(CITY, official.0, official.1), Some("cityscapes-19"));
+    assert_eq!(tree(IDD, "photos/D/1.jpg", "labels/D/1.json"), Some("idd-level3"));
+    assert_eq!(tree(IDD, "images/D/1.jpg", "masks/D/1.json"), Some("assignment-21"));
 }
 
 #[test]
@@ -231,7 +274,7 @@ fn values_without_a_known_layout_stay_numbers() {
 
 #[test]
 fn files_are_not_overwritten_and_foreign_trees_are_refused() {
-    let raw = tree(CASES[6].1);
+    let raw = tree(CASES[7].1);
     let out = tempfile::tempdir().unwrap();
     let mut options = DraftOptions { out: out.path().to_owned(), force: false };
     let first = draft(raw.path(), &options).unwrap();
