@@ -5,9 +5,10 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use canet_core::{MAX_DECODED_BYTES, MAX_SIDE, atomic};
+use canet_core::atomic;
+use canet_data::frame_file;
 use canet_model::{Segmentation, Segmenter, parse_device, picture};
-use image::{ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
+use image::{ImageFormat, RgbImage};
 
 use crate::exit::Failure;
 use crate::jobs::{self, Job, SUFFIXES};
@@ -57,14 +58,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for (job, number) in jobs.iter().zip(1..) {
         let name = format!("{number}/{} {}", jobs.len(), job.frame.display());
         let bytes = fs::read(&job.frame).map_err(canet_core::Error::io("read", &job.frame))?;
-        match decode(&bytes) {
+        match frame_file::decode(&bytes, &job.frame) {
             Ok(frame) => {
                 let segmentation = segmenter.segment(&frame).with_context(|| name.clone())?;
                 write(job, &frame, &segmentation, args.opacity)?;
                 tracing::info!("{name}: {}", summary(&segmentation));
             }
             Err(error) => {
-                tracing::error!("{name}: is not a readable frame: {error}");
+                tracing::error!("{name}: {}", error.reason());
                 broken += 1;
             }
         }
@@ -82,16 +83,6 @@ fn check_out(out: &Path) -> Result<()> {
         bail!(Failure::usage(format!("--out needs a folder, but {} is a file", path.display())));
     }
     Ok(())
-}
-
-/// Decodes a frame by its content, whatever its name says.
-fn decode(bytes: &[u8]) -> ImageResult<RgbImage> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    Ok(reader.decode()?.into_rgb8())
 }
 
 fn write(job: &Job, frame: &RgbImage, segmentation: &Segmentation, opacity: f32) -> Result<()> {

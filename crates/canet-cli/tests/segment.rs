@@ -140,7 +140,7 @@ fn broken_frames_are_reported_and_the_rest_goes_on() {
     fs::write(world.file("frames/empty.jpg"), "").unwrap();
     let output = world.segment(&["--out", "out", "frames"]);
     expect(&output, 3, "2 of 4 frames could not be segmented");
-    expect(&output, 3, "cut.png: is not a readable frame");
+    expect(&output, 3, "cut.png: is no readable JPEG or PNG");
     assert_eq!(world.tree("out").len(), 6);
 }
 

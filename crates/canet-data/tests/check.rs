@@ -146,6 +146,19 @@ fn objects_are_found_at_their_place() {
     assert_eq!((*objects, hint.as_ref().unwrap().to_string().as_str()), (1, "is \"car\" meant?"));
 }
 
+/// What preparation refuses as a whole is no sound file here either.
+#[test]
+fn objects_that_would_paint_for_minutes_are_an_error() {
+    for (objects, expected) in [(1_900, vec![]), (2_100, vec!["unreadable-annotation error"])] {
+        let crowd = vec![object("road", ROAD, ""); objects].join(", ");
+        let dir = tree_of(&[(crowd, Vec::new())]);
+        let report = run(dir.path(), "assignment", "idd-level3");
+        let told: Vec<_> = told(&report, 0);
+        let errors: Vec<_> = told.iter().filter(|line| line.contains(" error")).collect();
+        assert_eq!(errors, expected, "{objects}");
+    }
+}
+
 /// Frames and files as wholes: each with what is found of it.
 #[test]
 fn frames_are_found() {

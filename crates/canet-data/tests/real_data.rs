@@ -85,7 +85,9 @@ fn real_data_full_annotation_is_checked() {
     let name = "frame0029_gtFine_polygons.json";
     let json = std::fs::read(shared_data().join("idd-polygon-sample").join(name)).unwrap();
     let folders = ["gtFine/train/1", "leftImg8bit/train/1"].map(|folder| dir.path().join(folder));
-    folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    for folder in &folders {
+        std::fs::create_dir_all(folder).unwrap();
+    }
     std::fs::write(folders[0].join(name), &json).unwrap();
     let frame = image::GrayImage::from_fn(1920, 1080, |x, y| [(x / 10 + y / 20) as u8].into());
     frame.save(folders[1].join("frame0029_leftImg8bit.png")).unwrap();

@@ -121,7 +121,7 @@ fn read(path: &Path, how: &How, subject: &mut Subject, notes: &mut Notes) {
         }
     };
     match how.kind {
-        AnnotationKind::Polygons => polygons::document(&bytes, how, subject, notes),
+        AnnotationKind::Polygons => polygons::document(&bytes, path, how, subject, notes),
         AnnotationKind::LabelMe => polygons::labelme(&bytes, path, how, subject, notes),
         // The frame's part of a gathered file was found before; this frame has none.
         AnnotationKind::Coco => notes.file("", What::MissingAnnotation),

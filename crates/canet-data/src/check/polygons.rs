@@ -22,7 +22,14 @@ struct Painted {
 }
 
 /// Looks at a file of IDD's form.
-pub(super) fn document(bytes: &[u8], how: &How, subject: &mut Subject, notes: &mut Notes) {
+pub(super) fn document(
+    bytes: &[u8],
+    path: &Path,
+    how: &How,
+    subject: &mut Subject,
+    notes: &mut Notes,
+) {
+    let first = notes.findings.len();
     let document = match Document::parse(bytes) {
         Ok(document) => document,
         Err((pointer, what)) => return notes.file(&pointer, what),
@@ -33,6 +40,13 @@ pub(super) fn document(bytes: &[u8], how: &How, subject: &mut Subject, notes: &m
         painted.extend(look_at(index, object, document.size(), how.labels, notes));
     }
     subject.objects = Some(document.objects.iter().filter(|object| !object.deleted).count());
+    // Preparation may refuse what looks sound one by one, such as objects that paint for minutes.
+    if notes.findings[first..].iter().all(|finding| finding.severity != Severity::Error)
+        && let Err(error) = Annotation::parse(bytes, path, how.labels)
+    {
+        let reason = error.reason();
+        return notes.file("", What::UnreadableAnnotation { reason });
+    }
     paint(&painted, "/objects", document.size(), how, subject, notes);
 }
 
