@@ -167,8 +167,12 @@ pub(crate) fn shortened(text: String) -> String {
     }
 }
 
-/// Parses JSON; an error says where in it.
+/// Parses JSON; an error says where in it. That takes as long as the parsing itself, so it is only
+/// asked of files that are refused.
 pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8], path: &Path) -> Result<T, Error> {
+    if let Ok(raw) = serde_json::from_slice(bytes) {
+        return Ok(raw);
+    }
     let fail = |at: String, reason: String| Error::Annotation {
         path: path.into(),
         at: shortened(at),

@@ -40,6 +40,11 @@ impl Filler {
         let width = i64::from(canvas.width());
         sweep.rows(canvas.height(), |y, active, _| {
             let mut row = canvas.row(y);
+            // Most rows of most polygons.
+            if let [a, b] = &*active {
+                let (a, b) = (a.column(y, width), b.column(y, width));
+                return row.paint(a.min(b), a.max(b) - 1);
+            }
             columns.resize(active.len(), 0);
             for (column, side) in columns.iter_mut().zip(&*active) {
                 *column = side.column(y, width);

@@ -37,13 +37,19 @@ impl Filler {
         }
         sweep.rows(canvas.height(), |y, active, _| {
             let mut row = canvas.row(y);
+            let mut paint = |from: f64, to: f64| row.paint(ceil(from - 0.5), floor(to + 0.5));
+            // Most rows of most polygons.
+            if let [a, b] = &*active {
+                let (a, b) = (a.crossing(y), b.crossing(y));
+                return paint(a.min(b), a.max(b));
+            }
             crossings.resize(active.len(), 0.0);
             for (x, side) in crossings.iter_mut().zip(&*active) {
                 *x = side.crossing(y);
             }
             sort(crossings, active, f64::total_cmp);
             for span in crossings.chunks_exact(2) {
-                row.paint(ceil(span[0] - 0.5), floor(span[1] + 0.5));
+                paint(span[0], span[1]);
             }
         });
     }

@@ -17,7 +17,7 @@
 use canet_core::{ClassId, Mask};
 use geo::Coord;
 
-use super::scan::{Canvas, Side, Sweep, ceil, floor, sides, sort};
+use super::scan::{Canvas, Row, Side, Sweep, ceil, floor, sides, sort};
 
 /// A family of releases with one fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,18 @@ pub(super) enum Family {
     /// 11.3 to 13. Such a span is not painted, horizontal sides do count, and tips are drawn out
     /// toward the next row ([`connect_tips`]).
     Eleven,
+}
+
+impl Family {
+    /// Paints between two crossings.
+    #[inline]
+    fn paint(self, from: f32, to: f32, row: &mut Row) {
+        let (left, right) = (round_up(from), round_down(to));
+        match self {
+            Self::Six => row.paint(left.min(right), left.max(right)),
+            Self::Eleven => row.paint(left, right),
+        }
+    }
 }
 
 /// Fills polygons by the rule of a family; keeps its buffers.
@@ -52,27 +64,29 @@ impl Filler {
         let bottom = self.add_sides(points, &mut canvas);
         let Self { family, sweep, crossings, tips, .. } = self;
         sweep.rows(canvas.height(), |y, active, change| {
+            let mut row = canvas.row(y);
+            let has_tips = *family == Family::Eleven && (change.begin || y == bottom);
+            let repeats = change.end && y < bottom;
+            // Most rows of most polygons.
+            if let ([a, b], false, false) = (&*active, has_tips, repeats) {
+                let (a, b) = (a.crossing(y), b.crossing(y));
+                return family.paint(a.min(b), a.max(b), &mut row);
+            }
             crossings.resize(active.len(), 0.0);
             for (x, side) in crossings.iter_mut().zip(&*active) {
                 *x = side.crossing(y);
             }
-            if *family == Family::Eleven && (change.begin || y == bottom) {
+            if has_tips {
                 connect_tips(y, bottom, active, crossings, tips);
             }
-            if change.end && y < bottom {
+            if repeats {
                 repeat_ends(y, active, crossings);
-                crossings.sort_unstable_by(f32::total_cmp);
+                sort(crossings, &mut [(); 0], f32::total_cmp);
             } else {
                 sort(crossings, active, f32::total_cmp);
             }
-            let mut row = canvas.row(y);
             for span in crossings.chunks_exact(2) {
-                let (left, right) = (round_up(span[0]), round_down(span[1]));
-                if *family == Family::Six {
-                    row.paint(left.min(right), left.max(right));
-                } else {
-                    row.paint(left, right);
-                }
+                family.paint(span[0], span[1], &mut row);
             }
         });
     }
@@ -195,7 +209,7 @@ fn connect_tips(y: i32, bottom: i32, active: &[Edge], crossings: &mut [f32], tip
         let ends = side.bottom == y && y == bottom;
         if side.slope != 0.0 && (side.top == y || ends) {
             // Zero is added so that both zeros are one column.
-            let column = crossings[place].round() + 0.0;
+            let column = rounded(crossings[place]) + 0.0;
             let next = side.crossing(if ends { y - 1 } else { y + 1 });
             tips.push(Tip { ends, column, index: side.index, place, next });
         }
@@ -218,12 +232,19 @@ fn connect_tips(y: i32, bottom: i32, active: &[Edge], crossings: &mut [f32], tip
 /// Where a crossing goes, given where its side and another of its corner cross the next row.
 fn connected(x: f32, next: f32, other: f32) -> f32 {
     if x > next + 1.0 && x > other + 1.0 {
-        next.max(other).round() + 1.0
+        rounded(next.max(other)) + 1.0
     } else if x < next - 1.0 && x < other - 1.0 {
-        next.min(other).round() - 1.0
+        rounded(next.min(other)) - 1.0
     } else {
         x
     }
+}
+
+/// The nearest whole number, halves away from zero. In double precision the half is added exactly.
+#[inline]
+fn rounded(x: f32) -> f32 {
+    let up = floor(f64::from(x.abs()) + 0.5) as f32;
+    up.copysign(x)
 }
 
 /// The nearest pixel, halves away from zero. C adds in single precision above zero and, by way of
@@ -292,6 +313,17 @@ mod tests {
             ),
         ] {
             assert_eq!(fill(points), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_those_of_the_library() {
+        for bits in (0..u32::MAX).step_by(65_537) {
+            let x = f32::from_bits(bits);
+            // Crossings are finite and within the squares of 32 bits.
+            if x.abs() < 1e18 {
+                assert_eq!(rounded(x).to_bits(), x.round().to_bits(), "{x}");
+            }
         }
     }
 

@@ -140,7 +140,7 @@ impl<S: Side> Sweep<S> {
 }
 
 /// Sorts the crossings of a row, and their sides with them: on the next row all are in order already,
-/// but where sides cross or begin.
+/// but where sides cross or begin. Crossings beyond the last side move no side.
 #[inline]
 pub(super) fn sort<T: Copy + PartialOrd, S>(
     crossings: &mut [T],
@@ -155,25 +155,46 @@ pub(super) fn sort<T: Copy + PartialOrd, S>(
         let mut at = end;
         while at > 0 && crossings[at - 1] > crossings[at] {
             crossings.swap(at - 1, at);
-            sides.swap(at - 1, at);
+            if at < sides.len() {
+                sides.swap(at - 1, at);
+            }
             at -= 1;
         }
     }
 }
 
-/// The greatest whole number not above a crossing. The processor's own rounding is not in the oldest
-/// instruction set, and calling a function for it takes longer than all else about a crossing.
+/// Added to a number of less than 2^51, this leaves the nearest whole number in the last bits.
+const WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+const MOST: f64 = (1_u64 << 51) as f64;
+
+/// The nearest whole number, as an integer and as a float. The processor's own rounding is not in
+/// the oldest instruction set, and Rust's conversion looks for what does not fit.
+#[inline]
+fn nearest(x: f64) -> (i64, f64) {
+    let shifted = x + WHOLE;
+    (shifted.to_bits().wrapping_sub(WHOLE.to_bits()).cast_signed(), shifted - WHOLE)
+}
+
+/// The greatest whole number not above a crossing.
 #[inline]
 pub(super) fn floor(x: f64) -> i64 {
-    let whole = x as i64;
-    whole.wrapping_sub(i64::from(whole as f64 > x))
+    if x.abs() < MOST {
+        let (whole, as_float) = nearest(x);
+        whole - i64::from(as_float > x)
+    } else {
+        x.floor() as i64
+    }
 }
 
 /// The least whole number not below a crossing.
 #[inline]
 pub(super) fn ceil(x: f64) -> i64 {
-    let whole = x as i64;
-    whole.wrapping_add(i64::from((whole as f64) < x))
+    if x.abs() < MOST {
+        let (whole, as_float) = nearest(x);
+        whole + i64::from(as_float < x)
+    } else {
+        x.ceil() as i64
+    }
 }
 
 /// The first row whose centre is not above `y`: the least `row` with `row + 0.5 >= y`.
@@ -186,3 +207,20 @@ pub(super) fn first_centre(y: f64) -> i32 {
 
 /// A corner as written, for rules that do not round corners.
 pub(super) type Point = Coord<f64>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crossings_are_rounded_as_the_library_does() {
+        let mut values = vec![f64::NAN, f64::INFINITY, 1e300, 0.0, f64::MIN_POSITIVE, 0.1, 0.9];
+        for power in 0..62 {
+            let near = (1_u64 << power) as f64;
+            values.extend([near, near - 0.5, near + 0.5, near.next_down(), near.next_up()]);
+        }
+        for x in values.into_iter().flat_map(|x| [x, -x]) {
+            assert_eq!((floor(x), ceil(x)), (x.floor() as i64, x.ceil() as i64), "{x}");
+        }
+    }
+}
