@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use super::{Rule, rasterise};
 use crate::annotation::Annotation;
 use crate::findings::Finding;
+use crate::vector::export::REPORT_FILE;
 use crate::{Error, Fault};
 
 /// How many files are read at once, so that what came of them is told soon and in order.
@@ -98,7 +99,9 @@ fn annotations_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
             let entry = entry.map_err(Error::io("list", &folder))?;
-            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            let name = entry.file_name();
+            // What `vectorise` tells of its files is none of them.
+            if name.as_encoded_bytes().starts_with(b".") || name == REPORT_FILE {
                 continue;
             }
             let (path, kind) =
@@ -181,6 +184,7 @@ mod tests {
             (".hidden/3.json", ROAD),
             ("b/._1.json", ROAD),
             ("b/notes.txt", ROAD),
+            ("vectorise.json", "{}"),
         ] {
             atomic::write(&input.join(name), text.as_bytes()).unwrap();
         }
