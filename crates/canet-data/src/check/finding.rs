@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::kind::{Kind, Severity};
-use super::text::amount;
 use crate::findings::Hint;
 
 /// A finding of the label check.
@@ -184,4 +183,9 @@ impl What {
             _ => Ok(()),
         }
     }
+}
+
+/// `1 frame`, `2 frames`.
+pub(super) fn amount(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -11,9 +11,9 @@ mod picture;
 use std::fmt::Write;
 use std::path::Path;
 
+use super::finding::amount;
 use super::kind::Severity;
 use super::report::Report;
-use super::text::amount;
 use escape::text;
 
 /// How many findings of a kind, and how many unknown labels, the page lists; the JSON file has all.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::finding::Finding;
+use super::finding::{Finding, amount};
 use super::kind::{Kind, Severity};
 use super::report::Report;
 
@@ -36,11 +36,6 @@ pub fn summary(report: &Report) -> String {
     figures(report, &mut text);
     writeln!(text, "\nnext: {}", next(report)).ok();
     text
-}
-
-/// `1 frame`, `2 frames`.
-pub(super) fn amount(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A finding with its place, on one line.

@@ -14,6 +14,9 @@
 //! row on which a side ends counts that side twice, except for the polygon's last row; horizontal
 //! sides are painted on their own. Where the families differ is said at [`Family`].
 
+#[cfg(test)]
+mod tests;
+
 use canet_core::{ClassId, Mask};
 use geo::Coord;
 
@@ -65,12 +68,18 @@ impl Filler {
         let Self { family, sweep, crossings, tips, .. } = self;
         sweep.rows(canvas.height(), |y, active, change| {
             let mut row = canvas.row(y);
-            let has_tips = *family == Family::Eleven && (change.begin || y == bottom);
+            let has_tips = *family == Family::Eleven
+                && (change.begin || y == bottom)
+                && active.iter().filter(|side| side.is_tip(y, bottom)).count() > 1;
             let repeats = change.end && y < bottom;
-            // Most rows of most polygons.
-            if let ([a, b], false, false) = (&*active, has_tips, repeats) {
-                let (a, b) = (a.crossing(y), b.crossing(y));
-                return family.paint(a.min(b), a.max(b), &mut row);
+            // Most rows of most polygons have two sides, or three where one follows another.
+            if active.len() <= FEW / 2 && !has_tips {
+                let mut few = [0.0; FEW];
+                let crossings = few_crossings(y, repeats, active, &mut few);
+                for span in crossings.chunks_exact(2) {
+                    family.paint(span[0], span[1], &mut row);
+                }
+                return;
             }
             crossings.resize(active.len(), 0.0);
             for (x, side) in crossings.iter_mut().zip(&*active) {
@@ -112,6 +121,29 @@ impl Filler {
         }
         bottom.min(canvas.height())
     }
+}
+
+/// So many crossings are sorted where they were computed.
+const FEW: usize = 8;
+
+/// The crossings of at most half as many sides as fit, sorted; those of sides that end on the row are
+/// there twice if that is asked for.
+#[inline]
+fn few_crossings<'a>(y: i32, repeats: bool, active: &[Edge], few: &'a mut [f32; FEW]) -> &'a [f32] {
+    let mut count = 0;
+    for side in active.iter().take(FEW / 2) {
+        let x = side.crossing(y);
+        for _ in 0..1 + usize::from(repeats && side.bottom == y) {
+            let mut at = count;
+            while at > 0 && few[at - 1] > x {
+                few[at] = few[at - 1];
+                at -= 1;
+            }
+            few[at] = x;
+            count += 1;
+        }
+    }
+    &few[..count]
 }
 
 /// Adds the crossings of those sides that end on a row once more.
@@ -175,6 +207,12 @@ impl Edge {
         }
     }
 
+    /// Whether the side is slanted and begins on a row, or ends there with the polygon.
+    #[inline]
+    fn is_tip(&self, y: i32, bottom: i32) -> bool {
+        self.slope != 0.0 && (self.top == y || (self.bottom == y && y == bottom))
+    }
+
     /// Where the side crosses a row; product and sum are rounded one by one, never fused.
     #[inline]
     fn crossing(&self, y: i32) -> f32 {
@@ -207,7 +245,7 @@ fn connect_tips(y: i32, bottom: i32, active: &[Edge], crossings: &mut [f32], tip
     tips.clear();
     for (place, side) in active.iter().enumerate() {
         let ends = side.bottom == y && y == bottom;
-        if side.slope != 0.0 && (side.top == y || ends) {
+        if side.is_tip(y, bottom) {
             // Zero is added so that both zeros are one column.
             let column = rounded(crossings[place]) + 0.0;
             let next = side.crossing(if ends { y - 1 } else { y + 1 });
@@ -258,80 +296,4 @@ fn round_up(x: f32) -> i64 {
 #[inline]
 fn round_down(x: f32) -> i64 {
     if x >= 0.0 { ceil(f64::from(x - 0.5)) } else { -ceil(f64::from(-x) - 0.5) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fill(points: &[(f64, f64)]) -> String {
-        let mut mask = Mask::filled(6, 4, ClassId(0));
-        let points: Vec<_> = points.iter().map(|&(x, y)| Coord { x, y }).collect();
-        Filler::new(Family::Six).fill(&points, ClassId(1), &mut mask);
-        let row = |ids: &[u8]| ids.iter().map(|&id| if id == 1 { '#' } else { '.' }).collect();
-        mask.ids().chunks(6).map(row).collect::<Vec<String>>().join("/")
-    }
-
-    #[test]
-    fn small_outlines_by_hand() {
-        for (name, points, expected) in [
-            ("nothing", &[][..], "....../....../....../......"),
-            (
-                "a box, edges included",
-                &[(1., 1.), (3., 1.), (3., 2.), (1., 2.)],
-                "....../.###../.###../......",
-            ),
-            (
-                "truncated toward zero",
-                &[(1.9, 1.9), (3.9, 1.1), (3.2, 2.9), (1.5, 2.)],
-                "....../.###../.###../......",
-            ),
-            ("-0.9 is 0", &[(-0.9, -0.9), (0.9, -0.9), (0., 1.)], "#...../#...../....../......"),
-            ("a point", &[(2., 1.), (2., 1.), (2., 1.)], "....../..#.../....../......"),
-            ("a row", &[(1., 1.), (4., 1.), (2., 1.)], "....../.####./....../......"),
-            ("a column", &[(1., 0.), (1., 2.), (1., 1.)], ".#..../.#..../.#..../......"),
-            ("outside", &[(7., 0.), (9., 0.), (9., 3.)], "....../....../....../......"),
-            (
-                "all around",
-                &[(-9., -9.), (19., -9.), (19., 19.), (-9., 19.)],
-                "######/######/######/######",
-            ),
-            (
-                "far around",
-                &[(-1e9, -1e9), (1e9, -1e9), (1e9, 1e9), (-1e9, 1e9)],
-                "######/######/######/######",
-            ),
-            (
-                "beyond 32 bits",
-                &[(-1e300, -1e300), (1e300, -1e300), (1e300, 1e300), (-1e300, 1e300)],
-                "######/######/######/######",
-            ),
-            (
-                "open and closed are one",
-                &[(1., 1.), (3., 1.), (3., 2.), (1., 2.), (1., 1.)],
-                "....../.###../.###../......",
-            ),
-        ] {
-            assert_eq!(fill(points), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn whole_numbers_are_those_of_the_library() {
-        for bits in (0..u32::MAX).step_by(65_537) {
-            let x = f32::from_bits(bits);
-            // Crossings are finite and within the squares of 32 bits.
-            if x.abs() < 1e18 {
-                assert_eq!(rounded(x).to_bits(), x.round().to_bits(), "{x}");
-            }
-        }
-    }
-
-    #[test]
-    fn halves_round_apart() {
-        for (x, up, down) in [(1.5, 2, 1), (-1.5, -2, -1), (0.5, 1, 0), (-0.5, -1, 0), (2.25, 2, 2)]
-        {
-            assert_eq!((round_up(x), round_down(x)), (up, down), "{x}");
-        }
-    }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use canet_core::ClassId;
 
+use super::super::finding::amount;
 use super::super::report::Report;
 use super::super::statistics::{Drive, Spread};
-use super::super::text::amount;
 use super::escape::text;
 use super::{section, table};
 
