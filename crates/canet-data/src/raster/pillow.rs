@@ -133,7 +133,7 @@ fn few_crossings<'a>(y: i32, repeats: bool, active: &[Edge], few: &'a mut [f32; 
     let mut count = 0;
     for side in active.iter().take(FEW / 2) {
         let x = side.crossing(y);
-        for _ in 0..1 + usize::from(repeats && side.bottom == y) {
+        for _ in 0..=usize::from(repeats && side.bottom == y) {
             let mut at = count;
             while at > 0 && few[at - 1] > x {
                 few[at] = few[at - 1];
