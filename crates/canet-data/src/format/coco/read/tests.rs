@@ -64,6 +64,7 @@ fn regions_without_polygons_are_found() {
 fn faults_of_form_refuse_the_file_and_say_where() {
     let good = file(&annotation(7, 3, TRIANGLE));
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let whole = TRIANGLE.replace("0, 0, 5.5, 0, 0, 3", "0, 0, 6, 0, 6, 4, 0, 4");
     // What is not read may lie as deep as it likes.
     parse(&good.replace("2024", &deep)).unwrap();
     for (text, needle) in [
@@ -81,10 +82,7 @@ fn faults_of_form_refuse_the_file_and_say_where() {
         (good.replace("5.5", "NaN"), "at annotations[0].segmentation[0][2]"),
         (good.replace("5.5", "null"), "at annotations[0].segmentation[0][2]: invalid type: null"),
         (good.replace("5.5", "1e999"), "at annotations[0].segmentation[0][2]: number out of range"),
-        (
-            file(&vec![annotation(7, 3, "[[0, 0, 6, 0, 6, 4, 0, 4]]"); 2001].join(",")),
-            "at its objects: cover the frame",
-        ),
+        (file(&vec![annotation(7, 3, &whole); 2001].join(",")), "at its objects: cover the frame"),
         (good.replace(", 0, 3]", ", 0]"), "at annotations[0].segmentation[0]: the last x has no y"),
         (good.replace("[[0, 0, 5.5, 0, 0, 3]]", "[0, 0, 1]"), "at annotations[0].segmentation[0]"),
         (good.replace("[[0, 0, 5.5, 0, 0, 3]]", "\"x\""), "at annotations[0].segmentation: inv"),
