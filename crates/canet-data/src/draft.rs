@@ -1,8 +1,8 @@
 //! A draft: the data set file and the label map of a tree that nobody has described yet.
 //!
-//! The tree is looked at once: which files are frames and annotations ([`survey`]), how their paths
-//! differ ([`shape`]), which patterns these make ([`guess`]), which labels, values or colours the
-//! annotations hold ([`tally`]), and which known classes these may be ([`classes`]). What is guessed
+//! The tree is looked at once: which files are frames and annotations (`survey`), how their paths
+//! differ (`shape`), which patterns these make (`guess`), which labels, values or colours the
+//! annotations hold (`tally`), and which known classes these may be (`classes`). What is guessed
 //! is said in the files as comments, and both files are read back before anything is claimed: the
 //! number of frames told is that which the drafted file finds.
 

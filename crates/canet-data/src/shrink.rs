@@ -1,7 +1,7 @@
 //! Frames at a fixed smaller size, made once when a data set is prepared.
 //!
 //! Who trains on small pictures need not decode large ones in every epoch. The picture is brought to
-//! its size by the integer filter of [`resize`]; a JPEG becomes a JPEG of quality 95 without
+//! its size by the integer filter of `resize`; a JPEG becomes a JPEG of quality 95 without
 //! chroma subsampling, and a PNG stays a PNG: what was lossless stays lossless.
 //!
 //! With [`Resize::jpeg_scale`] a JPEG of at least twice the size is decoded straight to 1/2, 1/4 or 1/8, if its sides divide by that: of

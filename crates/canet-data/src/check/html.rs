@@ -1,7 +1,7 @@
 //! The report as one page: pictures of the worst, tables and small charts, in one file.
 //!
 //! The page is for whoever labels, perhaps on a phone. It holds no script and asks for nothing from
-//! anywhere; all text from the data set goes through [`escape`]. Charts are plain boxes, so that they
+//! anywhere; all text from the data set goes through `escape`. Charts are plain boxes, so that they
 //! get narrower with the page, and each has its figures in words for those who do not see it.
 
 mod chart;
