@@ -90,7 +90,7 @@ impl Filler {
             }
             if repeats {
                 repeat_ends(y, active, crossings);
-                sort(crossings, &mut [(); 0], f32::total_cmp);
+                crossings.sort_unstable_by(f32::total_cmp);
             } else {
                 sort(crossings, active, f32::total_cmp);
             }

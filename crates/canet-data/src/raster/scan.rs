@@ -140,7 +140,7 @@ impl<S: Side> Sweep<S> {
 }
 
 /// Sorts the crossings of a row, and their sides with them: on the next row all are in order already,
-/// but where sides cross or begin. Crossings beyond the last side move no side.
+/// but where sides cross or begin.
 #[inline]
 pub(super) fn sort<T: Copy + PartialOrd, S>(
     crossings: &mut [T],
@@ -155,9 +155,7 @@ pub(super) fn sort<T: Copy + PartialOrd, S>(
         let mut at = end;
         while at > 0 && crossings[at - 1] > crossings[at] {
             crossings.swap(at - 1, at);
-            if at < sides.len() {
-                sides.swap(at - 1, at);
-            }
+            sides.swap(at - 1, at);
             at -= 1;
         }
     }
