@@ -5,6 +5,7 @@
 //!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
 //!                evaluate --> metrics: per-class IoU
 //!                gallery: frame | truth | prediction
+//!                record --> watch: metrics.jsonl, pictures/
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
 //!
@@ -25,12 +26,14 @@ pub mod memory;
 pub mod metrics;
 pub mod optim;
 mod progress;
+pub mod record;
 pub mod run;
 mod run_folder;
 mod schedule;
 mod setup;
 mod state;
 mod step;
+mod watch;
 
 pub use error::Error;
 

@@ -4,7 +4,7 @@
 //! IoU and does not enter the mean; a class that is predicted but never true has IoU 0 and does.
 
 use canet_core::{ClassId, ClassSet, Mask};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counts of (true class, predicted class) pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Confusion {
 }
 
 /// A class's line in the table.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassScore {
     /// The class's name.
     pub class: String,
@@ -27,7 +27,7 @@ pub struct ClassScore {
 }
 
 /// The scores of a split.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Mean IoU over the classes that have one.
     pub miou: f64,

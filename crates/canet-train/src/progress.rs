@@ -34,8 +34,9 @@ impl Progress {
         Self { bar, title: title.to_owned(), total, first, start, last_line: start }
     }
 
-    /// After unit number `done`; `text` is made from the seconds that a unit takes.
-    pub(crate) fn at(&mut self, done: u64, text: impl FnOnce(f64) -> String) {
+    /// After unit number `done`; `text` is made from the seconds that a unit takes, which are
+    /// returned.
+    pub(crate) fn at(&mut self, done: u64, text: impl FnOnce(f64) -> String) -> f64 {
         let seconds = self.start.elapsed().as_secs_f64() / (done - self.first).max(1) as f64;
         let eta = duration(seconds * self.total.saturating_sub(done) as f64);
         if let Some(bar) = &self.bar {
@@ -45,6 +46,7 @@ impl Progress {
             self.last_line = Instant::now();
             tracing::info!("{} {done}/{} {} eta {eta}", self.title, self.total, text(seconds));
         }
+        seconds
     }
 
     /// Seconds since the start.

@@ -13,10 +13,12 @@ use crate::gallery::Gallery;
 use crate::job::Job;
 use crate::metrics::Scores;
 use crate::progress::{Progress, duration};
+use crate::record::{EpochRecord, StepRecord};
 use crate::run_folder::RunFolder;
 use crate::setup::{self, Setup};
 use crate::state::{self, Cursor, TrainingState};
-use crate::step::Stepper;
+use crate::step::{StepReport, Stepper};
+use crate::watch::{Seen, Watcher};
 use crate::{Error, Result, memory};
 
 /// Within an epoch, a checkpoint is saved this often.
@@ -78,15 +80,30 @@ struct Run<'a> {
     stepper: Stepper<'a>,
     state: TrainingState,
     steps_per_epoch: u64,
+    watchers: Vec<Box<dyn Watcher>>,
     /// Seconds a step took in the last epoch, if this process made any.
     seconds_a_step: Option<f64>,
+    /// The learning rate of the last step.
+    rate: f64,
 }
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job) -> Result<Self> {
-        let Setup { folder, train, val, meta, stepper, state, steps_per_epoch } = setup::open(job)?;
-        let seconds_a_step = None;
-        Ok(Self { job, folder, train, val, meta, stepper, state, steps_per_epoch, seconds_a_step })
+        let Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers } =
+            setup::open(job)?;
+        Ok(Self {
+            job,
+            folder,
+            train,
+            val,
+            meta,
+            stepper,
+            state,
+            steps_per_epoch,
+            watchers,
+            seconds_a_step: None,
+            rate: 0.0,
+        })
     }
 
     /// Trains the rest of the current epoch. False if the user stopped it.
@@ -112,18 +129,7 @@ impl<'a> Run<'a> {
             let group: Vec<Batch> =
                 batches.by_ref().take(accumulate).collect::<std::result::Result<_, _>>()?;
             let report = self.stepper.step(self.state.cursor.step, &group, &self.train)?;
-            let cursor = &mut self.state.cursor;
-            cursor.step += 1;
-            cursor.step_in_epoch += 1;
-            cursor.loss_sum += report.loss;
-            tracing::debug!("step {}: loss {:.4}", cursor.step, report.loss);
-            let left = self.stepper.total_steps - cursor.step;
-            progress.at(cursor.step_in_epoch, |seconds| {
-                let speed = (config.data.batch * accumulate) as f64 / seconds.max(1e-9);
-                let all = duration(seconds * left as f64);
-                let (loss, rate) = (report.loss, report.rate);
-                format!("loss {loss:.4} rate {rate:.2e} {speed:.1} images/s, all epochs {all},")
-            });
+            self.stepped(report, &mut progress)?;
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
@@ -135,6 +141,35 @@ impl<'a> Run<'a> {
         let steps = self.steps_per_epoch - first.step_in_epoch;
         self.seconds_a_step = (steps > 0).then(|| progress.seconds() / steps as f64);
         Ok(true)
+    }
+
+    /// Moves the cursor behind a step, and tells of it.
+    fn stepped(&mut self, report: StepReport, progress: &mut Progress) -> Result<()> {
+        let config = &self.job.config;
+        let cursor = &mut self.state.cursor;
+        cursor.step += 1;
+        cursor.step_in_epoch += 1;
+        cursor.loss_sum += report.loss;
+        self.rate = report.rate;
+        let StepReport { loss, rate, gradient_norm } = report;
+        let total_steps = self.stepper.total_steps;
+        let left = (total_steps - cursor.step) as f64;
+        let frames = (config.data.batch * config.optimizer.accumulate) as f64;
+        let seconds = progress.at(cursor.step_in_epoch, |seconds| {
+            let (speed, all) = (frames / seconds.max(1e-9), duration(seconds * left));
+            format!("loss {loss:.4} rate {rate:.2e} {speed:.1} images/s, all epochs {all},")
+        });
+        let record = StepRecord {
+            epoch: cursor.epoch + 1,
+            step: cursor.step,
+            total_steps,
+            loss,
+            rate,
+            gradient_norm,
+            frames_per_second: frames / seconds.max(1e-9),
+        };
+        tracing::debug!("step {}: loss {loss:.4}", record.step);
+        self.watchers.iter_mut().try_for_each(|watcher| watcher.step(&record))
     }
 
     /// Scores the validation split, `visit`ing frames and predictions. `None` if stopped.
@@ -159,7 +194,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Validates, and writes what there is to see: table, metrics, pictures, the best checkpoint.
+    /// Validates, tells the watchers, and keeps the best checkpoint.
     fn validate(&mut self, epoch: u32, stop: &AtomicBool) -> Result<Option<Scores>> {
         let start = Instant::now();
         let classes = self.meta.classes.clone();
@@ -168,21 +203,20 @@ impl<'a> Run<'a> {
         let Some(scores) = self.score(stop, visit)? else { return Ok(None) };
         let loss = self.state.cursor.loss_sum / self.steps_per_epoch as f64;
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation:\n{scores}");
-        let line = serde_json::json!({
-            "epoch": epoch,
-            "step": self.state.cursor.step,
-            "loss": loss,
-            "miou": scores.miou,
-            "pixel_accuracy": scores.pixel_accuracy,
-            "classes": scores.classes,
-            "seconds_per_step": self.seconds_a_step,
-            "validation_seconds": start.elapsed().as_secs_f64(),
-            "peak_memory_mib": memory::peak_mib(),
-        });
-        self.folder.add_metrics(epoch, line)?;
-        if let Some(sheet) = gallery.sheet(&classes) {
-            self.folder.add_picture(epoch, &sheet)?;
-        }
+        let record = EpochRecord {
+            epoch,
+            step: self.state.cursor.step,
+            loss,
+            rate: self.rate,
+            scores: scores.clone(),
+            seconds_per_step: self.seconds_a_step,
+            validation_seconds: start.elapsed().as_secs_f64(),
+            peak_memory_mib: memory::peak_mib(),
+        };
+        let sheet = gallery.sheet(&classes);
+        let (params, sheet) = (&self.stepper.params, sheet.as_ref());
+        let seen = Seen { classes: &classes, params, sheet };
+        self.watchers.iter_mut().try_for_each(|watcher| watcher.epoch(&record, &seen))?;
         if self.state.best.is_none_or(|(best, _)| scores.miou > best) {
             self.state.best = Some((scores.miou, epoch));
             let path = self.folder.best();

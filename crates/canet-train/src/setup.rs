@@ -12,6 +12,7 @@ use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
+use crate::watch::{self, Watcher};
 use crate::{Error, Result};
 
 /// Everything a run starts from.
@@ -23,6 +24,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) stepper: Stepper<'a>,
     pub(crate) state: TrainingState,
     pub(crate) steps_per_epoch: u64,
+    pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
 /// Opens data, network and folder of a new run, or of one that goes on.
@@ -60,8 +62,9 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     );
     warn_of(config, &train, total_steps);
     let normalisation = meta.normalisation;
+    let watchers = watch::open(&folder)?;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
-    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch })
+    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
 }
 
 /// Sets the published backbone, if one is asked for.

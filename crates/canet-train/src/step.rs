@@ -18,6 +18,8 @@ use crate::{Error, Result};
 pub(crate) struct StepReport {
     pub(crate) loss: f64,
     pub(crate) rate: f64,
+    /// Before the gradient is shortened.
+    pub(crate) gradient_norm: f64,
 }
 
 /// Everything a step works on.
@@ -64,7 +66,7 @@ impl Stepper<'_> {
             relative_rate(step, self.total_steps, optimizer.warmup_steps, optimizer.poly_power);
         self.optimizer.update(&self.params, &gradients, relative, step)?;
         let loss = loss_sum / batches.len() as f64;
-        Ok(StepReport { loss, rate: optimizer.lr * relative })
+        Ok(StepReport { loss, rate: optimizer.lr * relative, gradient_norm: norm })
     }
 
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {

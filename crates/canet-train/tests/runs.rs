@@ -25,7 +25,8 @@ fn a_run_leaves_checkpoints_metrics_and_pictures_and_is_scored_again() {
         let picture = image::open(world.path(&format!("runs/a/pictures/epoch-{epoch:03}.png")));
         assert!(picture.unwrap().width() >= 3 * 96);
     }
-    let best = metrics.iter().map(|line| line["miou"].as_f64().unwrap()).fold(0.0, f64::max);
+    let best =
+        metrics.iter().map(|line| line["scores"]["miou"].as_f64().unwrap()).fold(0.0, f64::max);
     let checkpoint = "runs/a/checkpoints/best.safetensors";
     run(
         world.command(&[
@@ -104,7 +105,7 @@ fn a_killed_run_resumes_to_the_same_bits() {
     assert_eq!(lines(&world.path("killed/metrics.jsonl")).len(), 3);
     let scores = |name: &str| -> Vec<f64> {
         let lines = lines(&world.path(&format!("{name}/metrics.jsonl")));
-        lines.iter().map(|line| line["miou"].as_f64().unwrap()).collect()
+        lines.iter().map(|line| line["scores"]["miou"].as_f64().unwrap()).collect()
     };
     assert_eq!(scores("whole"), scores("killed"));
     // Finished: a second resume, by the configuration in the checkpoint, trains nothing more.

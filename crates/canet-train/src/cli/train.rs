@@ -1,0 +1,141 @@
+//! `canet-train [train]`: a new run, or one that goes on.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use canet_data::manifest::Manifest;
+use canet_model::parse_device;
+use clap::Args;
+
+use super::MachineArgs;
+use crate::config::Config;
+use crate::job::Job;
+use crate::run::{Outcome, train};
+use crate::run_folder::RunFolder;
+use crate::state::Saved;
+use crate::{Error, Result, first_data};
+
+/// The shipped configuration of each data set; the last is for all others.
+const CONFIGS: [(&str, &str, &str); 4] = [
+    ("sample", "configs/sample.toml", include_str!("../../../../configs/sample.toml")),
+    (
+        "idd-lite",
+        "configs/idd-lite-assignment.toml",
+        include_str!("../../../../configs/idd-lite-assignment.toml"),
+    ),
+    (
+        "camvid",
+        "configs/camvid-assignment.toml",
+        include_str!("../../../../configs/camvid-assignment.toml"),
+    ),
+    ("assignment", "configs/assignment.toml", include_str!("../../../../configs/assignment.toml")),
+];
+
+#[derive(Args)]
+pub(super) struct TrainArgs {
+    /// The prepared folder [default: the one in data/, or a drawn sample].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file [default: the one for the data set, or the resumed run's].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The run's folder [default: a new one in runs/].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Set one key of the configuration; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Go on from the last checkpoint in --out.
+    #[arg(long, requires = "out")]
+    resume: bool,
+    #[command(flatten)]
+    machine: MachineArgs,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+    let threads = args.machine.threads()?;
+    let device = parse_device(&args.machine.device)?;
+    // The configuration is read before any data is made: a typing mistake should show at once.
+    let given = given_config(args)?;
+    let data = match &args.data {
+        Some(data) => data.clone(),
+        None => first_data::find_or_make(Path::new("data"))?,
+    };
+    let config = match given {
+        Some(config) => config,
+        None => shipped_config(&data, &args.set)?,
+    };
+    let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+    let base = Path::new("runs").join(name);
+    let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
+    let stop = Arc::new(AtomicBool::new(false));
+    let signalled = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if signalled.swap(true, Ordering::Relaxed) {
+            // Asked twice: do not wait for the step to end.
+            #[expect(clippy::exit, reason = "the user insists")]
+            std::process::exit(130);
+        }
+        tracing::warn!("stopping after this step; once more to stop at once");
+    })
+    .map_err(|e| Error::run(&out, format!("cannot listen for Ctrl-C: {e}")))?;
+    let resume = args.resume;
+    let job = Job { config, data, out, resume, device, threads };
+    tracing::info!("training on {}, writing to {}", job.data.display(), job.out.display());
+    match train(&job, &stop)? {
+        Outcome::Finished { scores, best } => {
+            farewell(&job, scores.miou, best);
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted => {
+            tracing::warn!(
+                "stopped and saved; to go on, add: --out {} --resume",
+                job.out.display()
+            );
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+/// The configuration that the arguments name: a file's, or that of the run which is resumed.
+fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
+    match (&args.config, &args.out) {
+        (Some(path), _) => Config::read(path, &args.set).map(Some),
+        (None, Some(out)) if args.resume && args.set.is_empty() => {
+            let last = RunFolder::reopen(out)?.last();
+            Ok(Some(Saved::read(&last)?.state.config))
+        }
+        _ => {
+            // Which shipped file it will be depends on the data; the keys are the same in all.
+            let (_, origin, text) = CONFIGS[0];
+            Config::parse(text, origin, &args.set).map(|_| None)
+        }
+    }
+}
+
+/// The configuration that comes with the program for this data.
+fn shipped_config(data: &Path, overrides: &[String]) -> Result<Config> {
+    let dataset = Manifest::read(data)?.dataset;
+    let fits = CONFIGS.iter().find(|(name, ..)| *name == dataset);
+    let (_, origin, text) = fits.unwrap_or(&CONFIGS[CONFIGS.len() - 1]);
+    tracing::info!("using {origin}");
+    Config::parse(text, origin, overrides)
+}
+
+/// Says where things are, and what to try next.
+fn farewell(job: &Job, miou: f64, (best, epoch): (f64, u32)) {
+    let out = job.out.display();
+    tracing::info!(
+        "done: mIoU {miou:.4} after {} epochs; the best was {best:.4} after epoch {epoch}\n\
+         \x20 pictures      {out}/pictures/\n\
+         \x20 checkpoint    {out}/checkpoints/best.safetensors\n\
+         \x20 scores        {out}/metrics.jsonl\n\
+         next:\n\
+         \x20 segment your own frames   cargo run -p canet-cli -- segment --model {out}/checkpoints/best.safetensors --out pictures FRAMES\n\
+         \x20 train on other data       cargo xtask download-and-prepare --help",
+        job.config.epochs
+    );
+}
