@@ -71,9 +71,11 @@ mod pass;
 pub mod picture;
 mod pretrained;
 mod report;
+mod seal;
 mod segmenter;
 mod select;
 mod text;
+mod weight_hash;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, TRAINING_PREFIX};
 pub use config::{AssignmentConfig, CanetConfig, Depth, ModelConfig, Stem};
@@ -87,6 +89,7 @@ pub use pass::Pass;
 pub use pretrained::load_backbone;
 pub use report::LoadReport;
 pub use segmenter::{Segmentation, Segmenter};
+pub use weight_hash::weight_hash;
 
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use canet_core::{Class, ClassId, ClassSet, Fault, Mask, Rgb};

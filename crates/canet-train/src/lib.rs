@@ -6,7 +6,7 @@
 //!                evaluate --> metrics: per-class IoU
 //!                gallery: frame | truth | prediction
 //!                record --> watch: metrics.jsonl, pictures/
-//!                state: checkpoints/{last,best}.safetensors
+//!                state: checkpoints/{last,previous,best}.safetensors
 //! ```
 //!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
@@ -14,12 +14,14 @@
 
 #![forbid(unsafe_code)]
 
+mod checkpoints;
 pub mod cli;
 pub mod config;
 mod error;
 pub mod evaluate;
 pub mod first_data;
 mod gallery;
+mod guard;
 pub mod job;
 pub mod loss;
 pub mod memory;

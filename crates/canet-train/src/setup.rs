@@ -6,6 +6,7 @@ use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_model::{CheckpointMeta, Network, Params, load_backbone};
 
+use crate::checkpoints::Newest;
 use crate::config::Config;
 use crate::job::Job;
 use crate::optim::Optimizer;
@@ -23,7 +24,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) meta: CheckpointMeta,
     pub(crate) stepper: Stepper<'a>,
     pub(crate) state: TrainingState,
-    pub(crate) steps_per_epoch: u64,
+    /// Where the checkpoint on the disk stands, if there is one that needs no rewriting.
+    pub(crate) saved: Option<Cursor>,
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
@@ -40,17 +42,18 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
     let mut optimizer = Optimizer::new(&config.optimizer);
-    let (folder, state) = if job.resume {
-        let folder = RunFolder::reopen(&job.out)?;
-        let saved = Saved::read(&folder.last())?;
-        saved.check(config, &train.manifest().hash)?;
-        (folder, saved.restore(&params, &mut optimizer)?)
+    let fresh = first_state(config, &train);
+    let steps_per_epoch = fresh.steps_per_epoch;
+    let folder = match job.resume {
+        true => RunFolder::reopen(&job.out)?,
+        false => RunFolder::create(&job.out, config)?,
+    };
+    let (state, saved) = if folder.checkpoints.any() {
+        resume(job, &folder, &train, |saved| saved.restore(&params, &mut optimizer, fresh))?
     } else {
         load_start(config, &params)?;
-        (RunFolder::create(&job.out, config)?, first_state(config, &train))
+        (fresh, None)
     };
-    let batches = batches_per_epoch(train.len(), config.data.batch);
-    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
     let total_steps = steps_per_epoch * u64::from(config.epochs);
     tracing::info!(
         "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
@@ -64,7 +67,49 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let normalisation = meta.normalisation;
     let watchers = watch::open(&folder)?;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
-    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
+    Ok(Setup { folder, train, val, meta, stepper, state, saved, watchers })
+}
+
+/// Goes on from the newest checkpoint that is whole, and says from where, and what is new.
+fn resume(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    restore: impl FnOnce(Saved) -> Result<TrainingState>,
+) -> Result<(TrainingState, Option<Cursor>)> {
+    let Newest { saved, broken } = folder.checkpoints.newest()?;
+    let changes = saved.check(&job.config, train, &job.allow)?;
+    changes.iter().for_each(|change| tracing::warn!("going on with another {change}"));
+    let (before, path, weights) = (saved.state.clone(), saved.path.clone(), saved.weight_hash()?);
+    let state = restore(saved)?;
+    if let Some((broken, why)) = broken {
+        let aside = folder.checkpoints.set_aside(&broken)?;
+        tracing::warn!(
+            "{why}; it is now {}, and the run goes on from {}",
+            aside.display(),
+            path.display()
+        );
+    }
+    if before.version != state.version {
+        tracing::warn!(
+            "{} is of version {}, this is {}: the bits may differ from a run in one version",
+            path.display(),
+            before.version,
+            state.version
+        );
+    }
+    if before.config != state.config {
+        folder.store(&state.config)?;
+    }
+    tracing::info!(
+        "going on from {} after step {} of {}, weights {weights}",
+        path.display(),
+        state.cursor.step,
+        state.steps_per_epoch * u64::from(job.config.epochs),
+    );
+    let same = before == state && path == folder.last();
+    let cursor = same.then_some(state.cursor);
+    Ok((state, cursor))
 }
 
 /// Sets the published backbone, if one is asked for.
@@ -77,13 +122,17 @@ fn load_start(config: &Config, params: &Params) -> Result<()> {
 }
 
 fn first_state(config: &Config, train: &Dataset) -> TrainingState {
+    let batches = batches_per_epoch(train.len(), config.data.batch);
     TrainingState {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.clone(),
         dataset: train.manifest().dataset.clone(),
         data_hash: train.manifest().hash.clone(),
+        steps_per_epoch: batches.div_ceil(config.optimizer.accumulate) as u64,
         cursor: Cursor::default(),
         best: None,
+        skipped: 0,
+        history: Vec::new(),
     }
 }
 
