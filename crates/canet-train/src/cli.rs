@@ -7,10 +7,12 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use self::eval::EvalArgs;
+use self::selftest::SelftestArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
 mod eval;
+mod selftest;
 mod train;
 
 /// Train CANet on a prepared data set.
@@ -33,6 +35,8 @@ enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on a split.
     Eval(EvalArgs),
+    /// Prove on this machine what is promised.
+    Selftest(SelftestArgs),
 }
 
 #[derive(Args)]
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Selftest(args)) => selftest::run(args),
         Some(Command::Train(args)) => train::run(args),
         None => train::run(&cli.train),
     };

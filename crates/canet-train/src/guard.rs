@@ -121,6 +121,3 @@ fn frames(batch: &Batch, dataset: &Dataset, normalisation: &Normalisation) -> Ve
 fn number(value: f64) -> Value {
     if value.is_finite() { json!(value) } else { json!(value.to_string()) }
 }
-
-#[cfg(test)]
-mod tests;

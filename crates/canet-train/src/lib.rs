@@ -32,6 +32,7 @@ pub mod record;
 pub mod run;
 mod run_folder;
 mod schedule;
+pub mod selftest;
 mod setup;
 mod state;
 mod step;

@@ -64,9 +64,8 @@ impl RunFolder {
 
     /// Writes the configuration down.
     pub(crate) fn store(&self, config: &Config) -> Result<()> {
-        let text = toml::to_string(config).map_err(|e| {
-            Error::run(&self.root, format!("cannot hold the configuration: {e}"))
-        })?;
+        let text = toml::to_string(config)
+            .map_err(|e| Error::run(&self.root, format!("cannot hold the configuration: {e}")))?;
         Ok(atomic::write(&self.config(), text.as_bytes())?)
     }
 
@@ -126,10 +125,5 @@ impl RunFolder {
     /// The checkpoint to resume from.
     pub(crate) fn last(&self) -> PathBuf {
         self.checkpoints.last()
-    }
-
-    /// The checkpoint with the best validation score.
-    pub(crate) fn best(&self) -> PathBuf {
-        self.checkpoints.best()
     }
 }

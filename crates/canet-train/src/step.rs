@@ -7,12 +7,12 @@ use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::config::Config;
 use crate::guard::{Refused, Statistics};
 use crate::loss::loss;
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
-use crate::Result;
 
 /// What a step did.
 #[derive(Debug, Clone, Copy)]
@@ -105,4 +105,4 @@ fn targets(batch: &Batch) -> Result<Tensor> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use canet_data::dataset::Dataset;
-use canet_model::{Segmenter, parse_device};
+use canet_model::{Checkpoint, Segmenter, parse_device};
 use clap::Args;
 
 use super::{MachineArgs, print};
@@ -33,6 +33,7 @@ pub(super) struct EvalArgs {
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let threads = args.machine.threads()?;
     let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?;
+    tracing::info!("weights {}", Checkpoint::read(&args.model)?.weight_hash()?);
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let scores = evaluate(&segmenter, &dataset, threads, |_, _, _| true)?;
     let Some(scores) = scores else { return Ok(()) };
