@@ -17,7 +17,7 @@ mod optimizer;
 mod overrides;
 
 pub use data::DataConfig;
-pub use loss::LossConfig;
+pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 
 /// What a value must be: whether it is, its key, and the words for it.

@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod class_weights;
 pub mod cli;
 pub mod config;
 mod error;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
+use canet_data::split::Split;
 use canet_model::{CheckpointMeta, Network, Params, load_backbone};
 
 use crate::config::Config;
 use crate::job::Job;
+use crate::loss::Objective;
 use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
@@ -34,6 +36,8 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let val = Arc::new(Dataset::open(&job.data, "val")?);
     check_data(config, &train)?;
     let classes = train.classes().clone();
+    let statistics = train.manifest().statistics.get(&Split::Train);
+    let objective = Objective::new(&config.loss, classes.len(), statistics)?;
     let model = config.model.clone().with_classes(classes.len());
     let mut params = Params::new(config.seed, &job.device);
     let network = Network::new(&model, &mut params)?;
@@ -63,7 +67,8 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     warn_of(config, &train, total_steps);
     let normalisation = meta.normalisation;
     let watchers = watch::open(&folder)?;
-    let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
+    let stepper =
+        Stepper { config, network, params, normalisation, objective, optimizer, total_steps };
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
 }
 
@@ -89,18 +94,6 @@ fn first_state(config: &Config, train: &Dataset) -> TrainingState {
 
 /// Refuses what cannot work on this data.
 fn check_data(config: &Config, train: &Dataset) -> Result<()> {
-    let classes = train.classes().len();
-    if let Some(weights) = &config.loss.class_weights
-        && (weights.len() != classes || weights.iter().all(|&w| w <= 0.0))
-    {
-        return Err(Error::config(
-            "loss.class_weights",
-            format!(
-                "has {} weights; the data has {classes} classes, and one weight must be above 0",
-                weights.len()
-            ),
-        ));
-    }
     let augment = &config.data.augment;
     let first = train.entry(0);
     let other = (1..train.len())

@@ -8,7 +8,7 @@ use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
 use crate::{Error, Result};
@@ -28,6 +28,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) network: Network,
     pub(crate) params: Params,
     pub(crate) normalisation: Normalisation,
+    pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
     /// Optimiser steps of the whole run.
     pub(crate) total_steps: u64,
@@ -71,7 +72,7 @@ impl Stepper<'_> {
 
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
         let x = pictures(batch, &self.normalisation, self.network.device())?;
-        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.config.loss)
+        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.objective)
     }
 }
 

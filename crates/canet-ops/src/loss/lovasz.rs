@@ -21,8 +21,8 @@ use crate::{reference, simd};
 /// sorted, largest first, of equal ones the first in reading order first; each counts by how much the
 /// Jaccard loss grows when its pixel joins the wrong ones.
 ///
-/// Berman et al., The Lovasz-Softmax loss, 2018. Sorting takes 16 bytes a pixel of the batch for each
-/// thread. `logits` is `(N, C, H, W)`, `targets` `(N, H, W)` of `u8`, at most 2^32 pixels in all. A
+/// Berman et al., The Lovasz-Softmax loss, 2018. Sorting takes 8 bytes a pixel of the batch for each
+/// thread (16 in `f64`). `logits` is `(N, C, H, W)`, `targets` `(N, H, W)` of `u8`, at most 2^32 pixels in all. A
 /// batch without a valid pixel has loss 0 and gradient 0. A target that is neither a class nor ignored
 /// is an error.
 pub fn lovasz_softmax(logits: &Value, targets: &Tensor, ignore: u8) -> Result<Value> {
