@@ -3,12 +3,12 @@
 use std::fmt;
 
 use canet_core::ClassSet;
+use canet_data::dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
-use crate::Result;
 use crate::evaluate::Counted;
-use crate::metrics::{Drives, IouScores, Policy, PolicyScores, Resolution, Scores};
+use crate::metrics::{Drives, IouScores, IouTally, Policy, PolicyScores, Resolution, Scores};
+use crate::{Error, Result};
 
 /// How many of the worst frames the table names; the JSON has all that are kept.
 const SHOWN: usize = 5;
@@ -86,13 +86,9 @@ impl Wanted {
         if self.policies.is_empty() { &Policy::ALL } else { &self.policies }
     }
 
-    /// Scores what was counted on a split of a data set.
-    pub fn judge(
-        &self,
-        counted: &Counted,
-        classes: &ClassSet,
-        [dataset, split]: [&str; 2],
-    ) -> Evaluation {
+    /// Scores what was counted on a split.
+    pub fn judge(&self, counted: &Counted, dataset: &Dataset) -> Evaluation {
+        let classes = dataset.classes();
         let drives = counted.tally.drives();
         let (mut policies, mut refused) = (Vec::new(), Vec::new());
         for &policy in self.all() {
@@ -107,14 +103,14 @@ impl Wanted {
             }
         }
         Evaluation {
-            dataset: dataset.to_owned(),
-            split: split.to_owned(),
+            dataset: dataset.manifest().dataset.clone(),
+            split: dataset.split().to_owned(),
             resolution: self.resolution().to_string(),
             scores: counted.tally.scores(classes),
             drives: drives.len(),
             policies,
             refused,
-            iou_score: counted.iou.as_ref().map(crate::metrics::IouTally::scores),
+            iou_score: counted.iou.as_ref().map(IouTally::scores),
             matrix: drives.total().rows().map(<[u64]>::to_vec).collect(),
             named: !self.policies.is_empty(),
         }
@@ -138,9 +134,10 @@ impl fmt::Display for Evaluation {
             )?,
         }
         for policy in &self.policies {
-            match self.named {
-                true => writeln!(f, "{policy:#}")?,
-                false => writeln!(f, "{policy}")?,
+            if self.named {
+                writeln!(f, "{policy:#}")?;
+            } else {
+                writeln!(f, "{policy}")?;
             }
         }
         for Refused { policy, reason } in &self.refused {

@@ -82,8 +82,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let options = args.options(&wanted, classes, threads);
     let counted = count(&segmenter, &dataset, &options, |_, _, _| true)?;
     let Some(counted) = counted else { return Ok(()) };
-    let names = [dataset.manifest().dataset.as_str(), dataset.split()];
-    let evaluation = wanted.judge(&counted, classes, names);
+    let evaluation = wanted.judge(&counted, &dataset);
     print(&evaluation.to_string());
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&evaluation)
