@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 pub mod class_weights;
 pub mod cli;
 pub mod config;
