@@ -25,6 +25,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+pub mod plan;
 mod progress;
 pub mod record;
 pub mod run;

@@ -27,8 +27,17 @@ pub(crate) struct Setup<'a> {
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
-/// Opens data, network and folder of a new run, or of one that goes on.
-pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+/// What a run computes with, before anything of an earlier run is loaded.
+pub(crate) struct Parts<'a> {
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) val: Arc<Dataset>,
+    pub(crate) meta: CheckpointMeta,
+    pub(crate) stepper: Stepper<'a>,
+    pub(crate) steps_per_epoch: u64,
+}
+
+/// Opens the data and builds the network with its first weights. Writes nothing.
+pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let config = &job.config;
     let train = Arc::new(Dataset::open(&job.data, "train")?);
     let val = Arc::new(Dataset::open(&job.data, "val")?);
@@ -39,31 +48,38 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let network = Network::new(&model, &mut params)?;
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
-    let mut optimizer = Optimizer::new(&config.optimizer);
+    let optimizer = Optimizer::new(&config.optimizer);
+    let batches = batches_per_epoch(train.len(), config.data.batch);
+    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
+    let total_steps = steps_per_epoch * u64::from(config.epochs);
+    let normalisation = meta.normalisation;
+    let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
+    Ok(Parts { train, val, meta, stepper, steps_per_epoch })
+}
+
+/// Opens data, network and folder of a new run, or of one that goes on.
+pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+    let config = &job.config;
+    let Parts { train, val, meta, mut stepper, steps_per_epoch } = parts(job)?;
     let (folder, state) = if job.resume {
         let folder = RunFolder::reopen(&job.out)?;
         let saved = Saved::read(&folder.last())?;
         saved.check(config, &train.manifest().hash)?;
-        (folder, saved.restore(&params, &mut optimizer)?)
+        (folder, saved.restore(&stepper.params, &mut stepper.optimizer)?)
     } else {
-        load_start(config, &params)?;
+        load_start(config, &stepper.params)?;
         (RunFolder::create(&job.out, config)?, first_state(config, &train))
     };
-    let batches = batches_per_epoch(train.len(), config.data.batch);
-    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
-    let total_steps = steps_per_epoch * u64::from(config.epochs);
     tracing::info!(
         "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
-        params.trainable_count(),
+        stepper.params.trainable_count(),
         train.len(),
         val.len(),
         state.dataset,
         config.epochs,
     );
-    warn_of(config, &train, total_steps);
-    let normalisation = meta.normalisation;
+    warn_of(config, &train, stepper.total_steps);
     let watchers = watch::open(&folder)?;
-    let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
 }
 

@@ -49,13 +49,13 @@ pub(super) struct TrainArgs {
     set: Vec<String>,
     /// Go on from the last checkpoint in --out.
     #[arg(long, requires = "out")]
-    resume: bool,
+    pub(super) resume: bool,
     #[command(flatten)]
     machine: MachineArgs,
 }
 
-/// Runs the command.
-pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+/// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
+pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let threads = args.machine.threads()?;
     let device = parse_device(&args.machine.device)?;
     // The configuration is read before any data is made: a typing mistake should show at once.
@@ -71,6 +71,13 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
     let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
+    let resume = args.resume;
+    Ok(Job { config, data, out, resume, device, threads })
+}
+
+/// Runs the command.
+pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+    let job = job(args)?;
     let stop = Arc::new(AtomicBool::new(false));
     let signalled = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -81,9 +88,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         }
         tracing::warn!("stopping after this step; once more to stop at once");
     })
-    .map_err(|e| Error::run(&out, format!("cannot listen for Ctrl-C: {e}")))?;
-    let resume = args.resume;
-    let job = Job { config, data, out, resume, device, threads };
+    .map_err(|e| Error::run(&job.out, format!("cannot listen for Ctrl-C: {e}")))?;
     tracing::info!("training on {}, writing to {}", job.data.display(), job.out.display());
     match train(&job, &stop)? {
         Outcome::Finished { scores, best } => {
