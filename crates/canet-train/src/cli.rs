@@ -67,7 +67,11 @@ impl MachineArgs {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::init();
+    match &cli.command {
+        Some(Command::Train(args)) => logging::init(args.tui),
+        None => logging::init(cli.train.tui),
+        _ => logging::init(false),
+    }
     let done = match &cli.command {
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Plan(args)) => plan::run(args),

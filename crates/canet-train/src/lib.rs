@@ -9,6 +9,8 @@
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
 //!
+//! [`plan::plan`] tries a few steps and tells what a run would need.
+//!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
 

@@ -10,8 +10,20 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::progress::{self, BAR, Display};
 
-/// Sets the log up. On a terminal, lines are printed above the bars and do not tear them.
-pub(super) fn init() {
+/// Sets the log up. On a terminal, lines are printed above the bars and do not tear them; a
+/// `dashboard` shows them as long as it is on.
+pub(super) fn init(dashboard: bool) {
+    #[cfg(feature = "tui")]
+    if dashboard {
+        use crate::watch::tui::{self, Lines};
+
+        let lines = fmt::layer().with_target(false).without_time();
+        let lines = lines.with_ansi(false).with_writer(|| Lines);
+        registry().with(lines.with_filter(filter())).init();
+        return progress::show(Display::Told(tui::tell));
+    }
+    // Without the feature, asking for one is an error, which is logged as any other.
+    let _ = dashboard;
     let lines = fmt::layer().with_target(false).without_time();
     if !std::io::stderr().is_terminal() {
         let lines = lines.with_ansi(false).with_writer(std::io::stderr);
@@ -22,17 +34,6 @@ pub(super) fn init() {
     let bars = bars.with_filter(filter_fn(|meta| meta.is_span() && meta.name() == BAR));
     registry().with(lines.with_filter(filter())).with(bars).init();
     progress::show(Display::Bars);
-}
-
-/// Sets the log up for a dashboard: while it is on, it shows the lines.
-#[cfg(feature = "tui")]
-pub(super) fn init_for_dashboard() {
-    use crate::watch::tui::{self, Lines};
-
-    let lines = fmt::layer().with_target(false).without_time();
-    let lines = lines.with_ansi(false).with_writer(|| Lines);
-    registry().with(lines.with_filter(filter())).init();
-    progress::show(Display::Told(tui::tell));
 }
 
 /// `RUST_LOG`, or all that users care about.

@@ -80,7 +80,7 @@ impl Footprint {
     }
 
     fn with(&self, training: f64, validation: f64) -> u64 {
-        (training.max(validation).max(self.saving) * (1.0 + MARGIN)).ceil() as u64
+        (training.max(validation).max(self.saving) * (1.0 + MARGIN)).round() as u64
     }
 
     /// What to lower so that `available` MiB suffice, the mildest first. `frame` is the size of the
@@ -180,3 +180,6 @@ impl Footprint {
 fn crop(augment: &Augment, frame: (u32, u32)) -> (u32, u32) {
     augment.crop.or(augment.base).unwrap_or(frame)
 }
+
+#[cfg(test)]
+mod tests;
