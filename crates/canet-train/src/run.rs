@@ -40,7 +40,17 @@ pub enum Outcome {
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
+    train_watched(job, stop, Vec::new())
+}
+
+/// As [`train`], with `more` watchers beside those that write the run's folder.
+pub(crate) fn train_watched(
+    job: &Job,
+    stop: &AtomicBool,
+    more: Vec<Box<dyn Watcher>>,
+) -> Result<Outcome> {
     let mut run = Run::new(job)?;
+    run.watchers.extend(more);
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {

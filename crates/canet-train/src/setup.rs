@@ -30,8 +30,17 @@ pub(crate) struct Setup<'a> {
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
-/// Opens data, network and folder of a new run, or of one that goes on.
-pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+/// What a run computes with, before anything of an earlier run is loaded.
+pub(crate) struct Parts<'a> {
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) val: Arc<Dataset>,
+    pub(crate) meta: CheckpointMeta,
+    pub(crate) stepper: Stepper<'a>,
+    pub(crate) steps_per_epoch: u64,
+}
+
+/// Opens the data and builds the network with its first weights. Writes nothing.
+pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let config = &job.config;
     let train = Arc::new(Dataset::open(&job.data, "train")?);
     let val = Arc::new(Dataset::open(&job.data, "val")?);
@@ -45,34 +54,12 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let network = Network::new(&model, &mut params)?;
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
-    let mut optimizer = Optimizer::new(&config.optimizer);
-    let (folder, state, average);
-    if job.resume {
-        folder = RunFolder::reopen(&job.out)?;
-        let saved = Saved::read(&folder.last())?;
-        saved.check(config, &train.manifest().hash)?;
-        average = Average::new(&config.ema, &meta.model, &params)?;
-        state = saved.restore(&params, &mut optimizer, average.as_ref())?;
-    } else {
-        load_start(config, &params)?;
-        folder = RunFolder::create(&job.out, config)?;
-        average = Average::new(&config.ema, &meta.model, &params)?;
-        state = first_state(config, &train);
-    }
+    let optimizer = Optimizer::new(&config.optimizer);
+    let average = Average::new(&config.ema, &meta.model, &params)?;
     let batches = batches_per_epoch(train.len(), config.data.batch);
     let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
     let total_steps = steps_per_epoch * u64::from(config.epochs);
-    tracing::info!(
-        "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
-        params.trainable_count(),
-        train.len(),
-        val.len(),
-        state.dataset,
-        config.epochs,
-    );
-    warn_of(config, &train, total_steps);
     let normalisation = meta.normalisation;
-    let watchers = watch::open(&folder)?;
     let stepper = Stepper {
         config,
         network,
@@ -83,6 +70,35 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         average,
         total_steps,
     };
+    Ok(Parts { train, val, meta, stepper, steps_per_epoch })
+}
+
+/// Opens data, network and folder of a new run, or of one that goes on.
+pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+    let config = &job.config;
+    let Parts { train, val, meta, mut stepper, steps_per_epoch } = parts(job)?;
+    let (folder, state) = if job.resume {
+        let folder = RunFolder::reopen(&job.out)?;
+        let saved = Saved::read(&folder.last())?;
+        saved.check(config, &train.manifest().hash)?;
+        let Stepper { params, optimizer, average, .. } = &mut stepper;
+        (folder, saved.restore(params, optimizer, average.as_ref())?)
+    } else {
+        load_start(config, &stepper.params)?;
+        // The average begins where the weights do.
+        stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
+        (RunFolder::create(&job.out, config)?, first_state(config, &train))
+    };
+    tracing::info!(
+        "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
+        stepper.params.trainable_count(),
+        train.len(),
+        val.len(),
+        state.dataset,
+        config.epochs,
+    );
+    warn_of(config, &train, stepper.total_steps);
+    let watchers = watch::open(&folder)?;
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
 }
 
