@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_model::{CheckpointMeta, Network, Params, load_backbone};
@@ -24,6 +25,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) stepper: Stepper<'a>,
     pub(crate) state: TrainingState,
     pub(crate) steps_per_epoch: u64,
+    pub(crate) augmenter: Augmenter,
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
@@ -34,6 +36,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let val = Arc::new(Dataset::open(&job.data, "val")?);
     check_data(config, &train)?;
     let classes = train.classes().clone();
+    let augmenter = config.data.augment.resolve(&classes)?;
     let model = config.model.clone().with_classes(classes.len());
     let mut params = Params::new(config.seed, &job.device);
     let network = Network::new(&model, &mut params)?;
@@ -64,7 +67,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let normalisation = meta.normalisation;
     let watchers = watch::open(&folder)?;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
-    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
+    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
 }
 
 /// Sets the published backbone, if one is asked for.
