@@ -30,7 +30,7 @@ pub(crate) struct Train {
 impl Train {
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         let kind = match arguments.optimizer.context("--optimizer is missing")? {
-            Kind::Adam => OptimizerKind::Adam,
+            Kind::Adam => OptimizerKind::AdamW,
             Kind::Sgd => OptimizerKind::Sgd,
         };
         let config = OptimizerConfig {

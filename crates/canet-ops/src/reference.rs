@@ -104,6 +104,16 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
     x * constant(mask.collect(), x.shape(), x)?
 }
 
+/// See [`crate::drop_samples`].
+pub fn drop_samples(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
+    let scale = 1.0 / (1.0 - p);
+    let n = x.dim(0)?;
+    let mask = (0..n as u64).map(|i| if is_dropped(key, i, p) { 0.0 } else { scale });
+    let mut shape = vec![1; x.rank()];
+    shape[0] = n;
+    x.broadcast_mul(&constant(mask.collect(), shape, x)?)
+}
+
 /// What follows the scaling of a batch norm.
 fn finish(y: Tensor, residual: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
     let y = match residual {

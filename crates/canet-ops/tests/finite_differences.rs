@@ -6,8 +6,9 @@ mod common;
 
 use candle_core::{DType, Device, Tensor, Var};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_frozen,
-    batch_norm_train, conv2d, cross_entropy, max_pool2d, relu, resize_bilinear, sigmoid,
+    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, add_relu,
+    batch_norm_frozen, batch_norm_train, conv2d, cross_entropy, drop_samples, dropout, max_pool2d,
+    relu, resize_bilinear, sigmoid,
 };
 
 use common::differences::check;
@@ -92,6 +93,31 @@ fn resizes_and_activations() {
         }
         check("relu", std::slice::from_ref(&x), |t| relu(&t[0]));
         check("sigmoid", std::slice::from_ref(&x), |t| sigmoid(&t[0]));
+    }
+}
+
+#[test]
+fn dropouts() {
+    for (n, c, h, w) in [(5, 2, 3, 4), (1, 1, 1, 1), (3, 7, 71, 67)] {
+        let x = values(&[n, c, h, w], 1);
+        for key in 0..3 {
+            check("elements", std::slice::from_ref(&x), |t| dropout(&t[0], 0.4, key));
+            check("samples", std::slice::from_ref(&x), |t| drop_samples(&t[0], 0.4, key));
+        }
+    }
+}
+
+/// Stochastic depth at the end of a residual block: the gradient of every input, dropped samples
+/// and kept ones together.
+#[test]
+fn residual_blocks_with_dropped_samples() {
+    let shape = [6, 3, 4, 5];
+    let inputs = [values(&shape, 1), values(&[3], 2), values(&[3], 3), values(&shape, 4)];
+    for key in 0..4 {
+        check("block", &inputs, |t| {
+            let (y, _) = batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, Activation::None)?;
+            add_relu(&drop_samples(&y, 0.5, key)?, &t[3])
+        });
     }
 }
 

@@ -10,8 +10,8 @@ mod common;
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
     Activation, Corners, Value, adaptive_avg_pool2d, add, add_relu, batch_norm_frozen,
-    batch_norm_train, concat, dropout, gate, max_pool2d, reference, relu, resize_bilinear, scale,
-    sigmoid, spread,
+    batch_norm_train, concat, drop_samples, dropout, gate, max_pool2d, reference, relu,
+    resize_bilinear, scale, sigmoid, spread,
 };
 
 use common::compare::compare;
@@ -34,6 +34,12 @@ fn elementwise() {
             one,
             |t| dropout(&t[0], 0.3, 11),
             |t| reference::dropout(&t[0], 0.3, 11),
+        );
+        compare(
+            "drop_samples",
+            one,
+            |t| drop_samples(&t[0], 0.5, 11),
+            |t| reference::drop_samples(&t[0], 0.5, 11),
         );
         let two = [a, b];
         compare("add", &two, |t| add(&t[0], &t[1]), |t| &t[0] + &t[1]);

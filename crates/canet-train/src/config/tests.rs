@@ -42,6 +42,30 @@ fn mistakes_are_named_and_mended() {
         ("", "optimizer.lr", "is not key=value"),
         ("", "epochs.x=1", "at epochs"),
         ("epochs = ", "", "TOML parse error"),
+        ("", "optimizer.kind=rmsprop", "adamw"),
+        ("", "optimizer.nesterov=true", "optimizer.nesterov must be false but for kind sgd"),
+        ("", "optimizer.betas=[0.9, 1.0]", "optimizer.betas"),
+        ("", "optimizer.eps=0.0", "optimizer.eps must be more than 0"),
+        ("", "optimizer.warmup_start=1.5", "optimizer.warmup_start"),
+        ("", "optimizer.freeze_norms=head", "backbone"),
+        ("", "optimizer.poly_power=0.9", "unknown key `poly_power`"),
+        ("", "optimizer.schedule.kind=linear", "cosine"),
+        ("[optimizer.schedule]\nkind = \"poly\"\nmin = 0.1", "", "unknown key `min`"),
+        ("", "optimizer.schedule={ kind = \"cosine\", min = 2.0 }", "optimizer.schedule.min"),
+        ("", "optimizer.schedule.kind=step", "either milestones or every"),
+        (
+            "",
+            "optimizer.schedule={ kind = \"step\", milestones = [4, 4] }",
+            "each after the one before",
+        ),
+        (
+            "",
+            "optimizer.schedule={ kind = \"step\", every = 9, milestones = [4] }",
+            "either milestones or every",
+        ),
+        ("", "ema.decay=1.0", "ema.decay must be more than 0 and below 1"),
+        ("", "ema.dcay=0.9", "did you mean `decay`"),
+        ("", "model.stochastic_depth=0.1", "network"),
         ("[data.augment]\nflip = 2.0", "", "flip"),
         ("[loss]\nterms = []", "", "loss.terms must be a list with at least one term"),
         ("[[loss.terms]]\nkind = \"dise\"", "", "unknown variant `dise`"),
@@ -74,6 +98,26 @@ fn mistakes_are_named_and_mended() {
 }
 
 #[test]
+fn schedules_are_read_and_written() {
+    for (text, expected) in [
+        ("", ScheduleConfig::Poly { power: 0.9 }),
+        ("kind = \"poly\"\npower = 2.0", ScheduleConfig::Poly { power: 2.0 }),
+        ("kind = \"cosine\"", ScheduleConfig::Cosine { min: 0.0 }),
+        (
+            "kind = \"step\"\nevery = 7",
+            ScheduleConfig::Step { milestones: Vec::new(), every: Some(7), gamma: 0.1 },
+        ),
+        ("kind = \"constant\"", ScheduleConfig::Constant {}),
+    ] {
+        let table = if text.is_empty() { "" } else { "[optimizer.schedule]\n" };
+        let config = Config::parse(&format!("{table}{text}"), "test", &[]).unwrap();
+        assert_eq!(config.optimizer.schedule, expected);
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(Config::parse(&written, "written", &[]).unwrap(), config);
+    }
+}
+
+#[test]
 fn shipped_configurations_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
     let mut seen = 0;
@@ -82,7 +126,7 @@ fn shipped_configurations_are_valid() {
         Config::read(&path, &[]).unwrap_or_else(|e| panic!("{e}"));
         seen += 1;
     }
-    assert!(seen >= 5, "{seen} configurations");
+    assert!(seen >= 12, "{seen} configurations");
     let defaults = include_str!("../../../../configs/defaults.toml");
     assert_eq!(Config::parse(defaults, "defaults", &[]).unwrap(), Config::default());
 }
