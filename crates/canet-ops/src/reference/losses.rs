@@ -137,7 +137,8 @@ pub fn lovasz_softmax(logits: &Tensor, targets: &[u8], ignore: u8) -> Result<Ten
         losses.push((errors * constant(differences, targets.len(), logits)?)?.sum_all()?);
     }
     match losses.len() {
-        0 => logits.sum_all()? * 0.0,
+        // A gradient of 0, not none.
+        0 => (logits * logits.zeros_like()?)?.sum_all(),
         _ => Tensor::stack(&losses, 0)?.mean(0),
     }
 }
