@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{CheckpointMeta, Segmenter, Tensor, weight_hash};
+use canet_model::{CheckpointMeta, Network, Segmenter, weight_hash};
 
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
@@ -40,7 +41,17 @@ pub enum Outcome {
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
+    train_watched(job, stop, Vec::new())
+}
+
+/// As [`train`], with `more` watchers beside those that write the run's folder.
+pub(crate) fn train_watched(
+    job: &Job,
+    stop: &AtomicBool,
+    more: Vec<Box<dyn Watcher>>,
+) -> Result<Outcome> {
     let mut run = Run::new(job)?;
+    run.watchers.extend(more);
     // Before the first step: a run that is killed in its first epoch is gone on from here.
     run.save_last()?;
     let mut scores = None;
@@ -65,7 +76,7 @@ pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
     let scores = match scores {
         Some(scores) => Some(scores),
         // A finished run that is resumed has nothing left to train; its scores are taken anew.
-        None => run.score(stop, |_, _, _| {})?,
+        None => run.score(&run.stepper.network, stop, |_, _, _| {})?,
     };
     let Some(scores) = scores else { return Ok(Outcome::Interrupted) };
     let best = run.state.best.unwrap_or((scores.miou, job.config.epochs));
@@ -83,6 +94,7 @@ struct Run<'a> {
     stepper: Stepper<'a>,
     state: TrainingState,
     steps_per_epoch: u64,
+    augmenter: Augmenter,
     watchers: Vec<Box<dyn Watcher>>,
     /// Seconds a step took in the last epoch, if this process made any.
     seconds_a_step: Option<f64>,
@@ -92,7 +104,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job) -> Result<Self> {
-        let Setup { folder, train, val, meta, stepper, state, saved, watchers } = setup::open(job)?;
+        let Setup { folder, train, val, meta, stepper, state, saved, augmenter, watchers } =
+            setup::open(job)?;
         let (steps_per_epoch, saved) = (state.steps_per_epoch, (saved, Instant::now()));
         Ok(Self {
             job,
@@ -103,6 +116,7 @@ impl<'a> Run<'a> {
             stepper,
             state,
             steps_per_epoch,
+            augmenter,
             watchers,
             seconds_a_step: None,
             saved,
@@ -115,7 +129,7 @@ impl<'a> Run<'a> {
         let accumulate = config.optimizer.accumulate;
         let mut batches = Loader::new(
             Arc::clone(&self.train),
-            config.data.augment.clone(),
+            self.augmenter.clone(),
             LoaderOptions {
                 batch: config.data.batch,
                 seed: config.seed,
@@ -208,13 +222,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Scores the validation split, `visit`ing frames and predictions. `None` if stopped.
+    /// Scores `network` on the validation split, `visit`ing frames and predictions. `None` if
+    /// stopped.
     fn score(
         &self,
+        network: &Network,
         stop: &AtomicBool,
         mut visit: impl FnMut(usize, &canet_data::dataset::Frame, &canet_core::Mask),
     ) -> Result<Option<Scores>> {
-        let segmenter = Segmenter::from_parts(self.stepper.network.clone(), self.meta.clone())?;
+        let segmenter = Segmenter::from_parts(network.clone(), self.meta.clone())?;
         let scores = evaluate(&segmenter, &self.val, self.job.threads, |index, frame, mask| {
             visit(index, frame, mask);
             !stop.load(Ordering::Relaxed)
@@ -237,15 +253,23 @@ impl<'a> Run<'a> {
         let classes = self.meta.classes.clone();
         let mut gallery = Gallery::new(self.val.len());
         let visit = |index: usize, frame: &_, mask: &_| gallery.visit(index, frame, mask, &classes);
-        let Some(scores) = self.score(stop, visit)? else { return Ok(None) };
+        let network = &self.stepper.network;
+        let Some(scores) = self.score(network, stop, visit)? else { return Ok(None) };
         let (step, loss) = (self.state.cursor.step, self.state.cursor.loss());
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation:\n{scores}");
+        let mut ema = None;
+        if let Some(average) = &self.stepper.average {
+            ema = self.score(&average.network, stop, |_, _, _| {})?;
+            let Some(scores) = &ema else { return Ok(None) };
+            tracing::info!("the average of the weights: mIoU {:.4}", scores.miou);
+        }
         let record = EpochRecord {
             epoch,
             step,
             loss,
             rate: self.state.cursor.rate,
             scores: scores.clone(),
+            ema,
             seconds_per_step: self.seconds_a_step,
             validation_seconds: start.elapsed().as_secs_f64(),
             peak_memory_mib: memory::peak_mib(),
@@ -258,12 +282,26 @@ impl<'a> Run<'a> {
         // A run that was stopped here validates again.
         self.state.history.retain(|old| old.epoch < epoch);
         self.state.history.push(score);
-        if self.state.best.is_none_or(|(best, _)| scores.miou > best) {
-            self.state.best = Some((scores.miou, epoch));
-            let bytes = self.bytes(&[])?;
-            self.folder.checkpoints.save_best(&bytes)?;
-        }
+        self.keep_best(&record)?;
         Ok(Some(scores))
+    }
+
+    /// Saves the weights or their average, whichever scored better, if nothing did before.
+    fn keep_best(&mut self, record: &EpochRecord) -> Result<()> {
+        let (raw, ema) = (record.scores.miou, record.ema.as_ref().map(|scores| scores.miou));
+        let averaged = ema.is_some_and(|ema| ema > raw);
+        let miou = ema.filter(|_| averaged).unwrap_or(raw);
+        if !self.state.best.is_none_or(|(best, _)| miou > best) {
+            return Ok(());
+        }
+        self.state.best = Some((miou, record.epoch));
+        let state = TrainingState { averaged, ..self.state.clone() };
+        let params = match &self.stepper.average {
+            Some(average) if averaged => &average.params,
+            _ => &self.stepper.params,
+        };
+        let bytes = state::to_bytes(params, &self.meta, &state, &[])?;
+        self.folder.checkpoints.save_best(&bytes)
     }
 
     fn save_is_due(&self) -> bool {
@@ -277,17 +315,13 @@ impl<'a> Run<'a> {
     /// be older.
     fn save_last(&mut self) -> Result<()> {
         if self.saved.0 != Some(self.state.cursor) {
-            let bytes = self.bytes(&self.stepper.optimizer.tensors())?;
+            let (params, memory) = (&self.stepper.params, self.stepper.memory());
+            let bytes = state::to_bytes(params, &self.meta, &self.state, &memory)?;
             self.folder.checkpoints.save_last(&bytes)?;
             self.saved.0 = Some(self.state.cursor);
         }
         self.saved.1 = Instant::now();
         Ok(())
-    }
-
-    /// A checkpoint of now.
-    fn bytes(&self, extra: &[(String, Tensor)]) -> Result<Vec<u8>> {
-        state::to_bytes(&self.stepper.params, &self.meta, &self.state, extra)
     }
 }
 

@@ -7,6 +7,7 @@ use canet_data::dataset::Dataset;
 use canet_model::{Checkpoint, CheckpointMeta, Params, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::average::Average;
 use crate::config::{Change, Config};
 use crate::optim::Optimizer;
 use crate::{Error, Result};
@@ -30,6 +31,9 @@ pub(crate) struct TrainingState {
     pub(crate) cursor: Cursor,
     /// The best validation mIoU so far, and its epoch (from 1).
     pub(crate) best: Option<(f64, u32)>,
+    /// Whether the file's weights are the average of the run's: those of a best checkpoint may be.
+    #[serde(default)]
+    pub(crate) averaged: bool,
     /// Steps of the run that were refused and passed over.
     #[serde(default)]
     pub(crate) skipped: u64,
@@ -118,7 +122,7 @@ impl Saved {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
         let state: TrainingState = serde_json::from_value(checkpoint.meta.training.clone())
-            .map_err(|e| Error::run(path, format!("cannot be resumed from: {e}")))?;
+            .map_err(|e| Error::run(path, format!("is of a run that this version cannot go on with ({e}); finish it with the program that began it, or start a new run with another --out")))?;
         if state.cursor.step > state.skipped && checkpoint.training_tensors.is_empty() {
             return Err(Error::run(path, "holds no optimiser state and cannot be gone on from"));
         }
@@ -174,16 +178,21 @@ impl Saved {
         Ok(self.checkpoint.weight_hash()?)
     }
 
-    /// Sets weights and optimiser, and returns `fresh`, the state of a run that begins, at the place
-    /// where this one was.
+    /// Sets weights, optimiser and the average of the weights, and returns `fresh`, the state of a
+    /// run that begins, at the place where this one was.
     pub(crate) fn restore(
         self,
         params: &Params,
         optimizer: &mut Optimizer,
+        average: Option<&Average>,
         fresh: TrainingState,
     ) -> Result<TrainingState> {
         self.checkpoint.load_into(params)?;
-        optimizer.restore(&self.checkpoint.training_tensors, params.device())?;
+        let memory = &self.checkpoint.training_tensors;
+        optimizer.restore(memory, params.device())?;
+        if let Some(average) = average {
+            average.restore(memory, &self.path.display().to_string())?;
+        }
         let TrainingState { cursor, best, skipped, history, .. } = self.state;
         let cursor = cursor.rescaled(self.state.steps_per_epoch, fresh.steps_per_epoch);
         Ok(TrainingState { cursor, best, skipped, history, ..fresh })

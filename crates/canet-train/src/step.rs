@@ -8,9 +8,10 @@ use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
 use crate::Result;
+use crate::average::Average;
 use crate::config::Config;
 use crate::guard::{Refused, Statistics};
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
 
@@ -38,7 +39,10 @@ pub(crate) struct Stepper<'a> {
     pub(crate) network: Network,
     pub(crate) params: Params,
     pub(crate) normalisation: Normalisation,
+    pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
+    /// Of the parameters, if it is asked for.
+    pub(crate) average: Option<Average>,
     /// Optimiser steps of the whole run.
     pub(crate) total_steps: u64,
 }
@@ -47,15 +51,14 @@ impl Stepper<'_> {
     /// Optimiser step number `step`, from 0, on `batches`, whose gradients are averaged.
     pub(crate) fn step(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
         let optimizer = &self.config.optimizer;
-        let relative =
-            relative_rate(step, self.total_steps, optimizer.warmup_steps, optimizer.poly_power);
+        let relative = relative_rate(step, self.total_steps, optimizer);
         let rate = optimizer.lr * relative;
         let before = Statistics::of(&self.params)?;
         let mut gradients = Gradients::default();
         let mut losses = Vec::new();
         let mut refused = None;
         for (i, batch) in batches.iter().enumerate() {
-            // Dropout masks are a function of (seed, step, micro-batch) and nothing else.
+            // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
             let loss = self.loss(batch, Pass::Train { draw })?;
             let value = f64::from(loss.tensor().to_scalar::<f32>()?);
@@ -80,13 +83,22 @@ impl Stepper<'_> {
             gradients.clip(norm, limit);
         }
         self.optimizer.update(&self.params, &gradients, relative, step)?;
+        if let Some(average) = &self.average {
+            average.update(&self.params, step)?;
+        }
         let loss = losses.iter().sum::<f64>() / batches.len() as f64;
         Ok(Step::Done(StepReport { loss, rate, gradient_norm: norm }))
     }
 
+    /// What a checkpoint has to keep to go on, beside the parameters.
+    pub(crate) fn memory(&self) -> Vec<(String, Tensor)> {
+        let averages = self.average.as_ref().map(Average::tensors);
+        self.optimizer.tensors().into_iter().chain(averages.into_iter().flatten()).collect()
+    }
+
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
         let x = pictures(batch, &self.normalisation, self.network.device())?;
-        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.config.loss)
+        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.objective)
     }
 }
 

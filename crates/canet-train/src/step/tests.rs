@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use canet_data::augment::Augmenter;
 use canet_data::loader::{Loader, LoaderOptions};
 use canet_data::sample::SampleOptions;
 use canet_model::weight_hash;
@@ -30,11 +31,11 @@ pub(crate) fn job(dir: &std::path::Path) -> Job {
 }
 
 /// The first `count` batches of a run.
-fn batches(job: &Job, train: &Arc<Dataset>, count: usize) -> Vec<Batch> {
+fn batches(augmenter: &Augmenter, train: &Arc<Dataset>, count: usize) -> Vec<Batch> {
     let of_epoch = |epoch| {
         let options =
             LoaderOptions { batch: 2, seed: 0, epoch, first_batch: 0, threads: 1, prefetch: 1 };
-        Loader::new(Arc::clone(train), job.config.data.augment.clone(), options)
+        Loader::new(Arc::clone(train), augmenter.clone(), options)
     };
     (0..).flat_map(of_epoch).take(count).map(Result::unwrap).collect()
 }
@@ -53,8 +54,8 @@ fn nan_at_step_7_leaves_the_state_of_step_6() {
     let mut ends = Vec::new();
     for poisoned in [false, true] {
         job.out = dir.path().join(format!("run-{poisoned}"));
-        let Setup { mut stepper, train, .. } = open(&job).unwrap();
-        let batches = batches(&job, &train, 8);
+        let Setup { mut stepper, train, augmenter, .. } = open(&job).unwrap();
+        let batches = batches(&augmenter, &train, 8);
         let mut step = |stepper: &mut Stepper, number: usize| {
             stepper.step(number as u64, &batches[number..=number], &train).unwrap()
         };
