@@ -11,9 +11,9 @@ use canet_model::{
 use common::{assignment, small_canet};
 
 fn frames(batch: usize) -> Tensor {
-    let count = (batch * 3 * 40 * 56) as f32;
+    let count = (batch * 3 * 24 * 32) as f32;
     let values = Tensor::arange(0.0, count, &Device::Cpu).unwrap();
-    values.sin().unwrap().reshape((batch, 3, 40, 56)).unwrap()
+    values.sin().unwrap().reshape((batch, 3, 24, 32)).unwrap()
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
