@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
@@ -27,6 +28,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) stepper: Stepper<'a>,
     pub(crate) state: TrainingState,
     pub(crate) steps_per_epoch: u64,
+    pub(crate) augmenter: Augmenter,
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
@@ -37,6 +39,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) meta: CheckpointMeta,
     pub(crate) stepper: Stepper<'a>,
     pub(crate) steps_per_epoch: u64,
+    pub(crate) augmenter: Augmenter,
 }
 
 /// Opens the data and builds the network with its first weights. Writes nothing.
@@ -48,6 +51,7 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let classes = train.classes().clone();
     let statistics = train.manifest().statistics.get(&Split::Train);
     let objective = Objective::new(&config.loss, classes.len(), statistics)?;
+    let augmenter = config.data.augment.resolve(&classes)?;
     let model = config.model.clone().with_classes(classes.len());
     let mut params =
         Params::new(config.seed, &job.device).with_frozen_norms(config.optimizer.freeze_norms);
@@ -70,13 +74,13 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
         average,
         total_steps,
     };
-    Ok(Parts { train, val, meta, stepper, steps_per_epoch })
+    Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
 }
 
 /// Opens data, network and folder of a new run, or of one that goes on.
 pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
-    let Parts { train, val, meta, mut stepper, steps_per_epoch } = parts(job)?;
+    let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
     let (folder, state) = if job.resume {
         let folder = RunFolder::reopen(&job.out)?;
         let saved = Saved::read(&folder.last())?;
@@ -99,7 +103,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     );
     warn_of(config, &train, stepper.total_steps);
     let watchers = watch::open(&folder)?;
-    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
+    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
 }
 
 /// Sets the published backbone, if one is asked for.
