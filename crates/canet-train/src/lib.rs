@@ -9,11 +9,15 @@
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
 //!
+//! [`plan::plan`] tries a few steps and tells what a run would need.
+//!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
 
 #![forbid(unsafe_code)]
 
+mod average;
+pub mod class_weights;
 pub mod cli;
 pub mod config;
 mod error;
@@ -26,6 +30,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+pub mod plan;
 mod progress;
 pub mod record;
 pub mod run;
