@@ -60,7 +60,10 @@ pub use geometry::{Algorithm, ConvGeometry};
 pub use graph::{Gradients, Value};
 pub use grid::Corners;
 pub use join::{add, add_relu, scale};
-pub use loss::{CrossEntropy, cross_entropy};
+pub use loss::{
+    CCE_DICE_SMOOTH, CrossEntropy, Dice, DiceClasses, Focal, Ohem, cce_dice, cross_entropy, dice,
+    focal, lovasz_softmax, ohem,
+};
 pub use max_pool::max_pool2d;
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use peak::peak_gflops;

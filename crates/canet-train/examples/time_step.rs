@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use canet_model::{AssignmentConfig, CanetConfig, ModelConfig, Network, Params, Pass};
 use canet_model::{Device, Tensor};
-use canet_train::config::{LossConfig, OptimizerConfig, OptimizerKind};
-use canet_train::loss::loss;
+use canet_train::config::{OptimizerConfig, OptimizerKind};
+use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
 use canet_train::{Error, Result, memory};
 
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     for step in 0..=steps {
         let start = Instant::now();
         let output = network.forward(&pictures, Pass::Train { draw: step })?;
-        let loss = loss(output, &targets, &LossConfig::default())?;
+        let loss = loss(output, &targets, &Objective::default())?;
         let value = loss.tensor().to_scalar::<f32>()?;
         let forward = start.elapsed();
         let mut gradients = Gradients::default();

@@ -20,7 +20,7 @@ mod schedule;
 
 pub use data::DataConfig;
 pub use ema::EmaConfig;
-pub use loss::LossConfig;
+pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
 pub use schedule::ScheduleConfig;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
 use canet_model::{CheckpointMeta, Network, Segmenter};
@@ -40,7 +41,17 @@ pub enum Outcome {
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
+    train_watched(job, stop, Vec::new())
+}
+
+/// As [`train`], with `more` watchers beside those that write the run's folder.
+pub(crate) fn train_watched(
+    job: &Job,
+    stop: &AtomicBool,
+    more: Vec<Box<dyn Watcher>>,
+) -> Result<Outcome> {
     let mut run = Run::new(job)?;
+    run.watchers.extend(more);
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {
@@ -80,6 +91,7 @@ struct Run<'a> {
     stepper: Stepper<'a>,
     state: TrainingState,
     steps_per_epoch: u64,
+    augmenter: Augmenter,
     watchers: Vec<Box<dyn Watcher>>,
     /// Seconds a step took in the last epoch, if this process made any.
     seconds_a_step: Option<f64>,
@@ -89,8 +101,17 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job) -> Result<Self> {
-        let Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers } =
-            setup::open(job)?;
+        let Setup {
+            folder,
+            train,
+            val,
+            meta,
+            stepper,
+            state,
+            steps_per_epoch,
+            augmenter,
+            watchers,
+        } = setup::open(job)?;
         Ok(Self {
             job,
             folder,
@@ -100,6 +121,7 @@ impl<'a> Run<'a> {
             stepper,
             state,
             steps_per_epoch,
+            augmenter,
             watchers,
             seconds_a_step: None,
             rate: 0.0,
@@ -112,7 +134,7 @@ impl<'a> Run<'a> {
         let accumulate = config.optimizer.accumulate;
         let mut batches = Loader::new(
             Arc::clone(&self.train),
-            config.data.augment.clone(),
+            self.augmenter.clone(),
             LoaderOptions {
                 batch: config.data.batch,
                 seed: config.seed,

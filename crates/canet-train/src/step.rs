@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::average::Average;
 use crate::config::Config;
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
 use crate::{Error, Result};
@@ -29,6 +29,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) network: Network,
     pub(crate) params: Params,
     pub(crate) normalisation: Normalisation,
+    pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
     /// Of the parameters, if it is asked for.
     pub(crate) average: Option<Average>,
@@ -82,7 +83,7 @@ impl Stepper<'_> {
 
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
         let x = pictures(batch, &self.normalisation, self.network.device())?;
-        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.config.loss)
+        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.objective)
     }
 }
 

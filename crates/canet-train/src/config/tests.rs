@@ -17,6 +17,20 @@ fn files_and_overrides_are_read() {
 }
 
 #[test]
+fn terms_of_the_loss_are_read_and_written() {
+    let text = "[loss]\nclass_weights = \"median-frequency\"\nterms = [{ kind = \"ohem\", min_kept = 0.25 }, { kind = \"cce-dice\", weight = 2 }]";
+    let config = Config::parse(text, "test", &[]).unwrap();
+    let ohem = LossTerm::Ohem { weight: 1.0, threshold: 0.7, min_kept: 0.25 };
+    assert_eq!(config.loss.terms, [ohem, LossTerm::CceDice { weight: 2.0 }]);
+    let counted = ClassWeights::Counted(Frequency::MedianFrequency);
+    assert_eq!(config.loss.class_weights, Some(counted));
+    let written = toml::to_string(&config).unwrap();
+    assert_eq!(Config::parse(&written, "written", &[]).unwrap(), config);
+    let given = Config::parse("[loss]\nclass_weights = [1, 0.5]", "test", &[]).unwrap();
+    assert_eq!(given.loss.class_weights, Some(ClassWeights::Given(vec![1.0, 0.5])));
+}
+
+#[test]
 fn mistakes_are_named_and_mended() {
     for (text, set, needle) in [
         ("epoch = 3", "", "did you mean `epochs`"),
@@ -53,6 +67,23 @@ fn mistakes_are_named_and_mended() {
         ("", "ema.dcay=0.9", "did you mean `decay`"),
         ("", "model.stochastic_depth=0.1", "network"),
         ("[data.augment]\nflip = 2.0", "", "flip"),
+        ("[loss]\nterms = []", "", "loss.terms must be a list with at least one term"),
+        ("[[loss.terms]]\nkind = \"dise\"", "", "unknown variant `dise`"),
+        ("[[loss.terms]]\nkind = \"dice\"\ngamma = 2.0", "", "unknown key `gamma`"),
+        ("[[loss.terms]]\nkind = \"ohem\"\ntreshold = 0.5", "", "did you mean `threshold`"),
+        ("[[loss.terms]]\nkind = \"ohem\"\nmin_kept = 2", "", "loss.terms.min_kept must be"),
+        ("[[loss.terms]]\nkind = \"ohem\"\nthreshold = 0", "", "loss.terms.threshold must be"),
+        ("[[loss.terms]]\nkind = \"focal\"\ngamma = -1", "", "loss.terms.gamma must be"),
+        ("[[loss.terms]]\nkind = \"dice\"\nsmooth = 0", "", "loss.terms.smooth must be"),
+        ("[[loss.terms]]\nkind = \"lovasz\"\nweight = 0", "", "loss.terms.weight must be"),
+        ("", "loss.terms=[{kind='dice'}, {kind='dice', smooth=2.0}]", "no kind twice"),
+        ("[loss]\nclass_weights = \"rare\"", "", "\"median-frequency\" or"),
+        ("[loss]\nclass_weights = [1.0, -1.0]", "", "loss.class_weights must be"),
+        (
+            "[loss]\nclass_weights = [1.0]\nterms = [{ kind = \"dice\" }]",
+            "",
+            "loss.class_weights must be left out",
+        ),
     ] {
         let overrides: Vec<String> =
             [set].iter().filter(|s| !s.is_empty()).map(ToString::to_string).collect();
