@@ -11,6 +11,7 @@ use self::train::TrainArgs;
 use crate::{Error, Result};
 
 mod eval;
+mod test_time;
 mod train;
 
 /// Train CANet on a prepared data set.

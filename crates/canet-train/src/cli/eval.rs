@@ -7,6 +7,7 @@ use canet_data::dataset::Dataset;
 use canet_model::{Segmenter, parse_device};
 use clap::Args;
 
+use super::test_time::TestTimeArgs;
 use super::{MachineArgs, print};
 use crate::evaluate::evaluate;
 use crate::{Error, Result};
@@ -26,13 +27,16 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
+    test_time: TestTimeArgs,
+    #[command(flatten)]
     machine: MachineArgs,
 }
 
 /// Runs the command.
 pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let threads = args.machine.threads()?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?;
+    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?
+        .with_test_time(args.test_time.parse()?)?;
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let scores = evaluate(&segmenter, &dataset, threads, |_, _, _| true)?;
     let Some(scores) = scores else { return Ok(()) };
