@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use self::overrides::{set, with_suggestion};
 use crate::{Error, Result};
 
+mod backbone;
 mod data;
 mod loss;
 mod optimizer;
 mod overrides;
 
+pub use backbone::{Backbone, HubModel};
 pub use data::DataConfig;
 pub use loss::LossConfig;
 pub use optimizer::{OptimizerConfig, OptimizerKind};
@@ -33,9 +35,12 @@ pub struct Config {
     pub epochs: u32,
     /// The network. Its classes are the data's.
     pub model: ModelConfig,
-    /// A published backbone to start from (`.safetensors` with torchvision's names).
+    /// A published backbone to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backbone: Option<PathBuf>,
+    pub backbone: Option<Backbone>,
+    /// A checkpoint of the same network to start from, with these classes or others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// What batches are made of.
     pub data: DataConfig,
     /// How weights follow gradients.
@@ -53,6 +58,7 @@ impl Default for Config {
             epochs: 30,
             model: ModelConfig::Assignment(AssignmentConfig::default()),
             backbone: None,
+            init: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
             loss: LossConfig::default(),
@@ -90,6 +96,11 @@ impl Config {
         let own = vec![
             (self.epochs > 0, "epochs", "at least 1"),
             (self.validate_every > 0, "validate_every", "at least 1"),
+            (
+                self.backbone.is_none() || self.init.is_none(),
+                "init",
+                "alone: a whole network has its backbone; take backbone or init away",
+            ),
         ];
         let parts = [self.data.rules(), self.optimizer.rules(), self.loss.rules()];
         for (holds, key, expected) in own.into_iter().chain(parts.into_iter().flatten()) {

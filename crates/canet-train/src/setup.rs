@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
-use canet_model::{CheckpointMeta, Network, Params, load_backbone};
+use canet_model::{CheckpointMeta, Network, Params};
 
 use crate::config::Config;
 use crate::job::Job;
@@ -13,7 +13,7 @@ use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
 use crate::watch::{self, Watcher};
-use crate::{Error, Result};
+use crate::{Error, Result, start};
 
 /// Everything a run starts from.
 pub(crate) struct Setup<'a> {
@@ -46,7 +46,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         saved.check(config, &train.manifest().hash)?;
         (folder, saved.restore(&params, &mut optimizer)?)
     } else {
-        load_start(config, &params)?;
+        start::load(config, &params, &meta)?;
         (RunFolder::create(&job.out, config)?, first_state(config, &train))
     };
     let batches = batches_per_epoch(train.len(), config.data.batch);
@@ -65,15 +65,6 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let watchers = watch::open(&folder)?;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
-}
-
-/// Sets the published backbone, if one is asked for.
-fn load_start(config: &Config, params: &Params) -> Result<()> {
-    if let Some(path) = &config.backbone {
-        let report = load_backbone(params, path)?;
-        tracing::info!("the backbone starts from {}: {report}", path.display());
-    }
-    Ok(())
 }
 
 fn first_state(config: &Config, train: &Dataset) -> TrainingState {
