@@ -23,7 +23,8 @@ pub(crate) struct TestTimeArgs {
 impl TestTimeArgs {
     /// What is asked for.
     pub(crate) fn parse(&self) -> Result<TestTime> {
-        let sized = |text: &String| Ok(Tile { overlap: self.overlap, ..text.parse()? });
+        let sized =
+            |text: &String| -> Result<Tile> { Ok(Tile { overlap: self.overlap, ..text.parse()? }) };
         let tile = self.tile.as_ref().map(sized).transpose()?;
         Ok(TestTime { scales: self.scales.clone(), flip: self.flip, tile })
     }

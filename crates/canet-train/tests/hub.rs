@@ -129,10 +129,11 @@ fn read_head(stream: &mut TcpStream) -> String {
 /// Starts a training from a hub's backbone. The run's folder holds another run, so that it ends
 /// before the first step.
 fn start(world: &World, address: &str, model: &str) -> Command {
-    let mut command = world.command(&["--data", "data/sample", "--out", "taken"]);
-    command.args(["--set", "model.network=canet", "--set", "model.depth=18"]);
-    command.args(["--set", "model.stem=classic", "--set", "model.capacity=16"]);
-    command.args(["--set", "model.batch_norm_momentum=0.1", "--backbone", model]);
+    let mut command = world.training("taken", &["--backbone", model]);
+    for set in ["network=canet", "depth=18", "stem=classic", "capacity=16"] {
+        command.args(["--set", &format!("model.{set}")]);
+    }
+    command.args(["--set", "model.batch_norm_momentum=0.1"]);
     command.env("HF_ENDPOINT", address).env("XDG_CACHE_HOME", world.path("cache"));
     for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
         command.env_remove(proxy);
