@@ -9,7 +9,8 @@ use crate::params::{Param, Params};
 use crate::{Checkpoint, CheckpointMeta, Error, LoadReport, ModelConfig, Result};
 
 /// Settings that change no prediction: they may differ.
-const OF_TRAINING: [&str; 4] = ["classes", "dropout", "head_dropout", "batch_norm_momentum"];
+const OF_TRAINING: [&str; 5] =
+    ["classes", "dropout", "head_dropout", "stochastic_depth", "batch_norm_momentum"];
 
 /// Sets the parameters of the network that `meta` describes from a checkpoint of the same network:
 /// all of them if the classes are the same ones, else all but the classifiers, which keep what they

@@ -85,7 +85,7 @@ pub use fine_tune::fine_tune;
 pub use frozen::{Frozen, Sizes, Watch};
 pub use network::{Network, Output};
 pub use normalisation::Normalisation;
-pub use params::{Kind, Param, Params, Part};
+pub use params::{FrozenNorms, Kind, Param, Params, Part};
 pub use pass::Pass;
 pub use pretrained::load_backbone;
 pub use report::LoadReport;

@@ -13,14 +13,18 @@ use crate::{Error, Result};
 
 mod backbone;
 mod data;
+mod ema;
 mod loss;
 mod optimizer;
 mod overrides;
+mod schedule;
 
 pub use backbone::{Backbone, HubModel};
 pub use data::DataConfig;
-pub use loss::LossConfig;
+pub use ema::EmaConfig;
+pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
+pub use schedule::ScheduleConfig;
 
 /// What a value must be: whether it is, its key, and the words for it.
 type Rule = (bool, &'static str, &'static str);
@@ -45,6 +49,8 @@ pub struct Config {
     pub data: DataConfig,
     /// How weights follow gradients.
     pub optimizer: OptimizerConfig,
+    /// The average of the weights.
+    pub ema: EmaConfig,
     /// What is minimised.
     pub loss: LossConfig,
     /// Validation is run every so many epochs, and after the last.
@@ -61,6 +67,7 @@ impl Default for Config {
             init: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
             loss: LossConfig::default(),
             validate_every: 1,
         }
@@ -102,7 +109,8 @@ impl Config {
                 "alone: a whole network has its backbone; take backbone or init away",
             ),
         ];
-        let parts = [self.data.rules(), self.optimizer.rules(), self.loss.rules()];
+        let parts =
+            [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];
         for (holds, key, expected) in own.into_iter().chain(parts.into_iter().flatten()) {
             if !holds {
                 return Err(Error::config(origin, format!("{key} must be {expected}")));
