@@ -97,9 +97,9 @@ fn averaged_predictions_are_probabilities_of_the_frames_size() {
         for input in [None, Some([40, 64])] {
             let meta = CheckpointMeta { input, ..meta(&config) };
             let plain = Segmenter::from_parts(build(&config, 4).0, meta).unwrap();
-            let all = test_time(&[0.5, 1.0, 1.5], true, Some("48x32"));
+            let all = test_time(&[0.5, 1.5], true, Some("48x32"));
             let segmenter = plain.with_test_time(all).unwrap();
-            for (width, height) in [(1, 1), (3, 90), (97, 61)] {
+            for (width, height) in [(1, 1), (3, 50), (45, 33)] {
                 let frame = frame(width, height);
                 let (w, h) = (width as usize, height as usize);
                 let scores = segmenter.logits(&frame).unwrap();
