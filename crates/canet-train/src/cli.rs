@@ -12,6 +12,7 @@ use crate::{Error, Result};
 mod eval;
 mod logging;
 mod plan;
+mod test_time;
 mod train;
 
 /// Train CANet on a prepared data set.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use self::overrides::{set, with_suggestion};
 use crate::{Error, Result};
 
+mod backbone;
 mod data;
 mod ema;
 mod loss;
@@ -18,6 +19,7 @@ mod optimizer;
 mod overrides;
 mod schedule;
 
+pub use backbone::{Backbone, HubModel};
 pub use data::DataConfig;
 pub use ema::EmaConfig;
 pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
@@ -37,9 +39,12 @@ pub struct Config {
     pub epochs: u32,
     /// The network. Its classes are the data's.
     pub model: ModelConfig,
-    /// A published backbone to start from (`.safetensors` with torchvision's names).
+    /// A published backbone to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backbone: Option<PathBuf>,
+    pub backbone: Option<Backbone>,
+    /// A checkpoint of the same network to start from, with these classes or others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// What batches are made of.
     pub data: DataConfig,
     /// How weights follow gradients.
@@ -59,6 +64,7 @@ impl Default for Config {
             epochs: 30,
             model: ModelConfig::Assignment(AssignmentConfig::default()),
             backbone: None,
+            init: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
@@ -97,6 +103,11 @@ impl Config {
         let own = vec![
             (self.epochs > 0, "epochs", "at least 1"),
             (self.validate_every > 0, "validate_every", "at least 1"),
+            (
+                self.backbone.is_none() || self.init.is_none(),
+                "init",
+                "alone: a whole network has its backbone; take backbone or init away",
+            ),
         ];
         let parts =
             [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];

@@ -37,6 +37,7 @@ pub mod run;
 mod run_folder;
 mod schedule;
 mod setup;
+mod start;
 mod state;
 mod step;
 mod watch;

@@ -6,7 +6,7 @@ use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
-use canet_model::{CheckpointMeta, FrozenNorms, Network, Params, load_backbone};
+use canet_model::{CheckpointMeta, FrozenNorms, Network, Params};
 
 use crate::average::Average;
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
 use crate::watch::{self, Watcher};
-use crate::{Error, Result};
+use crate::{Error, Result, start};
 
 /// Everything a run starts from.
 pub(crate) struct Setup<'a> {
@@ -88,7 +88,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         let Stepper { params, optimizer, average, .. } = &mut stepper;
         (folder, saved.restore(params, optimizer, average.as_ref())?)
     } else {
-        load_start(config, &stepper.params)?;
+        start::load(config, &stepper.params, &meta)?;
         // The average begins where the weights do.
         stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
         (RunFolder::create(&job.out, config)?, first_state(config, &train))
@@ -104,15 +104,6 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     warn_of(config, &train, stepper.total_steps);
     let watchers = watch::open(&folder)?;
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
-}
-
-/// Sets the published backbone, if one is asked for.
-fn load_start(config: &Config, params: &Params) -> Result<()> {
-    if let Some(path) = &config.backbone {
-        let report = load_backbone(params, path)?;
-        tracing::info!("the backbone starts from {}: {report}", path.display());
-    }
-    Ok(())
 }
 
 fn first_state(config: &Config, train: &Dataset) -> TrainingState {
@@ -158,7 +149,8 @@ fn warn_of(config: &Config, train: &Dataset, total_steps: u64) {
             "optimizer.warmup_steps is {warmup}, but the run has {total_steps} steps: the full rate is never reached"
         );
     }
-    if config.optimizer.freeze_norms != FrozenNorms::None && config.backbone.is_none() {
+    let published = config.backbone.is_some() || config.init.is_some();
+    if config.optimizer.freeze_norms != FrozenNorms::None && !published {
         tracing::warn!(
             "optimizer.freeze_norms keeps batch norms as they start; without published weights they normalise nothing"
         );

@@ -47,6 +47,13 @@ pub(super) struct TrainArgs {
     /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Published weights for the backbone: a .safetensors file, or hub:OWNER/NAME[@REVISION], such as
+    /// hub:timm/resnet50.tv_in1k.
+    #[arg(long, value_name = "FILE|hub:NAME", conflicts_with = "init")]
+    backbone: Option<String>,
+    /// A checkpoint of the same network to start from; its classes may be others.
+    #[arg(long, value_name = "FILE")]
+    init: Option<String>,
     /// Go on from the last checkpoint in --out.
     #[arg(long, requires = "out")]
     pub(super) resume: bool,
@@ -55,6 +62,17 @@ pub(super) struct TrainArgs {
     pub(super) tui: bool,
     #[command(flatten)]
     machine: MachineArgs,
+}
+
+impl TrainArgs {
+    /// All that is set beside the configuration file; `--backbone` and `--init` are keys, too.
+    fn overrides(&self) -> Vec<String> {
+        let own = [("backbone", &self.backbone), ("init", &self.init)];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        // Quoted, since a name may look like a number.
+        let own = own.map(|(key, value)| format!("{key}={}", toml::Value::from(value.as_str())));
+        self.set.iter().cloned().chain(own).collect()
+    }
 }
 
 /// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
@@ -69,7 +87,7 @@ pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     };
     let config = match given {
         Some(config) => config,
-        None => shipped_config(&data, &args.set)?,
+        None => shipped_config(&data, &args.overrides())?,
     };
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
@@ -140,16 +158,17 @@ fn train_on_dashboard(job: &Job, stop: &Arc<AtomicBool>) -> Result<Outcome> {
 
 /// The configuration that the arguments name: a file's, or that of the run which is resumed.
 fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
+    let overrides = args.overrides();
     match (&args.config, &args.out) {
-        (Some(path), _) => Config::read(path, &args.set).map(Some),
-        (None, Some(out)) if args.resume && args.set.is_empty() => {
+        (Some(path), _) => Config::read(path, &overrides).map(Some),
+        (None, Some(out)) if args.resume && overrides.is_empty() => {
             let last = RunFolder::reopen(out)?.last();
             Ok(Some(Saved::read(&last)?.state.config))
         }
         _ => {
             // Which shipped file it will be depends on the data; the keys are the same in all.
             let (_, origin, text) = CONFIGS[0];
-            Config::parse(text, origin, &args.set).map(|_| None)
+            Config::parse(text, origin, &overrides).map(|_| None)
         }
     }
 }
