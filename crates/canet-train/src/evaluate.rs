@@ -7,7 +7,7 @@ use canet_data::dataset::{Dataset, Frame};
 use canet_data::loader::Frames;
 use canet_model::Segmenter;
 
-use crate::metrics::{Confusion, Scores};
+use crate::metrics::{Scores, Tally};
 use crate::progress::Progress;
 use crate::{Error, Result};
 
@@ -33,18 +33,18 @@ pub fn evaluate(
             ),
         ));
     }
-    let mut confusion = Confusion::new(ours.len());
+    let mut tally = Tally::new(ours.len());
     let mut frames = 0;
     let mut progress = Progress::new("scoring", 0, dataset.len() as u64);
     for item in Frames::new(Arc::clone(dataset), threads, 2 * threads) {
         let (index, frame) = item?;
         let segmentation = segmenter.segment(&frame.image)?;
-        confusion.add(&frame.mask, &segmentation.mask);
+        tally.add(index, dataset.entry(index), &frame.mask, &segmentation.mask);
         frames += 1;
         progress.at(frames, |seconds| format!("{:.1} images/s", 1.0 / seconds.max(1e-9)));
         if !visit(index, &frame, &segmentation.mask) {
             return Ok(None);
         }
     }
-    Ok(Some(confusion.scores(ours, frames)))
+    Ok(Some(tally.scores(ours)))
 }
