@@ -46,6 +46,11 @@ pub fn section(title: &str, page: &mut String) {
     writeln!(page, "<section><h2>{title}</h2>").ok();
 }
 
+/// As [`section`], where links to `#id` lead.
+pub fn anchored(id: &str, title: &str, page: &mut String) {
+    writeln!(page, "<section id=\"{id}\"><h2>{title}</h2>").ok();
+}
+
 /// Begins a table, in a box of its own to scroll in; whoever uses a keyboard can scroll it, too.
 /// Columns are markup; those of numbers begin with `#`. It ends with [`TABLE_END`].
 pub fn table(columns: &[&str], page: &mut String) {

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use self::compare::CompareArgs;
 use self::eval::EvalArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
+mod compare;
 mod eval;
 mod train;
 
@@ -33,6 +35,8 @@ enum Command {
     Train(TrainArgs),
     /// Score a checkpoint on a split.
     Eval(EvalArgs),
+    /// Put runs side by side: scores, cost, and where their configurations differ.
+    Compare(CompareArgs),
 }
 
 #[derive(Args)]
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         .init();
     let cli = Cli::parse();
     let done = match &cli.command {
+        Some(Command::Compare(args)) => compare::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Train(args)) => train::run(args),
         None => train::run(&cli.train),

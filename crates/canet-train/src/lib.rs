@@ -5,19 +5,24 @@
 //!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
 //!                evaluate --> metrics: per-class IoU
 //!                gallery: frame | truth | prediction
-//!                record --> watch: metrics.jsonl, pictures/
+//!                record --> watch: metrics.jsonl, pictures/, tensorboard/ (events), report.html (report)
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
+//!
+//! `compare` puts runs side by side from what they left.
 //!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
 
 #![forbid(unsafe_code)]
 
+pub mod about;
 pub mod cli;
+pub mod compare;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod events;
 pub mod first_data;
 mod gallery;
 pub mod job;
@@ -27,6 +32,7 @@ pub mod metrics;
 pub mod optim;
 mod progress;
 pub mod record;
+mod report;
 pub mod run;
 mod run_folder;
 mod schedule;

@@ -37,10 +37,20 @@ pub struct EpochRecord {
     pub rate: f64,
     /// The scores on the validation split.
     pub scores: Scores,
+    /// The scores of the average of the weights, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<Scores>,
     /// Seconds a step took, if this process made any.
     pub seconds_per_step: Option<f64>,
     /// How long the validation took.
     pub validation_seconds: f64,
     /// The most memory that the process has held, where the system tells.
     pub peak_memory_mib: Option<u64>,
+}
+
+/// Adds a record to those of earlier epochs. Records of this and later epochs, which a killed process
+/// may have left behind its last checkpoint, are replaced.
+pub(crate) fn add(records: &mut Vec<EpochRecord>, record: &EpochRecord) {
+    records.retain(|old| old.epoch < record.epoch);
+    records.push(record.clone());
 }

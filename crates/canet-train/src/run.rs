@@ -209,6 +209,7 @@ impl<'a> Run<'a> {
             loss,
             rate: self.rate,
             scores: scores.clone(),
+            ema: None,
             seconds_per_step: self.seconds_a_step,
             validation_seconds: start.elapsed().as_secs_f64(),
             peak_memory_mib: memory::peak_mib(),

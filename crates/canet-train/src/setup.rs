@@ -6,13 +6,14 @@ use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_model::{CheckpointMeta, Network, Params, load_backbone};
 
+use crate::about::{About, Session};
 use crate::config::Config;
 use crate::job::Job;
 use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
-use crate::watch::{self, Watcher};
+use crate::watch::{self, Start, Watcher};
 use crate::{Error, Result};
 
 /// Everything a run starts from.
@@ -62,7 +63,12 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     );
     warn_of(config, &train, total_steps);
     let normalisation = meta.normalisation;
-    let watchers = watch::open(&folder)?;
+    let about = about(job, &folder, &train, val.len(), params.trainable_count(), &state)?;
+    // A run that was stopped while it validated does so again: that step's record is not final.
+    let validates = state.cursor.step > 0 && state.cursor.step_in_epoch == steps_per_epoch;
+    let first_step = state.cursor.step + u64::from(!validates);
+    let start = Start { folder: &folder, config, about: &about, first_step };
+    let watchers = watch::open(&start)?;
     let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, watchers })
 }
@@ -74,6 +80,31 @@ fn load_start(config: &Config, params: &Params) -> Result<()> {
         tracing::info!("the backbone starts from {}: {report}", path.display());
     }
     Ok(())
+}
+
+/// Notes this process among those of the run.
+fn about(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    val_frames: usize,
+    parameters: usize,
+    state: &TrainingState,
+) -> Result<About> {
+    let device = format!("{:?}", job.device.location()).to_lowercase();
+    let known = About::read(&folder.about())?;
+    let mut about = About {
+        dataset: state.dataset.clone(),
+        data_hash: state.data_hash.clone(),
+        label_map: train.classes().name.clone(),
+        train_frames: train.len(),
+        val_frames,
+        parameters,
+        sessions: known.map(|known| known.sessions).unwrap_or_default(),
+    };
+    about.sessions.push(Session::here(device, job.threads, state.cursor.step));
+    about.write(&folder.about())?;
+    Ok(about)
 }
 
 fn first_state(config: &Config, train: &Dataset) -> TrainingState {
