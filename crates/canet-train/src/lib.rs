@@ -3,7 +3,7 @@
 //! ```text
 //! config ----> run: for each epoch
 //!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
-//!                evaluate --> metrics: per-class IoU
+//!                evaluate --> metrics: scores by class, interval, worst frames
 //!                gallery: frame | truth | prediction
 //!                record --> watch: metrics.jsonl, pictures/, tensorboard/ (events), report.html (report)
 //!                state: checkpoints/{last,best}.safetensors
@@ -22,6 +22,7 @@ pub mod compare;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod evaluation;
 pub mod events;
 pub mod first_data;
 mod gallery;
@@ -40,6 +41,7 @@ mod setup;
 mod state;
 mod step;
 mod watch;
+pub mod worst_frames;
 
 pub use error::Error;
 

@@ -13,8 +13,12 @@
 mod boundary;
 mod confusion;
 mod drives;
+#[cfg(test)]
+mod goldens;
+mod iou_score;
 mod levels;
 mod policy;
+mod resolution;
 mod scores;
 mod tally;
 mod worst;
@@ -22,7 +26,9 @@ mod worst;
 pub use boundary::Boundary;
 pub use confusion::{Confusion, Counts};
 pub use drives::{Drives, RESAMPLES};
+pub use iou_score::{IouScore, IouScores, IouTally};
 pub use policy::{ClassIou, LevelScores, Policy, PolicyScores};
+pub use resolution::Resolution;
 pub use scores::{ClassScore, Scores, WorstFrame};
 pub use tally::Tally;
 pub use worst::{Scored, WORST, Worst};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::confusion::Confusion;
 use super::drives::Drives;
 use super::levels::{Kind, Level};
+use super::resolution::Resolution;
 use super::scores::{mean, percent};
 use crate::{Error, Result};
 
@@ -58,6 +59,15 @@ impl Policy {
         }
     }
 
+    /// The size at which the official script scores data of these classes.
+    pub fn official_resolution(classes: &ClassSet) -> Option<Resolution> {
+        match Kind::of(classes) {
+            Kind::IddLevel3 => Some(Resolution::IDD),
+            Kind::IddLite => Some(Resolution::IDD_LITE),
+            Kind::Cityscapes | Kind::Other => None,
+        }
+    }
+
     /// The mean of classes' IoU; none is nan.
     fn mean(self, ious: impl Iterator<Item = Option<f64>>) -> Option<f64> {
         if self != Self::IddOfficial {
@@ -90,8 +100,13 @@ impl Policy {
         }
     }
 
-    /// Scores matrices of these classes; an error says why the policy cannot.
-    pub fn judge(self, drives: &Drives, classes: &ClassSet) -> Result<PolicyScores, String> {
+    /// Scores matrices of these classes, taken at `resolution`; an error says why the policy cannot.
+    pub fn judge(
+        self,
+        drives: &Drives,
+        classes: &ClassSet,
+        resolution: Resolution,
+    ) -> Result<PolicyScores, String> {
         let total = drives.total();
         let score = |level: Level| {
             let miou = |matrix: &Confusion| self.mean(level.matrix(matrix).ious());
@@ -110,6 +125,7 @@ impl Policy {
         };
         Ok(PolicyScores {
             policy: self,
+            resolution: resolution.to_string(),
             absent_classes: self.absent_classes().to_owned(),
             levels: self.levels(classes)?.into_iter().map(score).collect(),
         })
@@ -138,6 +154,8 @@ impl FromStr for Policy {
 pub struct PolicyScores {
     /// The policy.
     pub policy: Policy,
+    /// The size at which masks were compared: `native`, or such as `1280x720`.
+    pub resolution: String,
     /// Its rule for absent classes, in words.
     pub absent_classes: String,
     /// Each level that it scores, the finest first.
@@ -172,16 +190,21 @@ pub(super) fn strict_miou(confusion: &Confusion) -> f64 {
     Policy::Strict.mean(confusion.ious()).unwrap_or(0.0)
 }
 
+/// A line a level; with `{:#}` the classes, too.
 impl fmt::Display for PolicyScores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "policy {}: {}", self.policy, self.absent_classes)?;
+        write!(f, "policy {}, {}: {}", self.policy, self.resolution, self.absent_classes)?;
         for level in &self.levels {
             let miou = level.miou.map_or_else(|| "nan".to_owned(), |miou| format!("{miou:.4}"));
-            write!(f, "\n  {}: mIoU {miou}", level.level)?;
+            write!(f, "\n  mIoU {miou}")?;
             if let Some([low, high]) = level.interval {
                 write!(f, " ({low:.4} to {high:.4})")?;
             }
-            for row in level.classes.chunks(4) {
+            write!(f, " at {}", level.level)?;
+            if !f.alternate() {
+                continue;
+            }
+            for row in level.classes.chunks(3) {
                 write!(f, "\n   ")?;
                 for line in row {
                     write!(f, " {:<22}{}", line.class, percent(line.iou))?;

@@ -155,3 +155,59 @@ impl fmt::Display for Scores {
         write!(f, ", {} frames", self.frames)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use canet_core::{Class, Mask, Rgb};
+
+    use super::*;
+
+    fn set(n: u8) -> ClassSet {
+        let class = |i: u8| Class { name: format!("c{i}"), color: Rgb([i; 3]) };
+        ClassSet { name: "test".into(), classes: (0..n).map(class).collect() }
+    }
+
+    fn scores(truth: &[u8], prediction: &[u8], classes: u8) -> Scores {
+        let row = |ids: &[u8]| Mask::from_ids(ids.len() as u32, 1, ids.to_vec());
+        let mut confusion = Confusion::new(usize::from(classes));
+        confusion.add(&row(truth), &row(prediction));
+        Scores::of(&confusion, None, &set(classes), 1)
+    }
+
+    /// The definition by which training chooses its best checkpoint: it must not change.
+    #[test]
+    fn scores_by_hand() {
+        let scores = scores(&[0, 0, 0, 1, 1, 255, 255, 0], &[0, 0, 1, 1, 2, 0, 3, 0], 4);
+        let ious: Vec<_> = scores.classes.iter().map(|line| line.iou).collect();
+        // Class 2 is predicted and never true: 0. Class 3 is predicted on void only: none.
+        assert_eq!(ious, [Some(0.75), Some(1.0 / 3.0), Some(0.0), None]);
+        assert_eq!(scores.classes[2].recall, None);
+        assert_eq!(scores.classes[2].precision, Some(0.0));
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        near(scores.miou, (0.75 + 1.0 / 3.0) / 3.0);
+        near(scores.pixel_accuracy, 4.0 / 6.0);
+        near(scores.frequency_weighted_iou, (4.0 * 0.75 + 2.0 / 3.0) / 6.0);
+        near(scores.mean_dice, (6.0 / 7.0 + 0.5) / 3.0);
+        assert_eq!(scores.confusion, [[3, 1, 0, 0], [0, 1, 1, 0], [0; 4], [0; 4]]);
+        let table = scores.to_string();
+        assert!(table.contains("mIoU 0.3611 over 3 classes"), "{table}");
+    }
+
+    #[test]
+    fn nothing_valid_gives_no_nan() {
+        let scores = scores(&[255; 3], &[1; 3], 2);
+        assert_eq!((scores.miou, scores.pixel_accuracy, scores.mean_dice), (0.0, 0.0, 0.0));
+        assert_eq!((scores.frequency_weighted_iou, scores.mean_boundary_iou), (0.0, None));
+    }
+
+    /// Lines of `metrics.jsonl` that older versions wrote.
+    #[test]
+    fn scores_are_read_back_and_so_are_older_ones() {
+        let scores = scores(&[0, 1, 1], &[0, 1, 0], 2);
+        let json = serde_json::to_string(&scores).unwrap();
+        assert_eq!(serde_json::from_str::<Scores>(&json).unwrap(), scores);
+        let old = r#"{"miou":0.5,"pixel_accuracy":0.6,"frames":3,"classes":[{"class":"road","iou":null,"recall":0.5,"pixels":7}]}"#;
+        let old: Scores = serde_json::from_str(old).unwrap();
+        assert_eq!((old.classes[0].pixels, old.interval, old.confusion.len()), (7, None, 0));
+    }
+}
