@@ -37,7 +37,7 @@ fn cell(share: Option<f64>, words: &str, page: &mut String) {
         return;
     };
     let percent = (100.0 * share).round();
-    let class = if share > 0.5 { " class=\"full\"" } else { "" };
+    let class = if share > 0.8 { " class=\"full\"" } else { "" };
     write!(page, "<td{class} style=\"--v:{percent}%\" title=\"{words}\">{percent}</td>").ok();
 }
 

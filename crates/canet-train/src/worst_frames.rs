@@ -12,11 +12,10 @@ use crate::{Error, Result};
 
 /// Refuses a folder that holds files: pictures of two evaluations would be mixed up.
 pub fn check_folder(folder: &Path) -> Result<()> {
-    match std::fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_some() => {
-            Err(Error::run(folder, "is not empty; name a new folder for the worst frames"))
-        }
-        _ => Ok(()),
+    let first = std::fs::read_dir(folder).ok().and_then(|mut entries| entries.next());
+    match first {
+        Some(_) => Err(Error::run(folder, "is not empty; name a new folder for the worst frames")),
+        None => Ok(()),
     }
 }
 

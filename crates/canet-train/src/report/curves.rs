@@ -17,6 +17,10 @@ pub(super) fn curves(records: &[EpochRecord], page: &mut String) {
         .iter()
         .filter_map(|r| r.scores.interval.map(|[low, high]| (f64::from(r.epoch), low, high)))
         .collect();
+    let title = match miou.band.as_slice() {
+        [] => "Validation mIoU",
+        _ => "Validation mIoU, with its 95 % interval",
+    };
     let mut mious = vec![miou];
     if records.iter().any(|record| record.ema.is_some()) {
         let of = |record: &EpochRecord| record.ema.as_ref().map(|scores| scores.miou);
@@ -24,7 +28,7 @@ pub(super) fn curves(records: &[EpochRecord], page: &mut String) {
     }
     for (title, lines) in [
         ("Loss in training", vec![line("loss", records, |record| Some(record.loss))]),
-        ("Validation mIoU, with its 95 % interval", mious),
+        (title, mious),
         ("Pixel accuracy", vec![line("accuracy", records, |r| Some(r.scores.pixel_accuracy))]),
         ("Learning rate", vec![line("rate", records, |record| Some(record.rate))]),
     ] {
