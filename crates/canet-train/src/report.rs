@@ -97,7 +97,7 @@ fn head(material: &Material, page: &mut String) {
     )
     .ok();
     if let (Some(best), Some(last)) = (best(records), records.last()) {
-        page.push_str("<ul class=\"tiles note\">\n");
+        page.push_str("<ul class=\"tiles many note\">\n");
         let interval = last.scores.interval.map_or("last mIoU".to_owned(), |[low, high]| {
             format!("last mIoU; 95 % from {low:.3} to {high:.3}")
         });
@@ -172,7 +172,7 @@ fn environment(about: &About, page: &mut String) {
         let (step, cores, threads) = (session.after_step, session.cores, session.threads);
         writeln!(
             page,
-            "<tr><th scope=\"row\">{started}</th><td class=\"n\">{step}</td><td>{version}</td>\
+            "<tr><th scope=\"row\" class=\"name\">{started}</th><td class=\"n\">{step}</td><td>{version}</td>\
              <td>{device}</td><td class=\"n\">{cores}</td><td class=\"n\">{threads}</td>\
              <td class=\"words\">{cpu}</td><td class=\"words\">{os}</td></tr>"
         )

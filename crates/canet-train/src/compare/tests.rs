@@ -30,7 +30,7 @@ fn rows_tell_the_best_and_what_differs() {
     let page = page(&runs);
     assert!(page.contains("b&lt;, epoch 1: 0.200") && !page.contains("<b<"), "{page}");
     assert!(page.contains("class=\"line l1\""));
-    assert!(!page.contains("<script") && !page.contains("http"));
+    assert!(!page.contains("<script") && !page.contains("://"));
 }
 
 #[test]

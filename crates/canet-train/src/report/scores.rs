@@ -18,7 +18,7 @@ pub(super) fn classes(scores: &Scores, classes: &ClassSet, page: &mut String) {
     for (id, line) in scores.classes.iter().enumerate() {
         let color = String::from(classes.color(ClassId(id as u8)));
         let key = format!("<i class=\"key\" style=\"background:{color}\"></i>");
-        write!(page, "<tr><th scope=\"row\">{key}{}</th>", text(&line.class)).ok();
+        write!(page, "<tr><th scope=\"row\" class=\"name\">{key}{}</th>", text(&line.class)).ok();
         let pixels = (line.pixels > 0).then(|| line.pixels as f64 / total as f64);
         for value in [line.iou, line.boundary_iou, line.dice, line.recall, line.precision, pixels] {
             write!(page, "<td class=\"n\">{}</td>", percent(value)).ok();

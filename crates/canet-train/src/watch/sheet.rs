@@ -9,11 +9,11 @@ use image::{DynamicImage, RgbImage};
 use crate::{Error, Result};
 
 /// How wide and high the picture is at most, in pixels.
-const WIDTH: u32 = 1280;
+const WIDTH: u32 = 960;
 const HEIGHT: u32 = 4096;
 
-/// Some 100 to 300 kB; the colours of thin objects are still to be told apart.
-const QUALITY: u8 = 85;
+/// Some 100 to 250 kB for usual frames; the colours of thin objects are still to be told apart.
+const QUALITY: u8 = 80;
 
 /// The size of the picture, and the picture as JPEG. The sheet in `pictures/` is the exact one.
 pub(super) fn jpeg(sheet: &RgbImage) -> Result<((u32, u32), Vec<u8>)> {
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn large_sheets_become_smaller_and_keep_their_sides() {
-        for (sheet, expected) in [((300, 200), (300, 200)), ((2560, 1000), (1280, 500))] {
+        for (sheet, expected) in [((300, 200), (300, 200)), ((2560, 1000), (960, 375))] {
             let (size, jpeg) = jpeg(&RgbImage::new(sheet.0, sheet.1)).unwrap();
             assert_eq!(size, expected);
             let picture = image::load_from_memory(&jpeg).unwrap();
