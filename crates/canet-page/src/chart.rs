@@ -123,6 +123,7 @@ pub fn number(value: f64) -> String {
 
 /// Where values lie in a picture.
 struct Frame {
+    small: bool,
     width: f64,
     height: f64,
     /// Room at the left and at the bottom.
@@ -185,7 +186,7 @@ impl Frame {
         let x = Ticks { step: x.step.max(1.0), ..x };
         let (width, height) = if chart.small { (200.0, 110.0) } else { (420.0, 230.0) };
         let margin = if chart.small { (30.0, 18.0) } else { (52.0, 22.0) };
-        Some(Self { width, height, margin, x, y })
+        Some(Self { small: chart.small, width, height, margin, x, y })
     }
 
     /// A value's place from the left.
@@ -198,6 +199,11 @@ impl Frame {
     fn top(&self, y: f64) -> f64 {
         let share = ((y - self.y.low) / (self.y.high - self.y.low)).clamp(0.0, 1.0);
         self.height - self.margin.1 - share * (self.height - self.margin.1 - 10.0)
+    }
+
+    /// Where the horizontal axis has labels: where there is little room, at its ends.
+    fn x_places(&self) -> Vec<f64> {
+        if self.small { vec![self.x.low, self.x.high] } else { self.x.places().collect() }
     }
 
     fn axes(&self, page: &mut String) {
@@ -215,7 +221,7 @@ impl Frame {
             .ok();
         }
         let base = self.height - 5.0;
-        for place in self.x.places() {
+        for place in self.x_places() {
             let (x, label) = (self.left(place), self.x.label(place));
             write!(page, "<text class=\"x\" x=\"{x:.1}\" y=\"{base}\">{label}</text>").ok();
         }

@@ -11,15 +11,15 @@ use super::rows::{class_names, rows};
 use crate::record::EpochRecord;
 use crate::report::line;
 
+/// Longer cells may take several lines.
+const LONG: usize = 24;
+
 /// The page.
 pub fn page(runs: &[Run]) -> String {
     canet_page::page("Runs side by side", "", |page| {
         writeln!(page, "<header><h1>{} runs side by side</h1></header>", runs.len()).ok();
         curves(runs, page);
-        let mut parts = rows(runs);
-        // The classes have charts, too, and come last.
-        parts.rotate_left(2);
-        for part in parts.iter().filter(|part| !part.rows.is_empty()) {
+        for part in rows(runs).iter().filter(|part| !part.rows.is_empty()) {
             section(part.title, page);
             let names: Vec<String> =
                 runs.iter().map(|run| format!("#{}", text(&run.name))).collect();
@@ -29,7 +29,8 @@ pub fn page(runs: &[Run]) -> String {
             for (name, cells) in &part.rows {
                 write!(page, "<tr><th scope=\"row\">{}</th>", text(name)).ok();
                 for cell in cells {
-                    write!(page, "<td class=\"n\">{}</td>", text(cell)).ok();
+                    let class = if cell.chars().count() > LONG { "n words" } else { "n" };
+                    write!(page, "<td class=\"{class}\">{}</td>", text(cell)).ok();
                 }
                 page.push_str("</tr>\n");
             }

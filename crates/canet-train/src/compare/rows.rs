@@ -23,9 +23,9 @@ const NONE: &str = "-";
 pub fn rows(runs: &[Run]) -> Vec<Rows> {
     vec![
         Rows { title: "Scores", rows: scores(runs) },
-        Rows { title: "IoU by class, at the best epoch", rows: classes(runs) },
-        Rows { title: "Data and cost", rows: cost(runs) },
         Rows { title: "Configuration, where it differs", rows: config(runs) },
+        Rows { title: "Data and cost", rows: cost(runs) },
+        Rows { title: "IoU by class, at the best epoch", rows: classes(runs) },
     ]
 }
 
