@@ -9,7 +9,8 @@
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
 //!
-//! `compare` puts runs side by side from what they left.
+//! [`plan::plan`] tries a few steps and tells what a run would need; `compare` puts runs side by side from what
+//! they left.
 //!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
@@ -17,6 +18,8 @@
 #![forbid(unsafe_code)]
 
 pub mod about;
+mod average;
+pub mod class_weights;
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -31,6 +34,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+pub mod plan;
 mod progress;
 pub mod record;
 mod report;

@@ -17,6 +17,8 @@ mod files;
 mod report;
 mod sheet;
 mod tensorboard;
+#[cfg(feature = "tui")]
+pub(crate) mod tui;
 
 /// What a run, new or resumed, starts from.
 pub(crate) struct Start<'a> {

