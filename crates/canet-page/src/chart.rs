@@ -61,10 +61,10 @@ impl Chart<'_> {
             [line] => line.known().next_back().map(|(_, y)| number(y)).unwrap_or_default(),
             _ => String::new(),
         };
-        write!(
+        writeln!(
             page,
             "<figure class=\"{class}\"><figcaption>{title} <b>{last}</b></figcaption>\
-             <svg role=\"img\" aria-label=\"{words}\" viewBox=\"0 0 {} {}\">\n",
+             <svg role=\"img\" aria-label=\"{words}\" viewBox=\"0 0 {} {}\">",
             frame.width, frame.height
         )
         .ok();

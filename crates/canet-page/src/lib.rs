@@ -35,7 +35,7 @@ pub fn page(title: &str, style: &str, body: impl FnOnce(&mut String)) -> String 
     let mut page = String::from(HEAD);
     page.push_str(include_str!("style.css"));
     let title = text(title);
-    write!(page, "{style}</style>\n<title>{title}</title>\n</head>\n<body>\n<main>\n").ok();
+    writeln!(page, "{style}</style>\n<title>{title}</title>\n</head>\n<body>\n<main>").ok();
     body(&mut page);
     page.push_str("</main>\n</body>\n</html>\n");
     page

@@ -178,7 +178,7 @@ fn environment(about: &About, page: &mut String) {
         )
         .ok();
     }
-    write!(page, "{TABLE_END}</section>\n").ok();
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
 
 #[cfg(test)]

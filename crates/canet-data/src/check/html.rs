@@ -77,7 +77,7 @@ fn kinds(report: &Report, page: &mut String) {
         )
         .ok();
     }
-    write!(page, "{TABLE_END}</section>\n").ok();
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
 
 fn unknown_labels(report: &Report, page: &mut String) {
@@ -91,7 +91,7 @@ fn unknown_labels(report: &Report, page: &mut String) {
         let (label, hint) = (text(label), text(&hint));
         writeln!(page, "<tr><th scope=\"row\"><code>{label}</code></th><td class=\"n\">{count}</td><td>{hint}</td></tr>").ok();
     }
-    write!(page, "{TABLE_END}</section>\n").ok();
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
 
 /// The worst of each kind, one by one.
@@ -115,5 +115,5 @@ fn findings(report: &Report, page: &mut String) {
             .ok();
         }
     }
-    write!(page, "{TABLE_END}</section>\n").ok();
+    writeln!(page, "{TABLE_END}</section>").ok();
 }

@@ -34,7 +34,7 @@ pub fn page(runs: &[Run]) -> String {
                 }
                 page.push_str("</tr>\n");
             }
-            write!(page, "{TABLE_END}</section>\n").ok();
+            writeln!(page, "{TABLE_END}</section>").ok();
         }
         by_class(runs, page);
     })

@@ -29,7 +29,7 @@ pub(super) fn classes(scores: &Scores, classes: &ClassSet, page: &mut String) {
     for value in [Some(scores.miou), scores.mean_boundary_iou, Some(scores.mean_dice)] {
         write!(page, "<td class=\"n\">{}</td>", percent(value)).ok();
     }
-    write!(page, "<td></td><td></td><td></td></tr>\n{TABLE_END}</section>\n").ok();
+    writeln!(page, "<td></td><td></td><td></td></tr>\n{TABLE_END}</section>").ok();
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -76,5 +76,5 @@ pub(super) fn worst(scores: &Scores, page: &mut String) {
         )
         .ok();
     }
-    write!(page, "{TABLE_END}</section>\n").ok();
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
