@@ -1,6 +1,8 @@
 //! Runs side by side: what came of each, and in what they differ.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use crate::about::About;
 use crate::config::Config;
@@ -54,9 +56,9 @@ impl Run {
 }
 
 /// Reads the folders. Where two have one name, all are called by their paths.
-pub fn read(paths: &[std::path::PathBuf]) -> Result<Vec<Run>> {
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = paths.iter().map(|path| Run::read(path)).collect::<Result<_>>()?;
-    let names: std::collections::BTreeSet<&str> = runs.iter().map(|r| r.name.as_str()).collect();
+    let names: BTreeSet<&str> = runs.iter().map(|r| r.name.as_str()).collect();
     if names.len() < runs.len() {
         for (run, path) in runs.iter_mut().zip(paths) {
             run.name = path.display().to_string();
@@ -82,7 +84,7 @@ pub fn text(runs: &[Run]) -> String {
     };
     let mut text = line("", &names);
     for part in parts.iter().filter(|part| !part.rows.is_empty()) {
-        text.push_str(&format!("\n{}\n", part.title));
+        writeln!(text, "\n{}", part.title).ok();
         part.rows.iter().for_each(|(name, cells)| text.push_str(&line(name, cells)));
     }
     text.trim_end().to_owned()

@@ -41,7 +41,7 @@ impl EventFile {
         if last.is_some() {
             // SessionLog with status START: TensorBoard forgets all from this step on.
             let start = Message::default().int(1, 1);
-            file.add(now(), first_step, |event| event.message(7, start))?;
+            file.add(now(), first_step, |event| event.message(7, &start))?;
         }
         Ok(file)
     }
@@ -65,7 +65,7 @@ impl EventFile {
             .int(2, width.into())
             .int(3, 3) // RGB
             .bytes(4, encoded);
-        self.summary(step, [tagged(tag).message(4, image)])
+        self.summary(step, [tagged(tag).message(4, &image)])
     }
 
     /// Adds histograms.
@@ -75,24 +75,24 @@ impl EventFile {
         histograms: impl IntoIterator<Item = (&'a str, &'a Histogram)>,
     ) -> Result<()> {
         let value =
-            |(tag, histogram): (&str, &Histogram)| tagged(tag).message(5, histogram.message());
+            |(tag, histogram): (&str, &Histogram)| tagged(tag).message(5, &histogram.message());
         self.summary(step, histograms.into_iter().map(value))
     }
 
     /// Adds a text, which TensorBoard reads as Markdown.
     pub fn text(&mut self, step: u64, tag: &str, text: &str) -> Result<()> {
         let plugin = Message::default().bytes(1, b"text");
-        let metadata = Message::default().message(1, plugin);
-        let shape = Message::default().message(2, Message::default().int(1, 1));
+        let metadata = Message::default().message(1, &plugin);
+        let shape = Message::default().message(2, &Message::default().int(1, 1));
         // DT_STRING, one value.
-        let tensor = Message::default().int(1, 7).message(2, shape).bytes(8, text.as_bytes());
-        self.summary(step, [tagged(tag).message(8, tensor).message(9, metadata)])
+        let tensor = Message::default().int(1, 7).message(2, &shape).bytes(8, text.as_bytes());
+        self.summary(step, [tagged(tag).message(8, &tensor).message(9, &metadata)])
     }
 
     fn summary(&mut self, step: u64, values: impl IntoIterator<Item = Message>) -> Result<()> {
         let summary =
-            values.into_iter().fold(Message::default(), |all, value| all.message(1, value));
-        self.add(now(), step, |event| event.message(5, summary))
+            values.into_iter().fold(Message::default(), |all, value| all.message(1, &value));
+        self.add(now(), step, |event| event.message(5, &summary))
     }
 
     /// Appends an event; `what` gives it its content.

@@ -105,7 +105,7 @@ impl Events {
                 events.add(&event);
             })
             .unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().len(), length, "{path:?} was whole");
+            assert_eq!(fs::metadata(&path).unwrap().len(), length, "{} was whole", path.display());
         }
         events
     }

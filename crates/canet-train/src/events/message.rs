@@ -67,7 +67,7 @@ impl Message {
 
     /// Adds a message.
     #[must_use]
-    pub fn message(self, field: u32, value: Self) -> Self {
+    pub fn message(self, field: u32, value: &Self) -> Self {
         self.bytes(field, &value.bytes)
     }
 
@@ -97,7 +97,7 @@ mod tests {
             (new().int(1, 150), &[0x08, 0x96, 0x01][..]),
             (new().int(1, 0), b""),
             (new().bytes(2, b"testing"), b"\x12\x07testing"),
-            (new().message(3, new().int(1, 150)), &[0x1a, 0x03, 0x08, 0x96, 0x01]),
+            (new().message(3, &new().int(1, 150)), &[0x1a, 0x03, 0x08, 0x96, 0x01]),
             (new().int(16, u64::MAX), b"\x80\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
             (new().float(2, 1.0), &[0x15, 0, 0, 0x80, 0x3f]),
             (new().double(1, -2.0), &[0x09, 0, 0, 0, 0, 0, 0, 0, 0xc0]),

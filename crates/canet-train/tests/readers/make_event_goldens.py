@@ -1,6 +1,6 @@
 """Writes src/events/goldens.txt: events as TensorBoard's own message classes encode them, in hex.
 
-    pip install tensorboard
+    pip install -r requirements.txt
     python make_event_goldens.py > ../../src/events/goldens.txt
 """
 

@@ -1,6 +1,6 @@
 """Opens a run's event files with TensorBoard's own readers, and compares them with what else the run left.
 
-    pip install tensorboard pillow
+    pip install -r requirements.txt
     python open_events.py RUN
 
 Scalars must be those of metrics.jsonl, step by step and each once; pictures those of pictures/, but for what JPEG
