@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::compare::CompareArgs;
 use self::eval::EvalArgs;
 use self::plan::PlanArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
+mod compare;
 mod eval;
 mod logging;
 mod plan;
@@ -37,6 +39,8 @@ enum Command {
     Plan(PlanArgs),
     /// Score a checkpoint on a split.
     Eval(EvalArgs),
+    /// Put runs side by side: scores, cost, and where their configurations differ.
+    Compare(CompareArgs),
 }
 
 #[derive(Args)]
@@ -74,6 +78,7 @@ pub fn main() -> ExitCode {
         _ => logging::init(false),
     }
     let done = match &cli.command {
+        Some(Command::Compare(args)) => compare::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Plan(args)) => plan::run(args),
         Some(Command::Train(args)) => train::run(args),

@@ -121,7 +121,7 @@ impl Config {
 
     /// The keys in which two configurations differ, as `key: ours, was theirs`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let (ours, theirs) = (flat(self), flat(other));
+        let (ours, theirs) = (self.flat(), other.flat());
         let keys: std::collections::BTreeSet<&String> =
             ours.iter().chain(&theirs).map(|(key, _)| key).collect();
         let value = |of: &[(String, String)], key: &str| {
@@ -133,25 +133,25 @@ impl Config {
             .map(|(key, ours, theirs)| format!("{key}: {ours}, was {theirs}"))
             .collect()
     }
-}
 
-/// A configuration as `(dotted key, value)` pairs.
-fn flat(config: &Config) -> Vec<(String, String)> {
-    fn walk(prefix: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map {
-                    let dot = if prefix.is_empty() { "" } else { "." };
-                    walk(&format!("{prefix}{dot}{key}"), value, out);
+    /// All keys that are set, dotted, with their values.
+    pub(crate) fn flat(&self) -> Vec<(String, String)> {
+        fn walk(prefix: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
+            match value {
+                serde_json::Value::Object(map) => {
+                    for (key, value) in map {
+                        let dot = if prefix.is_empty() { "" } else { "." };
+                        walk(&format!("{prefix}{dot}{key}"), value, out);
+                    }
                 }
+                other => out.push((prefix.to_owned(), other.to_string())),
             }
-            other => out.push((prefix.to_owned(), other.to_string())),
         }
+        let mut out = Vec::new();
+        // A configuration is plain data; where it could not be written there is nothing to compare.
+        walk("", &serde_json::to_value(self).unwrap_or_default(), &mut out);
+        out
     }
-    let mut out = Vec::new();
-    // A configuration is plain data; where it could not be written there is nothing to compare.
-    walk("", &serde_json::to_value(config).unwrap_or_default(), &mut out);
-    out
 }
 
 fn positive(value: f64) -> bool {

@@ -1,4 +1,4 @@
-//! The folder of a run: `runs/<name>/` with configuration, checkpoints, metrics and pictures.
+//! The folder of a run: `runs/<name>/` with configuration, checkpoints, metrics, pictures and reports.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl RunFolder {
         let text = toml::to_string(config)
             .map_err(|e| Error::run(root, format!("cannot hold the configuration: {e}")))?;
         // Written now: a folder that cannot be written to should show before the first step.
-        atomic::write(&root.join("config.toml"), text.as_bytes())?;
+        atomic::write(&folder.config(), text.as_bytes())?;
         Ok(folder)
     }
 
@@ -46,6 +46,16 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run, to look at only.
+    pub(crate) fn look(root: &Path) -> Result<Self> {
+        let folder = Self { root: root.to_owned() };
+        if !folder.config().is_file() {
+            let reason = "is not the folder of a run: there is no config.toml in it";
+            return Err(Error::run(root, reason));
+        }
+        Ok(folder)
+    }
+
     /// The first of `base`, `base-2`, `base-3`, ... that holds no run.
     pub(crate) fn free_name(base: &Path) -> PathBuf {
         let mut path = base.to_owned();
@@ -55,6 +65,11 @@ impl RunFolder {
             path = PathBuf::from(format!("{}-{number}", base.display()));
         }
         path
+    }
+
+    /// The whole configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
     }
 
     /// The scores, a line an epoch.
@@ -67,6 +82,27 @@ impl RunFolder {
         self.root.join("pictures")
     }
 
+    /// Where TensorBoard's event files are.
+    pub(crate) fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
+    }
+
+    /// The page about the run.
+    pub(crate) fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// What the run was made on.
+    pub(crate) fn about(&self) -> PathBuf {
+        self.root.join("about.json")
+    }
+
+    /// The run's name: that of its folder.
+    pub(crate) fn name(&self) -> String {
+        let name = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.unwrap_or_else(|| self.root.display().to_string())
+    }
+
     /// What [`RunFolder::metrics`] holds; nothing if there is no such file yet.
     pub(crate) fn records(&self) -> Result<Vec<EpochRecord>> {
         let path = self.metrics();
@@ -76,7 +112,9 @@ impl RunFolder {
         let text = std::fs::read_to_string(&path)
             .map_err(|e| Error::run(&path, format!("cannot be read: {e}")))?;
         let records: Result<Vec<_>, _> = text.lines().map(serde_json::from_str).collect();
-        records.map_err(|e| Error::run(&path, format!("is not a list of scores: {e}")))
+        records.map_err(|e| {
+            Error::run(&path, format!("is not a list of scores as this version writes them: {e}"))
+        })
     }
 
     /// The checkpoint to resume from.

@@ -8,6 +8,7 @@ use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
 use canet_model::{CheckpointMeta, FrozenNorms, Network, Params};
 
+use crate::about::{About, Session};
 use crate::average::Average;
 use crate::config::Config;
 use crate::job::Job;
@@ -16,7 +17,7 @@ use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
-use crate::watch::{self, Watcher};
+use crate::watch::{self, Start, Watcher};
 use crate::{Error, Result, start};
 
 /// Everything a run starts from.
@@ -102,8 +103,38 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         config.epochs,
     );
     warn_of(config, &train, stepper.total_steps);
-    let watchers = watch::open(&folder)?;
+    let parameters = stepper.params.trainable_count();
+    let about = about(job, &folder, &train, val.len(), parameters, &state)?;
+    // A run that was stopped while it validated does so again: that step's record is not final.
+    let validates = state.cursor.step > 0 && state.cursor.step_in_epoch == steps_per_epoch;
+    let first_step = state.cursor.step + u64::from(!validates);
+    let watchers = watch::open(&Start { folder: &folder, config, about: &about, first_step })?;
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
+}
+
+/// Notes this process among those of the run.
+fn about(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    val_frames: usize,
+    parameters: usize,
+    state: &TrainingState,
+) -> Result<About> {
+    let device = format!("{:?}", job.device.location()).to_lowercase();
+    let known = About::read(&folder.about())?;
+    let mut about = About {
+        dataset: state.dataset.clone(),
+        data_hash: state.data_hash.clone(),
+        label_map: train.classes().name.clone(),
+        train_frames: train.len(),
+        val_frames,
+        parameters,
+        sessions: known.map(|known| known.sessions).unwrap_or_default(),
+    };
+    about.sessions.push(Session::here(device, job.threads, state.cursor.step));
+    about.write(&folder.about())?;
+    Ok(about)
 }
 
 fn first_state(config: &Config, train: &Dataset) -> TrainingState {

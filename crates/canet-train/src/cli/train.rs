@@ -187,6 +187,7 @@ fn farewell(job: &Job, miou: f64, (best, epoch): (f64, u32)) {
     let out = job.out.display();
     tracing::info!(
         "done: mIoU {miou:.4} after {} epochs; the best was {best:.4} after epoch {epoch}\n\
+         \x20 report        {out}/report.html\n\
          \x20 pictures      {out}/pictures/\n\
          \x20 checkpoint    {out}/checkpoints/best.safetensors\n\
          \x20 scores        {out}/metrics.jsonl\n\
