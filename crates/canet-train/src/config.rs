@@ -138,6 +138,7 @@ impl Config {
             .map_err(|e| Error::config("the configuration", format!("cannot be written: {e}")))?;
         Self::parse(&text, "the run's configuration", overrides)
     }
+}
 
 fn positive(value: f64) -> bool {
     value > 0.0 && value.is_finite()
