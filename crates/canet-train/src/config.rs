@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use self::overrides::{set, with_suggestion};
 use crate::{Error, Result};
 
+mod backbone;
 mod change;
 mod data;
 mod ema;
@@ -19,6 +20,7 @@ mod optimizer;
 mod overrides;
 mod schedule;
 
+pub use backbone::{Backbone, HubModel};
 pub use change::Change;
 pub use data::DataConfig;
 pub use ema::EmaConfig;
@@ -40,9 +42,12 @@ pub struct Config {
     pub epochs: u32,
     /// The network. Its classes are the data's.
     pub model: ModelConfig,
-    /// A published backbone to start from (`.safetensors` with torchvision's names).
+    /// A published backbone to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backbone: Option<PathBuf>,
+    pub backbone: Option<Backbone>,
+    /// A checkpoint of the same network to start from, with these classes or others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// What batches are made of.
     pub data: DataConfig,
     /// How weights follow gradients.
@@ -68,6 +73,7 @@ impl Default for Config {
             epochs: 30,
             model: ModelConfig::Assignment(AssignmentConfig::default()),
             backbone: None,
+            init: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
@@ -109,6 +115,11 @@ impl Config {
         let own = vec![
             (self.epochs > 0, "epochs", "at least 1"),
             (self.validate_every > 0, "validate_every", "at least 1"),
+            (
+                self.backbone.is_none() || self.init.is_none(),
+                "init",
+                "alone: a whole network has its backbone; take backbone or init away",
+            ),
             (not_negative(self.save_every_minutes), "save_every_minutes", "at least 0"),
         ];
         let parts =

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use canet_core::Fault;
 
+use crate::start::hub;
+
 /// An error of this crate. Messages are lower-case fragments that say what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -24,6 +26,21 @@ pub enum Error {
         origin: String,
         /// What is wrong, and what is possible.
         reason: String,
+    },
+    /// A published file that could not be fetched, or is not what it was.
+    #[error(
+        "{model} cannot be had: {source}; fetch {url} by hand and put it at {}, or name the file as the backbone",
+        place.display()
+    )]
+    Hub {
+        /// What was asked for.
+        model: String,
+        /// The file.
+        url: String,
+        /// Where it is kept.
+        place: PathBuf,
+        /// What went wrong.
+        source: canet_fetch::Error,
     },
     /// A run that cannot be started or gone on with as asked.
     #[error("{}: {reason}", path.display())]
@@ -71,6 +88,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config { .. } | Self::Run { .. } => Fault::Usage.exit_code(),
+            Self::Hub { source, .. } => hub::exit_code(source),
             Self::Diverged { .. } => 4,
             Self::Exhausted { source, .. } => source.exit_code(),
             Self::Data(error) => error.fault().exit_code(),

@@ -1,4 +1,4 @@
-//! The folder of a run: `runs/<name>/` with configuration, checkpoints, metrics and pictures.
+//! The folder of a run: `runs/<name>/` with configuration, checkpoints, metrics, pictures and reports.
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +47,16 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run, to look at only.
+    pub(crate) fn look(root: &Path) -> Result<Self> {
+        let folder = Self::at(root);
+        if !folder.config().is_file() {
+            let reason = "is not the folder of a run: there is no config.toml in it";
+            return Err(Error::run(root, reason));
+        }
+        Ok(folder)
+    }
+
     fn at(root: &Path) -> Self {
         let checkpoints = Checkpoints::new(root.join("checkpoints"));
         Self { root: root.to_owned(), checkpoints }
@@ -80,10 +90,6 @@ impl RunFolder {
         }
     }
 
-    fn config(&self) -> PathBuf {
-        self.root.join("config.toml")
-    }
-
     /// Where a refused step is described.
     pub(crate) fn refused(&self, step: u64) -> PathBuf {
         self.root.join(format!("diverged-step-{step}.json"))
@@ -100,6 +106,11 @@ impl RunFolder {
         path
     }
 
+    /// The whole configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
     /// The scores, a line an epoch.
     pub(crate) fn metrics(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
@@ -108,6 +119,27 @@ impl RunFolder {
     /// Where the pictures of each epoch are.
     pub(crate) fn pictures(&self) -> PathBuf {
         self.root.join("pictures")
+    }
+
+    /// Where TensorBoard's event files are.
+    pub(crate) fn tensorboard(&self) -> PathBuf {
+        self.root.join("tensorboard")
+    }
+
+    /// The page about the run.
+    pub(crate) fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// What the run was made on.
+    pub(crate) fn about(&self) -> PathBuf {
+        self.root.join("about.json")
+    }
+
+    /// The run's name: that of its folder.
+    pub(crate) fn name(&self) -> String {
+        let name = self.root.file_name().map(|name| name.to_string_lossy().into_owned());
+        name.unwrap_or_else(|| self.root.display().to_string())
     }
 
     /// What [`RunFolder::metrics`] holds; nothing if there is no such file yet.
@@ -119,7 +151,9 @@ impl RunFolder {
         let text = std::fs::read_to_string(&path)
             .map_err(|e| Error::run(&path, format!("cannot be read: {e}")))?;
         let records: Result<Vec<_>, _> = text.lines().map(serde_json::from_str).collect();
-        records.map_err(|e| Error::run(&path, format!("is not a list of scores: {e}")))
+        records.map_err(|e| {
+            Error::run(&path, format!("is not a list of scores as this version writes them: {e}"))
+        })
     }
 
     /// The checkpoint to resume from.

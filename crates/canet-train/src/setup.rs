@@ -6,8 +6,9 @@ use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
-use canet_model::{CheckpointMeta, FrozenNorms, Network, Params, load_backbone};
+use canet_model::{CheckpointMeta, FrozenNorms, Network, Params};
 
+use crate::about::{About, Session};
 use crate::average::Average;
 use crate::checkpoints::Newest;
 use crate::config::Config;
@@ -17,8 +18,8 @@ use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
-use crate::watch::{self, Watcher};
-use crate::{Error, Result};
+use crate::watch::{self, Start, Watcher};
+use crate::{Error, Result, start};
 
 /// Everything a run starts from.
 pub(crate) struct Setup<'a> {
@@ -94,7 +95,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
             saved.restore(params, optimizer, average.as_ref(), fresh)
         })?
     } else {
-        load_start(config, &stepper.params)?;
+        start::load(config, &stepper.params, &meta)?;
         // The average begins where the weights do.
         stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
         (fresh, None)
@@ -108,7 +109,12 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         config.epochs,
     );
     warn_of(config, &train, stepper.total_steps);
-    let watchers = watch::open(&folder)?;
+    let parameters = stepper.params.trainable_count();
+    let about = about(job, &folder, &train, val.len(), parameters, &state)?;
+    // A run that was stopped while it validated does so again: that step's record is not final.
+    let validates = state.cursor.step > 0 && state.cursor.step_in_epoch == steps_per_epoch;
+    let first_step = state.cursor.step + u64::from(!validates);
+    let watchers = watch::open(&Start { folder: &folder, config, about: &about, first_step })?;
     Ok(Setup { folder, train, val, meta, stepper, state, saved, augmenter, watchers })
 }
 
@@ -154,13 +160,29 @@ fn resume(
     Ok((state, cursor))
 }
 
-/// Sets the published backbone, if one is asked for.
-fn load_start(config: &Config, params: &Params) -> Result<()> {
-    if let Some(path) = &config.backbone {
-        let report = load_backbone(params, path)?;
-        tracing::info!("the backbone starts from {}: {report}", path.display());
-    }
-    Ok(())
+/// Notes this process among those of the run.
+fn about(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    val_frames: usize,
+    parameters: usize,
+    state: &TrainingState,
+) -> Result<About> {
+    let device = format!("{:?}", job.device.location()).to_lowercase();
+    let known = About::read(&folder.about())?;
+    let mut about = About {
+        dataset: state.dataset.clone(),
+        data_hash: state.data_hash.clone(),
+        label_map: train.classes().name.clone(),
+        train_frames: train.len(),
+        val_frames,
+        parameters,
+        sessions: known.map(|known| known.sessions).unwrap_or_default(),
+    };
+    about.sessions.push(Session::here(device, job.threads, state.cursor.step));
+    about.write(&folder.about())?;
+    Ok(about)
 }
 
 fn first_state(config: &Config, train: &Dataset, steps_per_epoch: u64) -> TrainingState {
@@ -209,7 +231,8 @@ fn warn_of(config: &Config, train: &Dataset, total_steps: u64) {
             "optimizer.warmup_steps is {warmup}, but the run has {total_steps} steps: the full rate is never reached"
         );
     }
-    if config.optimizer.freeze_norms != FrozenNorms::None && config.backbone.is_none() {
+    let published = config.backbone.is_some() || config.init.is_some();
+    if config.optimizer.freeze_norms != FrozenNorms::None && !published {
         tracing::warn!(
             "optimizer.freeze_norms keeps batch norms as they start; without published weights they normalise nothing"
         );

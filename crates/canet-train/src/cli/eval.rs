@@ -8,6 +8,7 @@ use canet_data::dataset::Dataset;
 use canet_model::{Checkpoint, Segmenter, parse_device};
 use clap::Args;
 
+use super::test_time::TestTimeArgs;
 use super::{MachineArgs, print};
 use crate::evaluate::{Options, count};
 use crate::evaluation::Wanted;
@@ -32,7 +33,7 @@ pub(super) struct EvalArgs {
     /// that can score the data].
     #[arg(long, value_name = "NAME")]
     policy: Vec<String>,
-    /// The size at which masks are compared: native, 720, 1080 or WIDTHxHEIGHT [default: native, and
+    /// The size at which masks are compared: native, 720, 1080 or such as 640x480 [default: native, and
     /// for idd-official the official size].
     #[arg(long, value_name = "SIZE")]
     resolution: Option<String>,
@@ -45,6 +46,8 @@ pub(super) struct EvalArgs {
     /// Write the scores here, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    test_time: TestTimeArgs,
     #[command(flatten)]
     machine: MachineArgs,
 }
@@ -75,7 +78,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let wanted = args.wanted()?;
     args.worst.as_deref().map_or(Ok(()), worst_frames::check_folder)?;
     let threads = args.machine.threads()?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?;
+    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?
+        .with_test_time(args.test_time.parse()?)?;
     tracing::info!("weights {}", Checkpoint::read(&args.model)?.weight_hash()?);
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let classes = segmenter.classes();

@@ -46,6 +46,13 @@ pub(super) struct TrainArgs {
     /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Published weights for the backbone: a .safetensors file, or hub:OWNER/NAME[@REVISION], such as
+    /// hub:timm/resnet50.tv_in1k.
+    #[arg(long, value_name = "FILE|hub:NAME", conflicts_with = "init")]
+    backbone: Option<String>,
+    /// A checkpoint of the same network to start from; its classes may be others.
+    #[arg(long, value_name = "FILE")]
+    init: Option<String>,
     /// Go on from the newest checkpoint in --out, with its configuration but for --set.
     #[arg(long, requires = "out")]
     pub(super) resume: bool,
@@ -63,6 +70,19 @@ pub(super) struct TrainArgs {
     machine: MachineArgs,
 }
 
+impl TrainArgs {
+    /// All that is set beside the configuration file; `--backbone`, `--init` and `--skip-bad` are keys,
+    /// too.
+    fn overrides(&self) -> Vec<String> {
+        let own = [("backbone", &self.backbone), ("init", &self.init)];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        // Quoted, since a name may look like a number.
+        let own = own.map(|(key, value)| format!("{key}={}", toml::Value::from(value.as_str())));
+        let skip_bad = self.skip_bad.map(|k| format!("skip_bad={k}"));
+        self.set.iter().cloned().chain(own).chain(skip_bad).collect()
+    }
+}
+
 /// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
 pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let threads = args.machine.threads()?;
@@ -75,7 +95,7 @@ pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     };
     let config = match given {
         Some(config) => config,
-        None => shipped_config(&data, &overrides(args))?,
+        None => shipped_config(&data, &args.overrides())?,
     };
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
@@ -146,7 +166,7 @@ fn train_on_dashboard(job: &Job, stop: &Arc<AtomicBool>) -> Result<Outcome> {
 
 /// The configuration that the arguments name: a file's, or that of the run which is resumed.
 fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
-    let overrides = overrides(args);
+    let overrides = args.overrides();
     match (&args.config, &args.out) {
         (Some(path), _) => Config::read(path, &overrides).map(Some),
         (None, Some(out)) if args.resume => RunFolder::stored_config(out, &overrides).map(Some),
@@ -156,11 +176,6 @@ fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
             Config::parse(text, origin, &overrides).map(|_| None)
         }
     }
-}
-
-/// What `--set` and its short forms set.
-fn overrides(args: &TrainArgs) -> Vec<String> {
-    args.set.iter().cloned().chain(args.skip_bad.map(|k| format!("skip_bad={k}"))).collect()
 }
 
 /// Says what to do when the machine could not go on.
@@ -190,6 +205,7 @@ fn farewell(job: &Job, miou: f64, (best, epoch): (f64, u32), weights: &str) {
     let out = job.out.display();
     tracing::info!(
         "done: mIoU {miou:.4} after {} epochs; the best was {best:.4} after epoch {epoch}\n\
+         \x20 report        {out}/report.html\n\
          \x20 pictures      {out}/pictures/\n\
          \x20 checkpoint    {out}/checkpoints/best.safetensors\n\
          \x20 scores        {out}/metrics.jsonl\n\

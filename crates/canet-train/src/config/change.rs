@@ -40,7 +40,7 @@ impl Config {
     /// The keys in which a configuration differs from an earlier one, but for those that say only
     /// how a run is kept.
     pub fn changes(&self, before: &Self) -> Vec<Change> {
-        let (ours, theirs) = (flat(self), flat(before));
+        let (ours, theirs) = (self.flat(), before.flat());
         let keys: BTreeSet<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();
         let value = |of: &[(String, String)], key: &str| {
             of.iter().find(|(k, _)| k == key).map_or("unset".to_owned(), |(_, v)| v.clone())
@@ -60,23 +60,23 @@ impl Config {
     pub fn differences(&self, other: &Self) -> Vec<String> {
         self.changes(other).iter().map(ToString::to_string).collect()
     }
-}
 
-/// A configuration as `(dotted key, value)` pairs.
-fn flat(config: &Config) -> Vec<(String, String)> {
-    fn walk(prefix: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map {
-                    let dot = if prefix.is_empty() { "" } else { "." };
-                    walk(&format!("{prefix}{dot}{key}"), value, out);
+    /// All keys that are set, dotted, with their values.
+    pub(crate) fn flat(&self) -> Vec<(String, String)> {
+        fn walk(prefix: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
+            match value {
+                serde_json::Value::Object(map) => {
+                    for (key, value) in map {
+                        let dot = if prefix.is_empty() { "" } else { "." };
+                        walk(&format!("{prefix}{dot}{key}"), value, out);
+                    }
                 }
+                other => out.push((prefix.to_owned(), other.to_string())),
             }
-            other => out.push((prefix.to_owned(), other.to_string())),
         }
+        let mut out = Vec::new();
+        // A configuration is plain data; where it could not be written there is nothing to compare.
+        walk("", &serde_json::to_value(self).unwrap_or_default(), &mut out);
+        out
     }
-    let mut out = Vec::new();
-    // A configuration is plain data; where it could not be written there is nothing to compare.
-    walk("", &serde_json::to_value(config).unwrap_or_default(), &mut out);
-    out
 }
