@@ -6,7 +6,7 @@
 //! * [`Mask`]: one class id a pixel, and its palette PNG form; [`MAX_SIDE`] bounds every picture;
 //! * [`Fault`]: whose fault an error is, and so a program's exit code;
 //! * [`mix()`]: the mixer behind all draws;
-//! * [`atomic`]: the one way a file of this project reaches the disk; [`journal`] and
+//! * [`atomic`]: the one way a file of this project reaches the disk, which is a [`disk`]; [`journal`] and
 //!   [`records`]: files that grow by lines or by checked records.
 //!
 //! Labels, maps and colours are data: they live as files in `data-spec/` and are embedded here.
@@ -15,6 +15,7 @@
 
 pub mod atomic;
 mod class;
+pub mod disk;
 mod error;
 mod fault;
 pub mod journal;

@@ -72,10 +72,12 @@ mod pass;
 pub mod picture;
 mod pretrained;
 mod report;
+mod seal;
 mod segmenter;
 mod select;
 mod test_time;
 mod text;
+mod weight_hash;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, TRAINING_PREFIX};
 pub use config::{AssignmentConfig, CanetConfig, Depth, ModelConfig, Stem};
@@ -91,6 +93,7 @@ pub use pretrained::load_backbone;
 pub use report::LoadReport;
 pub use segmenter::{Segmentation, Segmenter};
 pub use test_time::{TestTime, Tile};
+pub use weight_hash::weight_hash;
 
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use canet_core::{Class, ClassId, ClassSet, Fault, Mask, Rgb};

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use self::compare::CompareArgs;
 use self::eval::EvalArgs;
 use self::plan::PlanArgs;
+use self::selftest::SelftestArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
@@ -14,6 +15,7 @@ mod compare;
 mod eval;
 mod logging;
 mod plan;
+mod selftest;
 mod test_time;
 mod train;
 
@@ -41,6 +43,8 @@ enum Command {
     Eval(EvalArgs),
     /// Put runs side by side: scores, cost, and where their configurations differ.
     Compare(CompareArgs),
+    /// Prove on this machine what is promised.
+    Selftest(SelftestArgs),
 }
 
 #[derive(Args)]
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Plan(args)) => plan::run(args),
+        Some(Command::Selftest(args)) => selftest::run(args),
         Some(Command::Train(args)) => train::run(args),
         None => train::run(&cli.train),
     };

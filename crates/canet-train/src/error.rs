@@ -50,17 +50,27 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// Memory or disk ran out. What was saved before stands.
+    #[error("{source}\n{advice}")]
+    Exhausted {
+        /// What failed.
+        source: Box<Error>,
+        /// What to do.
+        advice: String,
+    },
     /// Loss, gradient or scores are not finite. What was saved before stands.
     #[error(
-        "diverged at step {step}: {what} (frames {frames}); nothing was saved since the last checkpoint. Lower optimizer.lr, or raise optimizer.warmup_steps"
+        "diverged at step {step}: {what} (frames {frames}); {then}. Lower optimizer.lr, or raise optimizer.warmup_steps"
     )]
     Diverged {
-        /// The optimiser step.
+        /// The optimiser step, from 1.
         step: u64,
         /// What was not finite.
         what: String,
         /// The frames of the batch.
         frames: String,
+        /// What has become of the run.
+        then: String,
     },
 }
 
@@ -80,6 +90,7 @@ impl Error {
             Self::Config { .. } | Self::Run { .. } => Fault::Usage.exit_code(),
             Self::Hub { source, .. } => hub::exit_code(source),
             Self::Diverged { .. } => 4,
+            Self::Exhausted { source, .. } => source.exit_code(),
             Self::Data(error) => error.fault().exit_code(),
             Self::Model(error) => error.fault().exit_code(),
             Self::File(error) => error.fault().exit_code(),

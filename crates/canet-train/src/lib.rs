@@ -6,7 +6,7 @@
 //!                evaluate --> metrics: scores by class, interval, worst frames
 //!                gallery: frame | truth | prediction
 //!                record --> watch: metrics.jsonl, pictures/, tensorboard/ (events), report.html (report)
-//!                state: checkpoints/{last,best}.safetensors
+//!                state: checkpoints/{last,previous,best}.safetensors
 //! ```
 //!
 //! [`plan::plan`] tries a few steps and tells what a run would need; `compare` puts runs side by side from what
@@ -19,6 +19,7 @@
 
 pub mod about;
 mod average;
+mod checkpoints;
 pub mod class_weights;
 pub mod cli;
 pub mod compare;
@@ -29,6 +30,7 @@ pub mod evaluation;
 pub mod events;
 pub mod first_data;
 mod gallery;
+mod guard;
 pub mod job;
 pub mod loss;
 pub mod memory;
@@ -41,6 +43,7 @@ mod report;
 pub mod run;
 mod run_folder;
 mod schedule;
+pub mod selftest;
 mod setup;
 mod start;
 mod state;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use canet_core::ClassSet;
 use canet_data::dataset::Dataset;
-use canet_model::{Segmenter, parse_device};
+use canet_model::{Checkpoint, Segmenter, parse_device};
 use clap::Args;
 
 use super::test_time::TestTimeArgs;
@@ -80,6 +80,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let threads = args.machine.threads()?;
     let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?
         .with_test_time(args.test_time.parse()?)?;
+    tracing::info!("weights {}", Checkpoint::read(&args.model)?.weight_hash()?);
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let classes = segmenter.classes();
     wanted.check(classes)?;
