@@ -267,3 +267,39 @@ fn a_checkpoint_of_format_1_is_read_and_gone_on_from() {
     run(world.command(&[&resume[..], &allowed].concat()), 0);
     assert!(world.path("run/checkpoints/best.safetensors").exists());
 }
+
+/// 500 steps, watched from outside after each. What a process holds moves a little with the moment, so
+/// each stretch of 50 steps is judged by its middle value.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_flat_for_500_steps() {
+    use std::io::{BufRead, BufReader};
+
+    let world = World::new();
+    let more =
+        ["--set", "epochs=125", "--set", "validate_every=125", "--set", "save_every_steps=20"];
+    let mut command = world.training("run", &more);
+    command.env("RUST_LOG", "canet_train=debug").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut held = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        if !line.unwrap().contains(": loss ") {
+            continue;
+        }
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        held.extend(rss.and_then(|rss| rss.split_whitespace().next()?.parse::<f64>().ok()));
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(held.len() >= 490, "{} steps were seen", held.len());
+    let middle = |values: &[f64]| {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let stretches: Vec<f64> = held[50..].chunks(50).map(middle).collect();
+    let all = middle(&stretches);
+    println!("KiB held, each 50 steps: {stretches:?}");
+    assert!(stretches.iter().all(|held| (held / all - 1.0).abs() < 0.02), "{stretches:?}");
+}
