@@ -2,17 +2,27 @@
 //!
 //! Each function here is pure, and each draw is a function of (seed, epoch, sample, purpose), so a
 //! sample is augmented the same way by any thread and after any resume, and switching one step off
-//! does not change the draws of the others. Pictures are antialiased, masks take the nearest pixel:
+//! does not change the draws of the others. Only copying rare classes looks at other frames. Pictures are antialiased, masks take the nearest pixel:
 //! no step makes up a class id; the only one that may appear is void, as padding.
 
-use canet_core::{ClassId, MAX_SIDE, Mask};
+use canet_core::{ClassId, ClassSet, MAX_SIDE, Mask};
 use image::{Rgb, RgbImage, imageops};
 use serde::{Deserialize, Serialize};
 
+pub use self::blur::Blur;
+pub use self::crop::CropChoice;
+pub use self::paste::{CopyRare, Donors};
+pub use self::photometric::Jitter;
 use crate::Error;
 use crate::dataset::Frame;
 use crate::draw::Draws;
 use crate::resize::{self, Window};
+
+mod blur;
+mod classes;
+mod crop;
+mod paste;
+mod photometric;
 
 /// The mean colour of ImageNet: padding of this colour is near zero once pictures are normalised.
 const PADDING: Rgb<u8> = Rgb([124, 116, 104]);
@@ -36,25 +46,34 @@ pub struct Augment {
     pub flip: f64,
     /// How strongly colours change.
     pub jitter: Jitter,
+    /// How often and how strongly the picture is blurred, after the changes of colour.
+    pub blur: Blur,
+    /// Which of several positions the crop takes.
+    pub crop_choice: CropChoice,
+    /// How often rare classes are copied from other frames.
+    pub copy_rare: CopyRare,
 }
 
-/// Strengths of the changes of colour; 0 leaves a property as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Jitter {
-    /// Brightness is multiplied by a factor in `1 - s .. 1 + s`.
-    pub brightness: f64,
-    /// The distance to the picture's mean grey is, likewise.
-    pub contrast: f64,
-    /// The distance of each pixel to its own grey is, likewise.
-    pub saturation: f64,
-    /// The hue moves by up to this part of the colour circle either way, at most 0.5.
-    pub hue: f64,
+/// An [`Augment`] that knows the classes of its data.
+#[derive(Debug, Clone)]
+pub struct Augmenter {
+    augment: Augment,
+    choice: crop::Choice,
+    paste: paste::Paste,
 }
 
 impl Default for Augment {
     fn default() -> Self {
-        Self { base: None, scale: (1.0, 1.0), crop: None, flip: 0.0, jitter: Jitter::default() }
+        Self {
+            base: None,
+            scale: (1.0, 1.0),
+            crop: None,
+            flip: 0.0,
+            jitter: Jitter::default(),
+            blur: Blur::default(),
+            crop_choice: CropChoice::default(),
+            copy_rare: CopyRare::default(),
+        }
     }
 }
 
@@ -73,6 +92,8 @@ impl Augment {
         let jitter = self.jitter;
         for (key, value, most) in [
             ("flip", self.flip, 1.0),
+            ("blur.chance", self.blur.chance, 1.0),
+            ("copy_rare.chance", self.copy_rare.chance, 1.0),
             ("jitter.brightness", jitter.brightness, 1.0),
             ("jitter.contrast", jitter.contrast, 1.0),
             ("jitter.saturation", jitter.saturation, 1.0),
@@ -82,7 +103,19 @@ impl Augment {
                 return fail(key, format!("is {value}; 0 to {most} is possible"));
             }
         }
-        Ok(())
+        self.blur.check()?;
+        self.crop_choice.check()?;
+        self.copy_rare.check()
+    }
+
+    /// Looks the classes up that it names; the error names the key and the data's classes.
+    pub fn resolve(&self, classes: &ClassSet) -> Result<Augmenter, Error> {
+        self.check()?;
+        Ok(Augmenter {
+            augment: self.clone(),
+            choice: self.crop_choice.resolve(classes)?,
+            paste: self.copy_rare.resolve(classes)?,
+        })
     }
 
     fn check_scale(&self) -> Result<(), Error> {
@@ -105,56 +138,42 @@ impl Augment {
         }
         Ok(())
     }
+}
 
-    /// Augments one sample; the result depends on the arguments alone.
-    pub fn apply(&self, frame: &Frame, seed: u64, epoch: u32, sample: u64) -> Frame {
+impl Augmenter {
+    /// Augments one sample; the result depends on the arguments alone. It fails only if a donor
+    /// cannot be read.
+    pub fn apply(
+        &self,
+        frame: &Frame,
+        donors: &Donors,
+        seed: u64,
+        epoch: u32,
+        sample: u64,
+    ) -> Result<Frame, Error> {
+        let augment = &self.augment;
         let draws = |purpose| Draws::new(seed, epoch, sample, purpose);
-        let factor = draws("scale").range(self.scale.0, self.scale.1);
-        let base = self.base.unwrap_or(frame.image.dimensions());
+        let factor = draws("scale").range(augment.scale.0, augment.scale.1);
+        let base = augment.base.unwrap_or(frame.image.dimensions());
         let size = (scaled(base.0, factor), scaled(base.1, factor));
-        let crop = self.crop.unwrap_or(size);
-        let mut position = draws("crop");
-        let (across, down) = (
-            Placement::draw(size.0, crop.0, &mut position),
-            Placement::draw(size.1, crop.1, &mut position),
-        );
-        let window =
-            Window { x: across.from, y: down.from, width: across.length, height: down.length };
-        let mut frame = Frame {
-            image: resize::image(&frame.image, size, window),
-            mask: resize::mask(&frame.mask, size, window),
-        };
-        if draws("flip").chance(self.flip) {
+        let canvas = augment.crop.unwrap_or(size);
+        let mask = |window| resize::mask(&frame.mask, size, window);
+        let crop = self.choice.draw(size, canvas, &mut draws("crop"), mask);
+        let window = crop.window();
+        let mut frame =
+            Frame { image: resize::image(&frame.image, size, window), mask: mask(window) };
+        self.paste.apply(&mut frame, size, window, donors, draws("copy rare"))?;
+        if draws("flip").chance(augment.flip) {
             frame = flip(&frame);
         }
-        self.jitter.apply(&mut frame.image, draws);
-        pad(frame, crop, (across.to, down.to))
+        augment.jitter.apply(&mut frame.image, draws);
+        augment.blur.apply(&mut frame.image, draws("blur"));
+        Ok(pad(frame, canvas, (crop.across.to, crop.down.to)))
     }
 }
 
 fn scaled(side: u32, factor: f64) -> u32 {
     (f64::from(side) * factor).round().clamp(1.0, f64::from(MAX_SIDE)) as u32
-}
-
-/// Where along one side the frame and the crop overlap.
-struct Placement {
-    /// First pixel of the scaled frame that is used.
-    from: u32,
-    /// Its place in the crop.
-    to: u32,
-    length: u32,
-}
-
-impl Placement {
-    /// Any position of the crop within the frame, or of the frame within the crop, is as likely as another.
-    fn draw(frame: u32, crop: u32, draws: &mut Draws) -> Self {
-        let offset = draws.below(frame.abs_diff(crop) as usize + 1) as u32;
-        if frame >= crop {
-            Self { from: offset, to: 0, length: crop }
-        } else {
-            Self { from: 0, to: offset, length: frame }
-        }
-    }
 }
 
 /// Brings a frame to a size (width, height), and nothing else.
@@ -187,77 +206,6 @@ fn pad(frame: Frame, size: (u32, u32), (x, y): (u32, u32)) -> Frame {
         line[x as usize..][..from].copy_from_slice(source);
     }
     Frame { image, mask }
-}
-
-impl Jitter {
-    /// Changes colours in a fixed order: brightness, contrast, saturation, hue.
-    fn apply(self, image: &mut RgbImage, draws: impl Fn(&'static str) -> Draws) {
-        let factor = |purpose, strength: f64| -> Option<f32> {
-            (strength > 0.0).then(|| draws(purpose).range(1.0 - strength, 1.0 + strength) as f32)
-        };
-        if let Some(factor) = factor("brightness", self.brightness) {
-            through_table(image, |v| v * factor);
-        }
-        if let Some(factor) = factor("contrast", self.contrast) {
-            let mean = mean_grey(image);
-            through_table(image, |v| mean + (v - mean) * factor);
-        }
-        if let Some(factor) = factor("saturation", self.saturation) {
-            for Rgb(rgb) in image.pixels_mut() {
-                let grey = f32::from(grey(*rgb));
-                *rgb = rgb.map(|v| to_u8(grey + (f32::from(v) - grey) * factor));
-            }
-        }
-        if self.hue > 0.0 {
-            let turn = draws("hue").range(-self.hue, self.hue) as f32;
-            image.pixels_mut().for_each(|Rgb(rgb)| *rgb = turn_hue(*rgb, turn));
-        }
-    }
-}
-
-fn to_u8(value: f32) -> u8 {
-    (value + 0.5).clamp(0.0, 255.0) as u8
-}
-
-fn through_table(image: &mut RgbImage, change: impl Fn(f32) -> f32) {
-    let table: [u8; 256] = std::array::from_fn(|v| to_u8(change(v as f32)));
-    image.iter_mut().for_each(|v| *v = table[usize::from(*v)]);
-}
-
-/// The luma of ITU-R BT.601, rounded.
-fn grey([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 299 + u32::from(g) * 587 + u32::from(b) * 114 + 500) / 1000) as u8
-}
-
-/// The mean grey, rounded; summed in integers, so the order of the pixels cannot matter.
-fn mean_grey(image: &RgbImage) -> f32 {
-    let sum: u64 = image.pixels().map(|Rgb(rgb)| u64::from(grey(*rgb))).sum();
-    let count = u64::from(image.width()) * u64::from(image.height());
-    ((sum + count / 2) / count.max(1)) as f32
-}
-
-/// Turns the hue by a part of the colour circle, keeping HSV's value and chroma.
-fn turn_hue([r, g, b]: [u8; 3], turn: f32) -> [u8; 3] {
-    let (high, low) = (r.max(g).max(b), r.min(g).min(b));
-    let chroma = f32::from(high - low);
-    if high == low {
-        return [r, g, b];
-    }
-    let apart = |x: u8, y: u8| (f32::from(x) - f32::from(y)) / chroma;
-    // The hue in sixths of the circle, as HSV has it.
-    let hue = if high == r {
-        apart(g, b)
-    } else if high == g {
-        apart(b, r) + 2.0
-    } else {
-        apart(r, g) + 4.0
-    };
-    let hue = (hue + turn * 6.0).rem_euclid(6.0);
-    // Each channel is a trapezium over the circle, a third of a turn from the next.
-    [5.0, 3.0, 1.0].map(|shift: f32| {
-        let k = (shift + hue).rem_euclid(6.0);
-        to_u8(f32::from(high) - chroma * k.min(4.0 - k).clamp(0.0, 1.0))
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::Error;
-use crate::augment::Augment;
+use crate::augment::{Augmenter, Donors};
 use crate::dataset::{Dataset, Frame};
 use crate::draw::Draws;
 use crate::prefetch::Prefetch;
@@ -59,7 +59,7 @@ pub struct Loader {
 
 impl Loader {
     /// Starts reading.
-    pub fn new(dataset: Arc<Dataset>, augment: Augment, options: LoaderOptions) -> Self {
+    pub fn new(dataset: Arc<Dataset>, augmenter: Augmenter, options: LoaderOptions) -> Self {
         let LoaderOptions { seed, epoch, threads, first_batch, .. } = options;
         let batch = options.batch.max(1);
         let n = dataset.len();
@@ -74,7 +74,8 @@ impl Loader {
             let frame = source.read(index)?;
             // A frame that repeats to fill a batch is another sample, drawn for on its own.
             let sample = (position / n * n + index) as u64;
-            Ok((index, augment.apply(&frame, seed, epoch, sample)))
+            let donors = Donors { count: n, read: &|index| source.read(index) };
+            Ok((index, augmenter.apply(&frame, &donors, seed, epoch, sample)?))
         });
         Self { dataset, samples, batch }
     }

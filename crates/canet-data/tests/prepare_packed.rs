@@ -61,7 +61,8 @@ fn training_sees_no_difference_between_shards_and_files() {
         let augment = Augment { flip: 0.5, ..Augment::default() };
         let options =
             LoaderOptions { batch: 3, seed: 5, epoch: 2, first_batch, threads, prefetch: 2 };
-        let loader = Loader::new(dataset, augment, options);
+        let augmenter = augment.resolve(dataset.classes()).unwrap();
+        let loader = Loader::new(dataset, augmenter, options);
         loader.map(Result::unwrap).collect::<Vec<_>>()
     };
     let expected = batches(loose.path(), 0, 1);

@@ -3,7 +3,7 @@
 //! ```text
 //! config ----> run: for each epoch
 //!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
-//!                evaluate --> metrics: per-class IoU
+//!                evaluate --> metrics: scores by class, interval, worst frames
 //!                gallery: frame | truth | prediction
 //!                record --> watch: metrics.jsonl, pictures/
 //!                state: checkpoints/{last,best}.safetensors
@@ -16,10 +16,13 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
+pub mod class_weights;
 pub mod cli;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod evaluation;
 pub mod first_data;
 mod gallery;
 pub mod job;
@@ -37,6 +40,7 @@ mod setup;
 mod state;
 mod step;
 mod watch;
+pub mod worst_frames;
 
 pub use error::Error;
 

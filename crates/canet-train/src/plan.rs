@@ -217,10 +217,10 @@ impl Trial {
 }
 
 fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
-    let (train, augment) = (Arc::clone(&parts.train), job.config.data.augment.clone());
+    let (train, augmenter) = (Arc::clone(&parts.train), parts.augmenter.clone());
     let (seed, threads) = (job.config.seed, job.threads);
     let options = LoaderOptions { batch, seed, epoch: 0, first_batch: 0, threads, prefetch: 2 };
-    Loader::new(train, augment, options)
+    Loader::new(train, augmenter, options)
 }
 
 /// A step on `passes` batches of `batch` frames.

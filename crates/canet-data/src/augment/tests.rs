@@ -1,9 +1,21 @@
 use std::collections::BTreeSet;
 
-use canet_core::Fault;
+use canet_core::{Fault, LabelMap};
 use sha2::{Digest, Sha256};
 
+use super::photometric::turn_hue;
 use super::*;
+
+/// Augments without other frames.
+fn apply(augment: &Augment, frame: &Frame, seed: u64, epoch: u32, sample: u64) -> Frame {
+    let donors = Donors { count: 0, read: &|_| panic!("no frame is to be read") };
+    let augmenter = augment.resolve(&classes()).unwrap();
+    augmenter.apply(frame, &donors, seed, epoch, sample).unwrap()
+}
+
+fn classes() -> ClassSet {
+    LabelMap::builtin("idd-lite-7").unwrap().classes().clone()
+}
 
 /// A frame whose pixels and ids all differ from their neighbours'.
 fn frame(width: u32, height: u32) -> Frame {
@@ -21,6 +33,7 @@ fn everything() -> Augment {
         crop: Some((32, 24)),
         flip: 0.5,
         jitter: Jitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 },
+        ..Augment::default()
     }
 }
 
@@ -31,7 +44,7 @@ fn ids_of(frame: &Frame) -> BTreeSet<u8> {
 #[test]
 fn the_default_changes_nothing() {
     let frame = frame(31, 17);
-    assert_eq!(Augment::default().apply(&frame, 1, 2, 3), frame);
+    assert_eq!(apply(&Augment::default(), &frame, 1, 2, 3), frame);
     assert_eq!(toml::from_str::<Augment>("").unwrap(), Augment::default());
 }
 
@@ -40,7 +53,7 @@ fn the_default_changes_nothing() {
 fn samples_are_pinned() {
     let mut hash = Sha256::new();
     for sample in 0..8 {
-        let frame = everything().apply(&frame(60, 33), 42, 1, sample);
+        let frame = apply(&everything(), &frame(60, 33), 42, 1, sample);
         hash.update(frame.image.as_raw());
         hash.update(frame.mask.ids());
     }
@@ -51,10 +64,10 @@ fn samples_are_pinned() {
 #[test]
 fn equal_arguments_give_equal_samples_and_others_do_not() {
     let (frame, augment) = (frame(60, 33), everything());
-    let base = augment.apply(&frame, 42, 1, 9);
-    assert_eq!(augment.apply(&frame, 42, 1, 9), base);
+    let base = apply(&augment, &frame, 42, 1, 9);
+    assert_eq!(apply(&augment, &frame, 42, 1, 9), base);
     for (seed, epoch, sample) in [(43, 1, 9), (42, 2, 9), (42, 1, 10)] {
-        assert_ne!(augment.apply(&frame, seed, epoch, sample), base);
+        assert_ne!(apply(&augment, &frame, seed, epoch, sample), base);
     }
 }
 
@@ -64,7 +77,7 @@ fn one_step_does_not_move_the_draws_of_another() {
     let plain = Augment { jitter: Jitter::default(), ..everything() };
     for sample in 0..20 {
         let (with, without) =
-            (everything().apply(&frame, 1, 0, sample), plain.apply(&frame, 1, 0, sample));
+            (apply(&everything(), &frame, 1, 0, sample), apply(&plain, &frame, 1, 0, sample));
         assert_eq!(with.mask, without.mask);
     }
 }
@@ -82,7 +95,7 @@ fn only_void_may_appear_in_masks() {
     ] {
         let augment = Augment { scale, crop, base: None, ..everything() };
         for sample in 0..10 {
-            let out = augment.apply(&frame, 5, 0, sample);
+            let out = apply(&augment, &frame, 5, 0, sample);
             let allowed: BTreeSet<u8> = ids_of(&frame).into_iter().chain([255]).collect();
             assert!(ids_of(&out).is_subset(&allowed), "{scale:?} {crop:?}");
             assert_eq!(out.image.dimensions(), (out.mask.width(), out.mask.height()));
@@ -99,7 +112,7 @@ fn a_crop_beyond_the_frame_is_padded_around_it() {
     let augment = Augment { crop: Some((16, 9)), ..Augment::default() };
     let mut places = BTreeSet::new();
     for sample in 0..200 {
-        let out = augment.apply(&frame, 3, 0, sample);
+        let out = apply(&augment, &frame, 3, 0, sample);
         assert_eq!(out.mask.histogram()[255], 16 * 9 - 10 * 6);
         let first = out.mask.ids().iter().position(|&id| id != 255).unwrap() as u32;
         let (x, y) = (first % 16, first / 16);
@@ -120,7 +133,7 @@ fn crops_come_from_the_whole_frame() {
     let augment = Augment { crop: Some((4, 4)), ..Augment::default() };
     let mut corners = BTreeSet::new();
     for sample in 0..300 {
-        corners.insert(augment.apply(&frame, 3, 0, sample).image.get_pixel(0, 0).0);
+        corners.insert(apply(&augment, &frame, 3, 0, sample).image.get_pixel(0, 0).0);
     }
     assert_eq!(corners.len(), 7 * 3);
 }
@@ -133,7 +146,7 @@ fn flipping_twice_is_nothing_and_once_is_a_mirror() {
     assert_eq!(flipped.mask.at(3, 4), frame.mask.at(5, 4));
     assert_eq!(flip(&flipped), frame);
     let always = Augment { flip: 1.0, ..Augment::default() };
-    assert_eq!(always.apply(&frame, 0, 0, 0), flipped);
+    assert_eq!(apply(&always, &frame, 0, 0, 0), flipped);
 }
 
 #[test]
@@ -146,7 +159,7 @@ fn base_and_scale_set_the_size() {
         (Some((5, 3)), 1.5, (8, 5)),
     ] {
         let augment = Augment { base, scale: (factor, factor), ..Augment::default() };
-        let out = augment.apply(&frame(30, 20), 1, 1, 1);
+        let out = apply(&augment, &frame(30, 20), 1, 1, 1);
         assert_eq!(out.image.dimensions(), expected);
         assert_eq!(fit(&frame(30, 20), expected), out, "one resize, not two");
     }
@@ -203,6 +216,17 @@ fn settings_without_a_meaning_are_refused() {
         ("flip = 1.5", "flip"),
         ("jitter.hue = 0.6", "jitter.hue"),
         ("jitter.contrast = -0.1", "jitter.contrast"),
+        ("blur.chance = 2.0", "blur.chance"),
+        ("blur.radius = [2.0, 1.0]", "blur.radius"),
+        ("blur.radius = [0.0, nan]", "blur.radius"),
+        ("crop_choice.tries = 0", "crop_choice.tries"),
+        ("crop_choice.most = 0.5", "crop_choice.tries"),
+        ("crop_choice.rare = [\"sky\"]", "crop_choice.tries"),
+        ("crop_choice = { tries = 5, most = 0.0 }", "crop_choice.most"),
+        ("crop_choice = { tries = 5, least = 0 }", "crop_choice.least"),
+        ("copy_rare.chance = 0.5", "copy_rare.classes"),
+        ("copy_rare = { chance = -1.0, classes = [\"sky\"] }", "copy_rare.chance"),
+        ("copy_rare.donors = 0", "copy_rare.donors"),
     ] {
         let error = toml::from_str::<Augment>(text).unwrap().check().unwrap_err();
         assert!(
@@ -213,4 +237,103 @@ fn settings_without_a_meaning_are_refused() {
     assert!(toml::from_str::<Augment>("flips = 1").is_err());
     let text = toml::to_string(&everything()).unwrap();
     assert_eq!(toml::from_str::<Augment>(&text).unwrap(), everything());
+}
+
+#[test]
+fn classes_that_the_data_has_not_are_named() {
+    for (text, key) in [
+        ("crop_choice = { tries = 5, rare = [\"sky\", \"rivers\"] }", "crop_choice.rare"),
+        ("copy_rare = { chance = 0.1, classes = [\"rivers\"] }", "copy_rare.classes"),
+    ] {
+        let error = toml::from_str::<Augment>(text).unwrap().resolve(&classes()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(key) && text.contains("\"rivers\""), "{text}");
+        assert!(text.contains("drivable, non-drivable") && error.fault() == Fault::Usage, "{text}");
+    }
+}
+
+/// Half sky, half road, and a living thing of four pixels at (x, 20).
+fn street(x: u32) -> Frame {
+    let mut image = RgbImage::from_pixel(60, 40, Rgb([50; 3]));
+    let mut mask =
+        Mask::from_ids(60, 40, (0..2400).map(|i| if i < 1200 { 6 } else { 0 }).collect());
+    for (x, y) in [(x, 20), (x + 1, 20), (x, 21), (x + 1, 21)] {
+        mask.ids_mut()[(y * 60 + x) as usize] = 2;
+        image.put_pixel(x, y, Rgb([250, 10, 10]));
+    }
+    Frame { image, mask }
+}
+
+#[test]
+fn crops_are_varied_and_hold_what_is_rare() {
+    let crop = Augment { crop: Some((12, 12)), ..Augment::default() };
+    let choice = |choice: CropChoice| Augment { crop_choice: choice, ..crop.clone() };
+    let varied = choice(CropChoice { tries: 50, most: 0.75, ..CropChoice::default() });
+    let rare = choice(CropChoice {
+        tries: 50,
+        rare: vec!["living-things".into()],
+        ..CropChoice::default()
+    });
+    let share = |augment: &Augment, holds: &dyn Fn(&[u64; 256]) -> bool| {
+        let held =
+            |&sample: &u64| holds(&apply(augment, &street(17), 1, 0, sample).mask.histogram());
+        (0..200).filter(held).count()
+    };
+    let is_varied = |counts: &[u64; 256]| counts.iter().all(|&count| count <= 108);
+    assert!(share(&crop, &is_varied) < 100 && share(&varied, &is_varied) == 200);
+    assert!(share(&crop, &|counts| counts[2] > 0) < 100);
+    assert!(share(&rare, &|counts| counts[2] > 0) >= 199);
+    // The first try is the draw of a run without a choice.
+    let liked = choice(CropChoice { tries: 50, ..CropChoice::default() });
+    for sample in 0..20 {
+        let (with, without) =
+            (apply(&liked, &street(3), 1, 0, sample), apply(&crop, &street(3), 1, 0, sample));
+        assert_eq!(with, without);
+    }
+}
+
+#[test]
+fn rare_classes_are_copied_at_their_height() {
+    let copy = CopyRare { chance: 1.0, classes: vec!["living-things".into()], donors: 3 };
+    let augment = Augment { crop: Some((30, 40)), copy_rare: copy, ..Augment::default() };
+    let augmenter = augment.resolve(&classes()).unwrap();
+    let plain = Frame {
+        image: RgbImage::from_pixel(60, 40, Rgb([9; 3])),
+        mask: Mask::filled(60, 40, ClassId(0)),
+    };
+    let read = |index: usize| Ok(if index == 0 { plain.clone() } else { street(40) });
+    let donors = Donors { count: 2, read: &read };
+    let (mut columns, mut without) = (BTreeSet::new(), 0);
+    for sample in 0..300 {
+        let out = augmenter.apply(&plain, &donors, 1, 0, sample).unwrap();
+        assert_eq!(out, augmenter.apply(&plain, &donors, 1, 0, sample).unwrap());
+        let places: Vec<usize> = (0..1200).filter(|&at| out.mask.ids()[at] == 2).collect();
+        let Some(&first) = places.first() else {
+            without += 1;
+            continue;
+        };
+        assert_eq!((places.len(), first / 30), (4, 20));
+        columns.insert(first % 30);
+        for (at, pixel) in out.image.pixels().enumerate() {
+            let expected = if places.contains(&at) { [250, 10, 10] } else { [9; 3] };
+            assert_eq!(pixel.0, expected);
+        }
+    }
+    // Three draws of the donor that has nothing.
+    assert!((15..70).contains(&without), "{without}");
+    assert_eq!(columns.len(), 29, "every place occurs");
+}
+
+#[test]
+fn blurs_come_as_often_as_asked() {
+    let blur = Blur { chance: 0.5, radius: (0.5, 1.0) };
+    let augment = Augment { blur, ..Augment::default() };
+    let frame = frame(20, 10);
+    let changed = |&sample: &u64| {
+        let out = apply(&augment, &frame, 1, 0, sample);
+        assert_eq!(out.mask, frame.mask);
+        out.image != frame.image
+    };
+    let count = (0..200).filter(changed).count();
+    assert!((80..120).contains(&count), "{count}");
 }

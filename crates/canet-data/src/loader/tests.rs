@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::augment::Jitter;
+use crate::augment::{Augment, Blur, CopyRare, CropChoice, Jitter};
 use crate::dataset::tests::prepared;
 
 fn dataset(sizes: &[(u32, u32)]) -> (TempDir, Arc<Dataset>) {
@@ -17,6 +17,9 @@ fn augment() -> Augment {
         crop: Some((8, 6)),
         flip: 0.5,
         jitter: Jitter { brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1 },
+        blur: Blur { chance: 0.5, radius: (0.3, 1.0) },
+        crop_choice: CropChoice { tries: 3, most: 0.75, ..CropChoice::default() },
+        copy_rare: CopyRare { chance: 0.5, classes: vec!["sky".into()], donors: 2 },
         ..Augment::default()
     }
 }
@@ -25,8 +28,13 @@ fn options() -> LoaderOptions {
     LoaderOptions { batch: 3, seed: 7, epoch: 1, first_batch: 0, threads: 2, prefetch: 2 }
 }
 
+fn loader(data: &Arc<Dataset>, options: LoaderOptions) -> Loader {
+    let augmenter = augment().resolve(data.classes()).unwrap();
+    Loader::new(Arc::clone(data), augmenter, options)
+}
+
 fn batches(data: &Arc<Dataset>, options: LoaderOptions) -> Vec<Batch> {
-    Loader::new(Arc::clone(data), augment(), options).collect::<Result<_, _>>().unwrap()
+    loader(data, options).collect::<Result<_, _>>().unwrap()
 }
 
 #[test]
@@ -91,8 +99,7 @@ fn an_error_stands_at_its_place() {
     let bad = expected[1].indices[2];
     std::fs::write(dir.path().join(&data.entry(bad).image), b"not a picture").unwrap();
     for threads in [1, 4] {
-        let loader =
-            Loader::new(Arc::clone(&data), augment(), LoaderOptions { threads, ..options() });
+        let loader = loader(&data, LoaderOptions { threads, ..options() });
         let found: Vec<_> = loader.collect();
         assert_eq!(found.len(), 3);
         assert_eq!(found[0].as_ref().unwrap(), &expected[0]);
@@ -105,7 +112,8 @@ fn an_error_stands_at_its_place() {
 #[test]
 fn frames_of_several_sizes_need_a_crop() {
     let (_dir, data) = dataset(&[(12, 9), (12, 9), (9, 12)]);
-    let mut loader = Loader::new(Arc::clone(&data), Augment::default(), options());
+    let plain = Augment::default().resolve(data.classes()).unwrap();
+    let mut loader = Loader::new(Arc::clone(&data), plain, options());
     let error = loader.next().unwrap().unwrap_err().to_string();
     assert!(error.contains("set a crop"), "{error}");
     assert_eq!(batches(&data, options()).len(), 1);
@@ -115,8 +123,7 @@ fn frames_of_several_sizes_need_a_crop() {
 fn dropping_a_loader_midway_does_not_hang() {
     let (_dir, data) = dataset(&[(12, 9); 17]);
     for taken in 0..3 {
-        let mut loader =
-            Loader::new(Arc::clone(&data), augment(), LoaderOptions { threads: 5, ..options() });
+        let mut loader = loader(&data, LoaderOptions { threads: 5, ..options() });
         for _ in 0..taken {
             loader.next().unwrap().unwrap();
         }
