@@ -61,7 +61,7 @@ fn a_validation_that_does_not_fit_wants_smaller_frames() {
 /// One frame predicts, whole steps correct it, and both agree with what was measured.
 #[test]
 fn a_footprint_follows_the_measurements() {
-    let mut footprint = Footprint::of_one_frame([100.0, 260.0, 200.0], 30.0, 10.0, 0.0, 4);
+    let mut footprint = Footprint::of_one_frame([100.0, 260.0, 200.0], [20.0, 30.0, 10.0, 0.0], 4);
     assert_eq!(footprint.training_mib(1), 260.0);
     assert_eq!(footprint.saving, 180.0);
     assert_eq!(footprint.validation, 200.0);
