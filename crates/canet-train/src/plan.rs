@@ -156,7 +156,7 @@ impl Trial {
     /// One frame, then a validation frame, and then whole steps if there is `room` for them.
     fn run(job: &Job, parts: &mut Parts, steps: u64, room: Option<u64>) -> Result<Self> {
         let start = memory::resident_mib();
-        step(job, parts, 0, 1, 1)?;
+        one_frame(job, parts)?;
         let one = memory::peak_mib();
         let frame = validate(parts)?;
         let validation = memory::peak_mib();
@@ -179,15 +179,7 @@ impl Trial {
             (Some(footprint), Some(room)) if footprint.peak_mib() > room => 0,
             _ => steps.min(parts.steps_per_epoch),
         };
-        let mut seconds = Vec::new();
-        let mut batches = loader(job, parts, batch);
-        for number in 0..steps {
-            let start = Instant::now();
-            let group: Vec<Batch> =
-                batches.by_ref().take(passes).collect::<std::result::Result<_, _>>()?;
-            parts.stepper.step(number + 1, &group, &parts.train)?;
-            seconds.push(start.elapsed().as_secs_f64());
-        }
+        let seconds = whole_steps(job, parts, steps)?;
         if let (Some(footprint), Some(peak), true) = (&mut footprint, memory::peak_mib(), steps > 0)
         {
             footprint.measured(batch, peak as f64);
@@ -224,12 +216,25 @@ fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
     Loader::new(train, augmenter, options)
 }
 
-/// A step on `passes` batches of `batch` frames.
-fn step(job: &Job, parts: &mut Parts, number: u64, batch: usize, passes: usize) -> Result<()> {
-    let batches = loader(job, parts, batch).take(passes);
-    let group: Vec<Batch> = batches.collect::<std::result::Result<_, _>>()?;
-    parts.stepper.step(number, &group, &parts.train)?;
+/// A step on a batch of one frame.
+fn one_frame(job: &Job, parts: &mut Parts) -> Result<()> {
+    let group = loader(job, parts, 1).take(1).collect::<std::result::Result<Vec<Batch>, _>>()?;
+    parts.stepper.step(0, &group, &parts.train)?;
     Ok(())
+}
+
+/// Whole steps, as the run will make them; returns the seconds of each.
+fn whole_steps(job: &Job, parts: &mut Parts, steps: u64) -> Result<Vec<f64>> {
+    let mut batches = loader(job, parts, job.config.data.batch);
+    let mut seconds = Vec::new();
+    for number in 0..steps {
+        let start = Instant::now();
+        let group = batches.by_ref().take(job.config.optimizer.accumulate);
+        let group: Vec<Batch> = group.collect::<std::result::Result<_, _>>()?;
+        parts.stepper.step(number + 1, &group, &parts.train)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
 }
 
 /// Predicts the largest validation frame, and returns the seconds that it takes after the first time.
