@@ -1,6 +1,5 @@
 //! What all losses have in common, and what is particular about each.
 
-#![expect(clippy::type_complexity, reason = "a table of losses")]
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
 
 mod common;

@@ -144,6 +144,7 @@ pub fn loss(output: Output, targets: &Tensor, objective: &Objective) -> Result<V
     }
 }
 
+#[expect(clippy::float_cmp, reason = "exactly 1 is no factor")]
 fn of_head(logits: &Value, targets: &Tensor, objective: &Objective) -> Result<Value> {
     let mut sum: Option<Value> = None;
     for (weight, term) in &objective.terms {

@@ -55,7 +55,7 @@ fn kernel<T: Ordered>(logits: &Value, targets: &[u8], counts: &Counts) -> Result
             }
         };
         let planes = (0..size.images).map(plane).collect();
-        loss_of_class(Class { class, planes, targets, counts, share }, keys)
+        loss_of_class(Class { id: class, planes, targets, counts, share }, keys)
     };
     // Sorting is sequential: there are more classes than cores, or the batch is small.
     let losses: Vec<f64> = present.par_iter().map_init(Vec::new, of_class).collect();
@@ -75,7 +75,7 @@ fn kernel<T: Ordered>(logits: &Value, targets: &[u8], counts: &Counts) -> Result
 
 /// The probabilities of a class, which become the slopes of the loss in them.
 struct Class<'a, T> {
-    class: usize,
+    id: usize,
     planes: Vec<&'a mut [T]>,
     targets: &'a [u8],
     counts: &'a Counts,
@@ -85,8 +85,8 @@ struct Class<'a, T> {
 
 /// The loss of a class; `keys` is memory to work in.
 fn loss_of_class<T: Ordered>(class: Class<T>, keys: &mut Vec<T::Key>) -> f64 {
-    let Class { class, mut planes, targets, counts, share } = class;
-    let is_class = |target: u8| usize::from(target) == class;
+    let Class { id, mut planes, targets, counts, share } = class;
+    let is_class = |target: u8| usize::from(target) == id;
     keys.clear();
     let probabilities = planes.iter().flat_map(|plane| plane.iter());
     for (i, (&p, &target)) in probabilities.zip(targets).enumerate() {
@@ -98,7 +98,7 @@ fn loss_of_class<T: Ordered>(class: Class<T>, keys: &mut Vec<T::Key>) -> f64 {
     keys.sort_unstable();
     let pixels = planes.first().map_or(1, |plane| plane.len());
     // The class's pixels that are not wrong yet, and the union.
-    let (mut common, mut union) = (counts.pixels[class] as f64, counts.pixels[class] as f64);
+    let (mut common, mut union) = (counts.pixels[id] as f64, counts.pixels[id] as f64);
     let mut loss = 0.0;
     for &key in &*keys {
         let (error, i) = T::of_key(key);

@@ -93,7 +93,9 @@ fn kernel<T: Math>(
         }
     }
     let scale = if total > 0.0 { 1.0 / total } else { 0.0 };
-    kept.iter_mut().for_each(|kept| *kept *= T::of_f64(scale));
+    for kept in &mut kept {
+        *kept *= T::of_f64(scale);
+    }
     let (_, classes, h, w) = logits.dims4()?;
     edit(&mut gradient, |at, block| {
         by_plane(at, block, h * w, |plane, start, piece| {

@@ -70,6 +70,7 @@ pub(super) fn probabilities<T: Math, R: Send>(
 /// # Safety
 /// No other task may look at this block at the same time.
 #[expect(unsafe_code, reason = "disjointness is the caller's promise")]
+#[expect(clippy::mut_from_ref, reason = "as of the writer")]
 pub(super) unsafe fn planes_of<'a, T>(
     planes: &'a DisjointWriter<T>,
     place: Place,

@@ -126,9 +126,9 @@ pub fn lovasz_softmax(logits: &Tensor, targets: &[u8], ignore: u8) -> Result<Ten
         let mut differences = vec![0.0; targets.len()];
         for &i in &order {
             if is_class(i) {
-                missed += 1.0
+                missed += 1.0;
             } else {
-                wrong += 1.0
+                wrong += 1.0;
             }
             let jaccard = 1.0 - (of_class - missed) / (of_class + wrong);
             differences[i] = jaccard - before;

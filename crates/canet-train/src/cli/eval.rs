@@ -32,7 +32,7 @@ pub(super) struct EvalArgs {
     /// that can score the data].
     #[arg(long, value_name = "NAME")]
     policy: Vec<String>,
-    /// The size at which masks are compared: native, 720, 1080 or WIDTHxHEIGHT [default: native, and
+    /// The size at which masks are compared: native, 720, 1080 or such as 640x480 [default: native, and
     /// for idd-official the official size].
     #[arg(long, value_name = "SIZE")]
     resolution: Option<String>,

@@ -114,6 +114,7 @@ impl Confusion {
 
     /// The matrix of `groups` coarser classes, where class `c` is part of group `group[c]`, or of none:
     /// then its row and column are dropped. Void stays void.
+    #[must_use]
     pub fn grouped(&self, group: &[Option<usize>], groups: usize) -> Self {
         let mut coarse = Self::new(groups);
         let to = |class: usize| {
@@ -130,6 +131,7 @@ impl Confusion {
     }
 
     /// The matrix as if no pixel had been void, in truth or prediction.
+    #[must_use]
     pub fn without_void(&self) -> Self {
         let mut rest = self.clone();
         for class in 0..=self.classes {
@@ -140,6 +142,7 @@ impl Confusion {
     }
 
     /// The matrix in which void is a class like the others, the last one.
+    #[must_use]
     pub fn void_as_class(&self) -> Self {
         let mut wider = Self::new(self.classes + 1);
         for (truth, row) in self.rows().enumerate() {

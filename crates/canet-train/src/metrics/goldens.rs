@@ -155,7 +155,9 @@ fn boundary_pixels_are_those_of_the_authors_program() {
     for case in cases("boundary", 1) {
         let expected: Vec<[u64; 3]> = serde_json::from_value(case["counts"].clone()).unwrap();
         let mut boundary = Boundary::new(expected.len());
-        masks(&case).iter().for_each(|[truth, prediction]| boundary.add(truth, prediction));
+        for [truth, prediction] in &masks(&case) {
+            boundary.add(truth, prediction);
+        }
         let found: Vec<_> = (0..expected.len())
             .map(|c| boundary.class(c))
             .map(|c| [c.hits, c.truth, c.predicted])
@@ -206,7 +208,8 @@ fn noise(seed: u64, classes: u8) -> [Mask; 2] {
         let id = |i: u8| if i >= present { void } else { i };
         (0..63).map(|_| id(draws.below(usize::from(present) + 1) as u8)).collect()
     };
-    let (truth, prediction) = (ids(255), ids(if seed % 2 == 0 { 255 } else { classes - 1 }));
+    let (truth, prediction) =
+        (ids(255), ids(if seed.is_multiple_of(2) { 255 } else { classes - 1 }));
     [truth, prediction].map(|ids| Mask::from_ids(9, 7, ids))
 }
 

@@ -1,5 +1,5 @@
 //! The metric that the students of the assignment report: `IOUScore` of the Keras library
-//! segmentation_models. It is no mIoU.
+//! `segmentation_models`. It is no mIoU.
 //!
 //! It looks at probabilities (the softmax of the logits), not at the best class. For each class
 //! `(I + 1e-5) / (U + 1e-5)`, `I = sum(truth * p)`, `U = sum(truth + p) - I`, with `p` made 0 or 1 at
@@ -47,7 +47,7 @@ pub struct IouScores {
 /// One form of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct IouScore {
-    /// What segmentation_models gives: the mean over all classes.
+    /// What `segmentation_models` gives: the mean over all classes.
     pub score: f64,
     /// What it gives to a network that predicts nothing.
     pub floor: f64,
@@ -235,7 +235,9 @@ fn softmax(p: &mut [f32], logit: impl Fn(usize) -> f32) {
         *p = (logit(class) - max).exp();
         total += *p;
     }
-    p.iter_mut().for_each(|p| *p /= total);
+    for p in p {
+        *p /= total;
+    }
 }
 
 impl fmt::Display for IouScores {
@@ -286,7 +288,8 @@ mod tests {
         tally.add(&truth, &[0.0; 84]);
         let scores = tally.scores();
         assert!((scores.per_image.score - 19.0 / 21.0).abs() < 1e-5, "{scores}");
-        assert_eq!(scores.per_image.score, scores.per_image.floor);
+        let form = scores.per_image;
+        assert!((form.score - form.floor).abs() < 1e-12, "{scores}");
         assert!(scores.per_image.present < 1e-4);
         // Without a threshold absent classes are near 0, not near 1.
         assert!(scores.soft_per_image.score < 0.01, "{scores}");

@@ -27,9 +27,9 @@ pub enum Policy {
     /// The program of cityscapesScripts. On class IoU it agrees with `strict`; for the 19 classes of
     /// Cityscapes it adds the 7 categories.
     Cityscapes,
-    /// AutoNUE's script with level 1 from the matrix of level 2, and absent classes left out of means.
+    /// IDD's public script with level 1 from the matrix of level 2, and absent classes left out of means.
     IddFixed,
-    /// AutoNUE's script to the letter, with its level 1, and no mean where a class is absent.
+    /// IDD's public script to the letter, with its level 1, and no mean where a class is absent.
     IddOfficial,
 }
 

@@ -1,6 +1,6 @@
 //! The size at which masks are compared.
 //!
-//! AutoNUE's script brings truth and prediction to a working size with Pillow's nearest neighbour,
+//! IDD's public script brings truth and prediction to a working size with Pillow's nearest neighbour,
 //! silently, whatever size they have. Pillow takes the source pixel under the centre of the new one, but finds centres by adding
 //! the ratio again and again in f64. Where a centre falls on the edge between two pixels, the sum may
 //! end up on the other side of it: never from 1920x1080 to 1280x720, but often the other way. Scores are to be the
@@ -26,7 +26,7 @@ pub enum Resolution {
 impl Resolution {
     /// IDD-Lite is scored at this size.
     pub const IDD_LITE: Self = Self::Fixed(256, 128);
-    /// The default of AutoNUE's script. Its public leaderboard used 1920x1080.
+    /// The default of IDD's public script. Its public leaderboard used 1920x1080.
     pub const IDD: Self = Self::Fixed(1280, 720);
 
     /// The mask at this size; none if it has it already.
