@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use canet_model::{Checkpoint, Device, Network, Params, Pass, Tensor};
-use canet_train::config::{LossConfig, OptimizerConfig, OptimizerKind};
-use canet_train::loss::loss;
+use canet_train::config::{OptimizerConfig, OptimizerKind};
+use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
 use clap::ValueEnum;
 
@@ -30,7 +30,7 @@ pub(crate) struct Train {
 impl Train {
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         let kind = match arguments.optimizer.context("--optimizer is missing")? {
-            Kind::Adam => OptimizerKind::Adam,
+            Kind::Adam => OptimizerKind::AdamW,
             Kind::Sgd => OptimizerKind::Sgd,
         };
         let config = OptimizerConfig {
@@ -62,7 +62,7 @@ impl Train {
 impl Work for Train {
     fn run(&mut self) -> Result<()> {
         let output = self.network.forward(&self.pictures, Pass::Train { draw: self.step })?;
-        let loss = loss(output, &self.targets, &LossConfig::default())?;
+        let loss = loss(output, &self.targets, &Objective::default())?;
         self.loss = f64::from(loss.tensor().to_scalar::<f32>()?);
         let mut gradients = Gradients::default();
         gradients.add(&self.params, loss.backward()?)?;

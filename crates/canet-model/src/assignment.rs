@@ -29,6 +29,7 @@ use canet_ops::{Corners, Value};
 use crate::frozen::{Flow, Graph, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, size_of};
 use crate::params::{Part, Scope};
+use crate::pass::SampleDrop;
 use crate::{AssignmentConfig, Output, Pass};
 use attention::{AdaptedGlobalConvolution, FeatureSelection};
 use blocks::{Stage, Stem};
@@ -57,14 +58,17 @@ impl Assignment {
         let norm = NormSpec { eps: 1e-3, momentum: config.batch_norm_momentum };
         let mut backbone = scope.of(Part::Backbone);
         let stem = Stem::new(&mut backbone.sub("stem"), norm)?;
+        // Ten identity blocks in all; the convolutional blocks are never dropped.
+        let drops = SampleDrop::linear(config.stochastic_depth, 10);
         let mut stage = |name, inputs, filters, stride, identity_blocks| {
-            Stage::new(&mut backbone.sub(name), inputs, filters, stride, identity_blocks, norm)
+            let drops = &drops[identity_blocks];
+            Stage::new(&mut backbone.sub(name), inputs, filters, stride, drops, norm)
         };
         let stages = [
-            stage("c1", 64, [4, 4, 8], 2, 1)?,
-            stage("c2", 8, [8, 8, 16], 2, 2)?,
-            stage("c3", 16, [16, 16, 32], 1, 3)?,
-            stage("c4", 32, [32, 32, C4], 1, 4)?,
+            stage("c1", 64, [4, 4, 8], 2, 0..1)?,
+            stage("c2", 8, [8, 8, 16], 2, 1..3)?,
+            stage("c3", 16, [16, 16, 32], 1, 3..6)?,
+            stage("c4", 32, [32, 32, C4], 1, 6..10)?,
         ];
         let global_flow = GlobalFlow::new(&mut scope.sub("global_flow"), norm)?;
         let mut context_flows = Vec::new();

@@ -22,6 +22,7 @@ use crate::frozen::{Folding, GraphBuilder, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, Conv, ConvSpec, NormSpec};
 use crate::params::Scope;
+use crate::pass::SampleDrop;
 use crate::{Depth, Pass, Stem};
 
 /// The backbone, `(N, 3, H, W)` to [`Features`].
@@ -61,13 +62,16 @@ fn plan(depth: Depth) -> ([usize; 4], usize) {
 }
 
 impl Backbone {
+    /// `stochastic_depth` is how likely the last block is dropped.
     pub(crate) fn new(
         scope: &mut Scope,
         depth: Depth,
         stem: Stem,
+        stochastic_depth: f64,
         norm: NormSpec,
     ) -> Result<(Self, Widths)> {
         let (blocks, expansion) = plan(depth);
+        let mut drops = SampleDrop::linear(stochastic_depth, blocks.iter().sum()).into_iter();
         let stem = StemLayers::new(scope, stem, norm)?;
         let mut width = stem.width();
         let mut layer = |number: usize, stride, first_dilation, dilation| {
@@ -83,7 +87,8 @@ impl Backbone {
                     dilation: if index == 0 { first_dilation } else { dilation },
                     layer_dilation: dilation,
                 };
-                members.push(Block::new(&mut scope.sub(index), shape, norm)?);
+                let drop = drops.next().unwrap_or(SampleDrop::NEVER);
+                members.push(Block::new(&mut scope.sub(index), shape, drop, norm)?);
                 width = planes * expansion;
             }
             Result::Ok(members)
@@ -151,6 +156,7 @@ impl StemLayers {
 struct Block {
     convs: Vec<(Conv, BatchNorm)>,
     downsample: Option<(Conv, BatchNorm)>,
+    drop: SampleDrop,
 }
 
 /// The place of a block in its layer.
@@ -190,7 +196,7 @@ impl BlockShape {
 }
 
 impl Block {
-    fn new(scope: &mut Scope, shape: BlockShape, norm: NormSpec) -> Result<Self> {
+    fn new(scope: &mut Scope, shape: BlockShape, drop: SampleDrop, norm: NormSpec) -> Result<Self> {
         let mut pair = |conv: String, bn: String, spec: ConvSpec| {
             let conv = Conv::new(&mut scope.sub(conv), spec.init(Init::HeFanOut))?;
             Result::Ok((conv, BatchNorm::new(&mut scope.sub(bn), spec.outputs(), norm)?))
@@ -203,7 +209,7 @@ impl Block {
             .downsample()
             .map(|spec| pair("downsample.0".into(), "downsample.1".into(), spec))
             .transpose()?;
-        Ok(Self { convs, downsample })
+        Ok(Self { convs, downsample, drop })
     }
 
     fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
@@ -213,13 +219,11 @@ impl Block {
             }
             None => x.clone(),
         };
-        let mut y = x.clone();
-        for (index, (conv, bn)) in self.convs.iter().enumerate() {
-            let last = index + 1 == self.convs.len();
-            let residual = last.then_some(&shortcut);
-            y = bn.forward(&conv.forward(&y, pass)?, pass, residual, Activation::Relu)?;
-        }
-        Ok(y)
+        let [others @ .., (conv, bn)] = &self.convs[..] else { bail!("internal: an empty block") };
+        let y = others.iter().try_fold(x.clone(), |y, (conv, bn)| {
+            bn.forward(&conv.forward(&y, pass)?, pass, None, Activation::Relu)
+        })?;
+        bn.close_block(&conv.forward(&y, pass)?, &shortcut, pass, self.drop)
     }
 }
 

@@ -35,8 +35,9 @@ impl Canet {
         let &CanetConfig { depth, stem, classes, capacity, dropout, .. } = config;
         let norm = NormSpec { eps: 1e-5, momentum: config.batch_norm_momentum };
         let context = capacity / 2;
+        let mut place = scope.of(Part::Backbone);
         let (backbone, widths) =
-            Backbone::new(&mut scope.of(Part::Backbone).sub("backbone"), depth, stem, norm)?;
+            Backbone::new(&mut place.sub("backbone"), depth, stem, config.stochastic_depth, norm)?;
         let global_flow =
             GlobalFlow::new(&mut scope.sub("global_flow"), widths.c4, capacity, norm)?;
         let mut context_flows = Vec::new();

@@ -57,6 +57,9 @@ pub struct CanetConfig {
     pub dropout: f64,
     /// Dropout before each classifier.
     pub head_dropout: f64,
+    /// How likely the backbone's last residual block is dropped in training, for a frame; the blocks
+    /// before it less, in proportion to their depth (Huang et al., arXiv 1603.09382).
+    pub stochastic_depth: f64,
     /// The share of a new batch in the running statistics.
     pub batch_norm_momentum: f64,
 }
@@ -73,6 +76,7 @@ impl Default for CanetConfig {
             aux: false,
             dropout: 0.1,
             head_dropout: 0.1,
+            stochastic_depth: 0.0,
             batch_norm_momentum: 0.1,
         }
     }
@@ -86,13 +90,16 @@ pub struct AssignmentConfig {
     pub classes: usize,
     /// The pooling rate of each context flow: three flows, each pooling by 2, in all notebooks.
     pub rates: Vec<usize>,
+    /// How likely the last identity block is dropped in training, for a frame; the blocks before it
+    /// less, in proportion to their depth.
+    pub stochastic_depth: f64,
     /// The share of a new batch in the running statistics. Keras' "momentum 0.99" is 0.01 here.
     pub batch_norm_momentum: f64,
 }
 
 impl Default for AssignmentConfig {
     fn default() -> Self {
-        Self { classes: 0, rates: vec![2, 2, 2], batch_norm_momentum: 0.01 }
+        Self { classes: 0, rates: vec![2, 2, 2], stochastic_depth: 0.0, batch_norm_momentum: 0.01 }
     }
 }
 
@@ -182,10 +189,12 @@ impl ModelConfig {
                 }
                 probability("dropout", config.dropout)?;
                 probability("head_dropout", config.head_dropout)?;
+                probability("stochastic_depth", config.stochastic_depth)?;
                 momentum(config.batch_norm_momentum)
             }
             Self::Assignment(config) => {
                 check_rates(&config.rates)?;
+                probability("stochastic_depth", config.stochastic_depth)?;
                 momentum(config.batch_norm_momentum)
             }
         }
@@ -264,6 +273,7 @@ mod tests {
             (CanetConfig { capacity: 7, ..canet() }, "odd"),
             (CanetConfig { dropout: 1.0, ..canet() }, "dropout is 1"),
             (CanetConfig { head_dropout: f64::NAN, ..canet() }, "head_dropout is NaN"),
+            (CanetConfig { stochastic_depth: 1.0, ..canet() }, "stochastic_depth is 1"),
             (CanetConfig { batch_norm_momentum: 0.0, ..canet() }, "batch_norm_momentum"),
         ] {
             let error = ModelConfig::Canet(config).check().unwrap_err().to_string();

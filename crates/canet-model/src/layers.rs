@@ -7,6 +7,7 @@ use crate::Pass;
 use crate::frozen::{Affine, Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::params::Scope;
+use crate::pass::SampleDrop;
 
 /// A convolution without bias: a batch norm follows every one of them but the classifiers.
 /// The padding keeps the size, but for the stride.
@@ -79,6 +80,8 @@ pub(crate) struct BatchNorm {
     bias: Var,
     running_mean: Var,
     running_var: Var,
+    /// Whether a training pass takes it as it is, too.
+    frozen: bool,
     spec: NormSpec,
 }
 
@@ -94,17 +97,26 @@ pub(crate) struct NormSpec {
 
 impl BatchNorm {
     pub(crate) fn new(scope: &mut Scope, channels: usize, spec: NormSpec) -> Result<Self> {
+        let frozen = scope.freezes_norms();
+        let mut vector = |name, value| {
+            if frozen {
+                scope.frozen(name, channels, value)
+            } else {
+                scope.vector(name, channels, value)
+            }
+        };
         Ok(Self {
-            weight: scope.vector("weight", channels, 1.0)?,
-            bias: scope.vector("bias", channels, 0.0)?,
+            weight: vector("weight", 1.0)?,
+            bias: vector("bias", 0.0)?,
             running_mean: scope.statistic("running_mean", channels, 0.0)?,
             running_var: scope.statistic("running_var", channels, 1.0)?,
+            frozen,
             spec,
         })
     }
 
     /// Normalises `(N, C, H, W)`, adds `residual` of the same shape, and applies `activation`; a
-    /// training pass also moves the running statistics.
+    /// training pass also moves the running statistics, if they are not frozen.
     ///
     /// A training pass with a single value a channel (batch 1 behind a global pooling) falls back
     /// to the running statistics and leaves them alone: the one value less its own mean would
@@ -117,9 +129,10 @@ impl BatchNorm {
         activation: Activation,
     ) -> Result<Value> {
         let (n, _, h, w) = x.dims4()?;
-        let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
+        let of_parameters = if self.frozen { Pass::Eval } else { pass };
+        let (weight, bias) = (of_parameters.value(&self.weight), of_parameters.value(&self.bias));
         let eps = self.spec.eps;
-        if pass == Pass::Eval || n * h * w == 1 {
+        if pass == Pass::Eval || self.frozen || n * h * w == 1 {
             let mean = self.running_mean.as_detached_tensor();
             let var = self.running_var.as_detached_tensor();
             return canet_ops::batch_norm_frozen(
@@ -130,6 +143,22 @@ impl BatchNorm {
         self.keep(&self.running_mean, &batch.mean)?;
         self.keep(&self.running_var, &batch.var)?;
         Ok(y)
+    }
+
+    /// The end of a residual block: `(N, C, H, W)` normalised, plus `shortcut` of the same shape, and
+    /// the ReLU of both. In training `drop` leaves only the shortcut of some samples.
+    pub(crate) fn close_block(
+        &self,
+        x: &Value,
+        shortcut: &Value,
+        pass: Pass,
+        drop: SampleDrop,
+    ) -> Result<Value> {
+        if !drop.happens_in(pass) {
+            return self.forward(x, pass, Some(shortcut), Activation::Relu);
+        }
+        let branch = self.forward(x, pass, None, Activation::None)?;
+        canet_ops::add_relu(&pass.drop_samples(&branch, drop)?, shortcut)
     }
 
     fn keep(&self, running: &Var, batch: &Tensor) -> Result<()> {
@@ -208,5 +237,45 @@ impl Cbr {
     /// The same in a frozen graph.
     pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         g.conv(x, self.conv.folding()?.then(&self.bn.affine()?), true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Params;
+    use candle_core::Device;
+
+    /// A dropped sample is its shortcut, a kept one has its branch scaled.
+    #[test]
+    fn blocks_close_by_the_rule_of_stochastic_depth() {
+        let mut params = Params::new(1, &Device::Cpu);
+        let norm = NormSpec { eps: 1e-5, momentum: 0.1 };
+        let bn = BatchNorm::new(&mut params.root(), 2, norm).unwrap();
+        let wave = |frequency: f64| {
+            let values = (0..64 * 2 * 6).map(|i| (f64::from(i) * frequency).sin() as f32);
+            Tensor::from_vec(values.collect(), (64, 2, 2, 3), &Device::Cpu).unwrap()
+        };
+        let (x, shortcut) = (Value::from(wave(0.7)), Value::from(wave(0.3)));
+        let pass = Pass::Train { draw: 5 };
+        let [never, half] = [SampleDrop::NEVER, SampleDrop::linear(0.5, 1)[0]];
+        let rows =
+            |value: &Value| value.tensor().flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        let branch = rows(&bn.forward(&x, pass, None, Activation::None).unwrap());
+        let closed = |drop| rows(&bn.close_block(&x, &shortcut, pass, drop).unwrap());
+        let (plain, dropped, shortcut) = (closed(never), closed(half), rows(&shortcut));
+        let mut count = 0;
+        for (sample, row) in dropped.iter().enumerate() {
+            let expected = |factor: f32| -> Vec<f32> {
+                let sums = branch[sample].iter().zip(&shortcut[sample]);
+                sums.map(|(b, s)| (b * factor + s).max(0.0)).collect()
+            };
+            let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(close(&plain[sample], &expected(1.0)));
+            let is_dropped = close(row, &expected(0.0));
+            assert!(is_dropped || close(row, &expected(2.0)), "{sample}");
+            count += usize::from(is_dropped);
+        }
+        assert!((16..48).contains(&count), "{count} of 64");
     }
 }

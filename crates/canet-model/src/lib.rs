@@ -82,7 +82,7 @@ pub use error::{Error, Result};
 pub use frozen::{Frozen, Sizes, Watch};
 pub use network::{Network, Output};
 pub use normalisation::Normalisation;
-pub use params::{Kind, Param, Params, Part};
+pub use params::{FrozenNorms, Kind, Param, Params, Part};
 pub use pass::Pass;
 pub use pretrained::load_backbone;
 pub use report::LoadReport;

@@ -8,6 +8,8 @@ use std::fmt::Display;
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use serde::{Deserialize, Serialize};
+
 use crate::init::Init;
 use crate::{Error, LoadReport, Result};
 
@@ -35,6 +37,8 @@ pub enum Kind {
     },
     /// A running mean or variance of a batch norm; the forward pass of the training keeps it.
     Statistic,
+    /// A factor or shift of a frozen batch norm; it stays as it is.
+    Frozen,
 }
 
 /// Where a parameter stands; the parts can learn at different rates.
@@ -44,6 +48,22 @@ pub enum Part {
     Backbone,
     /// In all that comes after it.
     Head,
+}
+
+/// Which batch norms are frozen: in training, too, they use their running statistics, and neither
+/// these nor their factors and shifts change.
+///
+/// That is what suits a published backbone and batches too small to say much about a mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FrozenNorms {
+    /// None: all learn.
+    #[default]
+    None,
+    /// Those of the backbone.
+    Backbone,
+    /// All.
+    All,
 }
 
 impl Param {
@@ -68,6 +88,7 @@ impl Param {
 pub struct Params {
     /// `None` for parameters that wait for a file's values.
     seed: Option<u64>,
+    frozen_norms: FrozenNorms,
     device: Device,
     list: Vec<Param>,
     names: BTreeSet<String>,
@@ -81,7 +102,19 @@ impl Params {
 
     /// An empty store, whose parameters will be zero until they are loaded.
     pub fn blank(device: &Device) -> Self {
-        Self { seed: None, device: device.clone(), list: Vec::new(), names: BTreeSet::new() }
+        Self {
+            seed: None,
+            frozen_norms: FrozenNorms::None,
+            device: device.clone(),
+            list: Vec::new(),
+            names: BTreeSet::new(),
+        }
+    }
+
+    /// The same for a network whose batch norms are frozen, in part or all.
+    #[must_use]
+    pub fn with_frozen_norms(self, frozen_norms: FrozenNorms) -> Self {
+        Self { frozen_norms, ..self }
     }
 
     /// Where the parameters are.
@@ -194,6 +227,25 @@ impl Scope<'_> {
     ) -> candle_core::Result<Var> {
         let kind = Kind::Trainable { part: self.part, decay: false };
         self.params.add(self.name(name), &[channels], Init::Constant(value), kind)
+    }
+
+    /// Whether batch norms are frozen here.
+    pub(crate) fn freezes_norms(&self) -> bool {
+        match self.params.frozen_norms {
+            FrozenNorms::None => false,
+            FrozenNorms::Backbone => self.part == Part::Backbone,
+            FrozenNorms::All => true,
+        }
+    }
+
+    /// A frozen batch norm's factor or shift, one value a channel.
+    pub(crate) fn frozen(
+        &mut self,
+        name: &str,
+        channels: usize,
+        value: f32,
+    ) -> candle_core::Result<Var> {
+        self.params.add(self.name(name), &[channels], Init::Constant(value), Kind::Frozen)
     }
 
     /// A running statistic, one value a channel.

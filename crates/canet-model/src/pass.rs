@@ -12,11 +12,11 @@ pub enum Pass {
     /// For a gradient step: batch norms use the batch and keep their running statistics, dropouts
     /// drop.
     Train {
-        /// The number that all dropout masks of this pass are drawn from; the training takes
-        /// another one for each step.
+        /// The number that all masks of this pass are drawn from, dropout's and stochastic depth's;
+        /// the training takes another one for each step.
         draw: u64,
     },
-    /// For predictions: running statistics, no dropout.
+    /// For predictions: running statistics, no dropout, every block.
     Eval,
 }
 
@@ -27,6 +27,35 @@ pub(crate) enum Site {
     Head = 2,
     Aux = 3,
 }
+
+/// Stochastic depth (Huang et al., arXiv 1603.09382) at a residual block: how likely a sample's way
+/// through a block is its shortcut alone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SampleDrop {
+    p: f64,
+    /// Among all blocks of the network that may be dropped.
+    block: u64,
+}
+
+impl SampleDrop {
+    /// A block that is never dropped.
+    pub(crate) const NEVER: Self = Self { p: 0.0, block: 0 };
+
+    /// The blocks of a network by the paper's linear rule: the deeper, the likelier, up to `p` at
+    /// the last.
+    pub(crate) fn linear(p: f64, blocks: usize) -> Vec<Self> {
+        let at = |block: usize| p * (block + 1) as f64 / blocks as f64;
+        (0..blocks).map(|block| Self { p: at(block), block: block as u64 }).collect()
+    }
+
+    /// Whether anything may be dropped.
+    pub(crate) fn happens_in(self, pass: Pass) -> bool {
+        self.p > 0.0 && pass != Pass::Eval
+    }
+}
+
+/// Where the keys of stochastic depth begin, far from those of [`Site`].
+const FIRST_BLOCK: u64 = 1 << 16;
 
 impl Pass {
     /// A parameter as this pass needs it: a variable in training, a constant in predictions, which
@@ -46,5 +75,31 @@ impl Pass {
             }
             _ => Ok(x.clone()),
         }
+    }
+
+    /// The branch `x` of a residual block, in training without the samples that `drop` draws.
+    pub(crate) fn drop_samples(self, x: &Value, drop: SampleDrop) -> Result<Value> {
+        match self {
+            Self::Train { draw } if drop.p > 0.0 => {
+                let key = splitmix(splitmix(draw) ^ (FIRST_BLOCK + drop.block));
+                canet_ops::drop_samples(x, drop.p, key)
+            }
+            _ => Ok(x.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_blocks_are_dropped_more_often() {
+        let drops = SampleDrop::linear(0.2, 4);
+        for (drop, expected) in drops.iter().zip([0.05, 0.1, 0.15, 0.2]) {
+            assert!((drop.p - expected).abs() < 1e-12, "{drop:?}");
+            assert!(drop.happens_in(Pass::Train { draw: 0 }) && !drop.happens_in(Pass::Eval));
+        }
+        assert!(!SampleDrop::linear(0.0, 2)[1].happens_in(Pass::Train { draw: 0 }));
     }
 }

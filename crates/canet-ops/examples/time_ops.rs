@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_train,
-    concat, conv2d, cross_entropy, dropout, gate, max_pool2d, relu, resize_bilinear, scale,
-    sigmoid,
+    Activation, ConvGeometry, Corners, CrossEntropy, Dice, Focal, Ohem, Value, adaptive_avg_pool2d,
+    batch_norm_train, cce_dice, concat, conv2d, cross_entropy, dice, dropout, focal, gate,
+    lovasz_softmax, max_pool2d, ohem, relu, resize_bilinear, scale, sigmoid,
 };
 
 /// That of the training program: it keeps the memory it was given back.
@@ -65,7 +65,12 @@ fn main() -> Result<()> {
     let targets = (0..4 * 512 * 512).map(|i| (i / 100 % 21) as u8).collect();
     let targets = Tensor::from_vec::<_, u8>(targets, (4, 512, 512), &Device::Cpu)?;
     let options = CrossEntropy::default();
-    time("cross-entropy 21 @512, batch 4", &[&x], |t| cross_entropy(&t[0], &targets, &options))
+    time("cross-entropy 21 @512, batch 4", &[&x], |t| cross_entropy(&t[0], &targets, &options))?;
+    time("  focal", &[&x], |t| focal(&t[0], &targets, &Focal::default()))?;
+    time("  ohem", &[&x], |t| ohem(&t[0], &targets, &Ohem::default()))?;
+    time("  dice", &[&x], |t| dice(&t[0], &targets, &Dice::default()))?;
+    time("  cce_dice", &[&x], |t| cce_dice(&t[0], &targets, 255))?;
+    time("  lovasz", &[&x], |t| lovasz_softmax(&t[0], &targets, 255))
 }
 
 fn random(shape: impl Into<candle_core::Shape>) -> Result<Var> {

@@ -1,4 +1,5 @@
-//! Dropout whose mask is a function of a key, not of a hidden generator.
+//! Dropout, of elements or of whole samples, whose mask is a function of a key, not of a hidden
+//! generator.
 
 use candle_core::Result;
 use canet_core::{GOLDEN_GAMMA, mix};
@@ -15,9 +16,7 @@ use crate::reference;
 /// Element `i` is kept or dropped by a hash of `(key, i)`, so the same key gives the same mask on
 /// any device and after a resume.
 pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
-    if !(0.0..1.0).contains(&p) {
-        candle_core::bail!("dropout probability {p} is not in [0, 1)");
-    }
+    check(p)?;
     if p == 0.0 {
         return Ok(x.clone());
     }
@@ -25,6 +24,53 @@ pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
         return by_reference(&[x], |t| reference::dropout(&t[0], p, key));
     }
     by_dtype!(x.tensor().dtype(), T => kernel::<T>(x, p, key))
+}
+
+/// Stochastic depth (Huang et al., arXiv 1603.09382), for the branch of a residual block: each
+/// sample of `x` `(N, ...)` is zeroed with probability `p`, the others are scaled by `1 / (1 - p)`
+/// (torchvision's mode "row").
+///
+/// Sample `i` is kept or dropped by a hash of `(key, i)`, as elements are by [`dropout`].
+pub fn drop_samples(x: &Value, p: f64, key: u64) -> Result<Value> {
+    check(p)?;
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    if !on_cpu(&[x]) {
+        return by_reference(&[x], |t| reference::drop_samples(&t[0], p, key));
+    }
+    by_dtype!(x.tensor().dtype(), T => samples_kernel::<T>(x, p, key))
+}
+
+fn check(p: f64) -> Result<()> {
+    if !(0.0..1.0).contains(&p) {
+        candle_core::bail!("dropout probability {p} is not in [0, 1)");
+    }
+    Ok(())
+}
+
+fn samples_kernel<T: Real>(x: &Value, p: f64, key: u64) -> Result<Value> {
+    let size = x.tensor().elem_count() / x.tensor().dim(0)?.max(1);
+    let scale = T::of_f64(1.0 / (1.0 - p));
+    let mask = move |at: usize, values: &mut [T]| {
+        // A block may begin within a sample and end in another.
+        let (mut at, mut rest) = (at, values);
+        while !rest.is_empty() {
+            let sample = at / size;
+            let (part, after) = rest.split_at_mut(rest.len().min((sample + 1) * size - at));
+            if is_dropped(key, sample as u64, p) {
+                part.fill(T::ZERO);
+            } else {
+                for value in part.iter_mut() {
+                    *value *= scale;
+                }
+            }
+            at += part.len();
+            rest = after;
+        }
+    };
+    let y = edited(Gradient::Shared(x.tensor().contiguous()?), mask)?;
+    Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(Gradient::Own(edited(gy, mask)?))])))
 }
 
 /// The mask is drawn again for the gradient: it costs less than to keep it.
@@ -68,5 +114,23 @@ mod tests {
         assert_eq!(first, values(1));
         assert_ne!(first, values(2));
         assert!(dropout(&x, 1.0, 0).is_err());
+    }
+
+    #[test]
+    fn samples_are_dropped_whole() {
+        let x = Tensor::ones((2000, 3, 5, 7), DType::F32, &Device::Cpu).unwrap();
+        let x = Value::from(x);
+        let rows = |key| -> Vec<Vec<f32>> {
+            let y = drop_samples(&x, 0.25, key).unwrap().into_tensor();
+            y.flatten_from(1).unwrap().to_vec2().unwrap()
+        };
+        let first = rows(1);
+        assert!(first.iter().all(|row| row.iter().all(|&v| v == row[0])));
+        assert!(first.iter().all(|row| row[0] == 0.0 || row[0] == (1.0_f64 / 0.75) as f32));
+        let dropped = first.iter().filter(|row| row[0] == 0.0).count() as f64 / 2000.0;
+        assert!((dropped - 0.25).abs() < 0.03, "{dropped}");
+        assert_eq!(first, rows(1));
+        assert_ne!(first, rows(2));
+        assert!(drop_samples(&x, -0.1, 0).is_err());
     }
 }

@@ -54,17 +54,20 @@ pub use activation::{Activation, relu, sigmoid};
 pub use average_pool::adaptive_avg_pool2d;
 pub use concat::concat;
 pub use conv::conv2d;
-pub use dropout::dropout;
+pub use dropout::{drop_samples, dropout};
 pub use gate::gate;
 pub use geometry::{Algorithm, ConvGeometry};
 pub use graph::{Gradients, Value};
 pub use grid::Corners;
 pub use join::{add, add_relu, scale};
-pub use loss::{CrossEntropy, cross_entropy};
+pub use loss::{
+    CCE_DICE_SMOOTH, CrossEntropy, Dice, DiceClasses, Focal, Ohem, cce_dice, cross_entropy, dice,
+    focal, lovasz_softmax, ohem,
+};
 pub use max_pool::max_pool2d;
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use peak::peak_gflops;
 pub use recycling::Recycling;
 pub use resize::{resize_bilinear, spread};
 pub use simd::instruction_set;
-pub use update::{AdamStep, SgdStep, add_in_place, sum_of_squares};
+pub use update::{AdamStep, SgdStep, add_in_place, average_in_place, sum_of_squares};

@@ -4,12 +4,16 @@
 //! arithmetic, reductions, `matmul`, choices and changes of shape. Slow, and short enough to be
 //! believed. Kernels are tested against this module, and devices without a kernel run it.
 
-use candle_core::{D, DType, Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 
 use crate::dropout::is_dropped;
 use crate::geometry::ConvGeometry;
 use crate::grid::{Corners, bin, samples};
-use crate::{Activation, BatchStats, CrossEntropy};
+use crate::{Activation, BatchStats};
+
+mod losses;
+
+pub use losses::{cce_dice, cross_entropy, dice, focal, lovasz_softmax, ohem};
 
 /// See [`crate::conv2d`]: all shifted and strided views of the padded input, stacked, times the
 /// weights.
@@ -98,6 +102,16 @@ pub fn dropout(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
     let scale = 1.0 / (1.0 - p);
     let mask = (0..x.elem_count() as u64).map(|i| if is_dropped(key, i, p) { 0.0 } else { scale });
     x * constant(mask.collect(), x.shape(), x)?
+}
+
+/// See [`crate::drop_samples`].
+pub fn drop_samples(x: &Tensor, p: f64, key: u64) -> Result<Tensor> {
+    let scale = 1.0 / (1.0 - p);
+    let n = x.dim(0)?;
+    let mask = (0..n as u64).map(|i| if is_dropped(key, i, p) { 0.0 } else { scale });
+    let mut shape = vec![1; x.rank()];
+    shape[0] = n;
+    x.broadcast_mul(&constant(mask.collect(), shape, x)?)
 }
 
 /// What follows the scaling of a batch norm.
@@ -223,27 +237,4 @@ fn constant(values: Vec<f64>, shape: impl Into<Shape>, like: &Tensor) -> Result<
 fn apply_axes(x: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
     let along = x.contiguous()?.broadcast_matmul(&columns.t()?)?;
     rows.broadcast_matmul(&along)
-}
-
-/// See [`crate::cross_entropy`].
-pub fn cross_entropy(logits: &Tensor, targets: &[u8], options: &CrossEntropy) -> Result<Tensor> {
-    let (_, classes, _, _) = logits.dims4()?;
-    let device = logits.device();
-    let valid = targets.iter().map(|&t| t != options.ignore);
-    let weight = valid.map(|v| f64::from(u8::from(v))).zip(targets).map(|(valid, &t)| {
-        let of_class = options.class_weights.as_ref().and_then(|w| w.get(usize::from(t)));
-        valid * f64::from(of_class.copied().unwrap_or(1.0))
-    });
-    let weight: Vec<f64> = weight.collect();
-    let total: f64 = weight.iter().sum();
-    let classes_of: Vec<u32> =
-        targets.iter().map(|&t| if t == options.ignore { 0 } else { u32::from(t) }).collect();
-    let rows = logits.permute((0, 2, 3, 1))?.contiguous()?.reshape(((), classes))?;
-    let shifted = rows.broadcast_sub(&rows.detach().max_keepdim(D::Minus1)?)?;
-    let log_softmax = shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)?;
-    let count = classes_of.len();
-    let picked = log_softmax.gather(&Tensor::from_vec(classes_of, (count, 1), device)?, 1)?;
-    let weight = constant(weight, (count, 1), logits)?;
-    // Without a valid pixel all weights are 0, and so is the sum, whatever it is divided by.
-    (picked * weight)?.sum_all()? / -(if total > 0.0 { total } else { 1.0 })
 }

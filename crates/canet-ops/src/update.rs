@@ -16,20 +16,24 @@ use crate::simd;
 const BLOCK: usize = 1 << 14;
 
 /// A step of stochastic gradient descent with momentum, in PyTorch's form:
-/// `m = momentum m + (scale g + decay w)`, `w -= lr m`.
+/// `g' = scale g + decay w`, `m = momentum m + g'`, `w -= lr m`; with Nesterov's look ahead
+/// `w -= lr (g' + momentum m)`.
 #[derive(Debug, Clone, Copy)]
 pub struct SgdStep {
     /// Learning rate.
     pub lr: f64,
     /// What is left of the movement before.
     pub momentum: f64,
+    /// Whether the step is taken from where the movement leads (Sutskever et al. 2013).
+    pub nesterov: bool,
     /// How much of the weight is added to its gradient.
     pub weight_decay: f64,
     /// Factor on the gradient: a share, or what shortens it.
     pub scale: f64,
 }
 
-/// A step of Adam (arXiv 1412.6980) with decoupled weight decay (arXiv 1711.05101).
+/// A step of Adam (arXiv 1412.6980), whose weight decay is part of the gradient or, as in `AdamW`
+/// (arXiv 1711.05101), decoupled from it.
 #[derive(Debug, Clone, Copy)]
 pub struct AdamStep {
     /// Learning rate.
@@ -38,8 +42,11 @@ pub struct AdamStep {
     pub betas: [f64; 2],
     /// Added to the root of the second moment.
     pub eps: f64,
-    /// The share of the weight, times the learning rate, that is taken off.
+    /// The share of the weight that is added to its gradient or, decoupled, taken off it, times
+    /// the learning rate.
     pub weight_decay: f64,
+    /// Whether the decay is decoupled.
+    pub decoupled: bool,
     /// Factor on the gradient: a share, or what shortens it.
     pub scale: f64,
     /// The number of this step, from 1.
@@ -55,10 +62,13 @@ impl SgdStep {
         }
         let [lr, keep, decay, scale] =
             [self.lr, self.momentum, self.weight_decay, self.scale].map(|v| v as f32);
+        let nesterov = self.nesterov;
         let step = |w: &mut [f32], m: &mut [f32], g: &[f32]| {
             for ((w, m), &g) in w.iter_mut().zip(m).zip(g) {
-                *m = m.fma(keep, w.fma(decay, g * scale));
-                *w = m.fma(-lr, *w);
+                let g = w.fma(decay, g * scale);
+                *m = m.fma(keep, g);
+                let direction = if nesterov { m.fma(keep, g) } else { *m };
+                *w = direction.fma(-lr, *w);
             }
         };
         read(&gradient, |g| {
@@ -80,8 +90,10 @@ impl SgdStep {
     fn apply_by_candle(&self, weight: &Var, g: &Tensor, momentum: &mut Tensor) -> Result<()> {
         let w = weight.as_detached_tensor();
         let g = ((g * self.scale)? + (&w * self.weight_decay)?)?;
-        *momentum = ((&*momentum * self.momentum)? + g)?;
-        weight.set(&(w - (&*momentum * self.lr)?)?)
+        *momentum = ((&*momentum * self.momentum)? + &g)?;
+        let direction =
+            if self.nesterov { (g + (&*momentum * self.momentum)?)? } else { momentum.clone() };
+        weight.set(&(w - (direction * self.lr)?)?)
     }
 }
 
@@ -101,12 +113,15 @@ impl AdamStep {
         let [[keep1, keep2], [add1, add2]] = [self.betas, self.betas.map(|beta| 1.0 - beta)];
         let [correct1, correct2] = self.corrections().map(|c| 1.0 / c);
         let [keep1, keep2, add1, add2] = [keep1, keep2, add1, add2].map(|v| v as f32);
-        let [rate, correct2] = [self.lr * correct1, correct2].map(|v| v as f32);
+        let [in_gradient, decoupled] = self.decays();
+        let [rate, correct2, in_gradient] =
+            [self.lr * correct1, correct2, in_gradient].map(|v| v as f32);
         let [left, eps, scale] =
-            [1.0 - self.lr * self.weight_decay, self.eps, self.scale].map(|v| v as f32);
+            [1.0 - self.lr * decoupled, self.eps, self.scale].map(|v| v as f32);
         let step = |w: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
             for (((w, m), v), &g) in w.iter_mut().zip(m).zip(v).zip(g) {
-                let g = g * scale;
+                // Not "plus 0 times the weight": that would turn a weight that is not finite into NaN.
+                let g = if in_gradient == 0.0 { g * scale } else { w.fma(in_gradient, g * scale) };
                 *m = m.fma(keep1, g * add1);
                 *v = v.fma(keep2, g * g * add2);
                 let direction = *m / ((*v * correct2).sqrt() + eps);
@@ -138,20 +153,49 @@ impl AdamStep {
         g: &Tensor,
         [first, second]: [&mut Tensor; 2],
     ) -> Result<()> {
-        let g = (g * self.scale)?;
+        let [in_gradient, decoupled] = self.decays();
+        let w = weight.as_detached_tensor();
+        let g = ((g * self.scale)? + (&w * in_gradient)?)?;
         *first = ((&*first * self.betas[0])? + (&g * (1.0 - self.betas[0]))?)?;
         *second = ((&*second * self.betas[1])? + (g.sqr()? * (1.0 - self.betas[1]))?)?;
         let [correction1, correction2] = self.corrections();
         let root = ((&*second / correction2)?.sqrt()? + self.eps)?;
         let direction = ((&*first / correction1)? / root)?;
-        let w = (weight.as_detached_tensor() * (1.0 - self.lr * self.weight_decay))?;
+        let w = (w * (1.0 - self.lr * decoupled))?;
         weight.set(&(w - (direction * self.lr)?)?)
+    }
+
+    /// The decay as part of the gradient, and apart from it.
+    fn decays(&self) -> [f64; 2] {
+        if self.decoupled { [0.0, self.weight_decay] } else { [self.weight_decay, 0.0] }
     }
 
     /// How much of their full size the moments have, which start from 0.
     fn corrections(&self) -> [f64; 2] {
         self.betas.map(|beta| 1.0 - beta.powf(self.number as f64))
     }
+}
+
+/// `average += share (value - average)`, of one shape and apart in memory: an exponential moving
+/// average takes `share` of each new value.
+pub fn average_in_place(average: &Var, value: &Tensor, share: f64) -> Result<()> {
+    let value = checked(average, value, [])?;
+    if !average.device().is_cpu() {
+        let old = average.as_detached_tensor();
+        return average.set(&(&old + ((value - &old)? * share)?)?);
+    }
+    let share = share as f32;
+    read(&value, |value: &[f32]| {
+        change(average, |average| {
+            average.par_chunks_mut(BLOCK).zip(value.par_chunks(BLOCK)).for_each(|(a, value)| {
+                simd::vectorised(
+                    #[inline(always)]
+                    || a.iter_mut().zip(value).for_each(|(a, &v)| *a = (v - *a).fma(share, *a)),
+                );
+            });
+            Ok(())
+        })
+    })
 }
 
 /// `sum += more`, of one shape and apart in memory.
@@ -259,103 +303,4 @@ impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for InPlace<F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-
-    /// More than a block, and not whole lanes.
-    const COUNT: usize = 2 * BLOCK + 19;
-
-    fn wave(frequency: f64) -> Tensor {
-        let values = (0..COUNT).map(|i| (i as f64 * frequency).sin() as f32).collect::<Vec<_>>();
-        Tensor::from_vec(values, COUNT, &Device::Cpu).unwrap()
-    }
-
-    fn values(tensor: &Tensor) -> Vec<f32> {
-        tensor.to_vec1().unwrap()
-    }
-
-    /// Weight and memory after three steps.
-    fn stepped(step: impl Fn(u64, &Var, &Tensor, &mut [Tensor; 2])) -> [Vec<f32>; 3] {
-        let weight = Var::from_tensor(&wave(0.1)).unwrap();
-        let mut memory = [(); 2].map(|()| weight.zeros_like().unwrap());
-        for number in 1..=3 {
-            step(number, &weight, &wave(0.3 * number as f64), &mut memory);
-        }
-        [values(&weight), values(&memory[0]), values(&memory[1])]
-    }
-
-    fn sgd(by_candle: bool) -> [Vec<f32>; 3] {
-        let step = SgdStep { lr: 0.1, momentum: 0.9, weight_decay: 0.01, scale: 0.25 };
-        stepped(|_, w, g, [m, _]| {
-            if by_candle {
-                step.apply_by_candle(w, g, m).unwrap();
-            } else {
-                step.apply(w, g, m).unwrap();
-            }
-        })
-    }
-
-    fn adam(by_candle: bool) -> [Vec<f32>; 3] {
-        stepped(|number, w, g, [m, v]| {
-            let step = AdamStep {
-                lr: 0.1,
-                betas: [0.9, 0.999],
-                eps: 1e-8,
-                weight_decay: 0.01,
-                scale: 0.25,
-                number,
-            };
-            if by_candle {
-                step.apply_by_candle(w, g, [m, v]).unwrap();
-            } else {
-                step.apply(w, g, [m, v]).unwrap();
-            }
-        })
-    }
-
-    #[test]
-    fn steps_in_place_are_those_of_plain_arithmetic() {
-        for (ours, plain) in [(sgd(false), sgd(true)), (adam(false), adam(true))] {
-            for (ours, plain) in ours.iter().flatten().zip(plain.iter().flatten()) {
-                assert!((ours - plain).abs() <= 1e-6 + 1e-5 * plain.abs(), "{ours} {plain}");
-            }
-        }
-    }
-
-    #[test]
-    fn threads_change_no_bit() {
-        let on = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| (sgd(false), adam(false), sum_of_squares(&wave(0.7)).unwrap()))
-        };
-        assert!(on(1) == on(2) && on(1) == on(5));
-    }
-
-    #[test]
-    fn sums_are_made_in_place_and_shapes_are_checked() {
-        let (mut sum, more) = (wave(0.1), wave(0.2));
-        let expected = values(&(&sum + &more).unwrap());
-        add_in_place(&mut sum, &more).unwrap();
-        assert_eq!(values(&sum), expected);
-        let short = more.narrow(0, 0, 5).unwrap();
-        assert!(add_in_place(&mut sum, &short).is_err());
-        assert_eq!(values(&sum), expected);
-    }
-
-    #[test]
-    fn norms_neither_overflow_nor_hide_what_is_not_finite() {
-        let norm = |values: &[f32]| {
-            let tensor = Tensor::new(values, &Device::Cpu).unwrap();
-            let plain = sum_of_squares_by_candle(&tensor).unwrap().sqrt();
-            (sum_of_squares(&tensor).unwrap().sqrt(), plain)
-        };
-        for (ours, plain) in [norm(&[3e30, 4e30]), norm(&[0.3, -0.4, 0.0]), norm(&[0.0])] {
-            assert!((ours - plain).abs() <= 1e-6 * plain, "{ours} {plain}");
-        }
-        assert!((norm(&[3e30, 4e30]).0 / 5e30 - 1.0).abs() < 1e-6);
-        for hidden in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(!norm(&[1.0, hidden, 2.0]).0.is_finite());
-        }
-    }
-}
+mod tests;

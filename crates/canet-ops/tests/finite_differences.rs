@@ -4,48 +4,15 @@
 
 mod common;
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, batch_norm_frozen,
-    batch_norm_train, conv2d, cross_entropy, max_pool2d, relu, resize_bilinear, sigmoid,
+    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, add_relu,
+    batch_norm_frozen, batch_norm_train, conv2d, cross_entropy, drop_samples, dropout, max_pool2d,
+    relu, resize_bilinear, sigmoid,
 };
 
-use common::{by_kernel, flat, values, vars};
-
-const TOLERANCE: f64 = 1e-4;
-const STEP: f64 = 1e-5;
-
-/// Checks all gradients of `sum(op(inputs) * weights)`; at most 40 elements of each input.
-fn check(name: &str, inputs: &[Tensor], op: impl Fn(&[Value]) -> Result<Value>) {
-    let upstream = |y: &Tensor| values(y.dims(), 5);
-    let (y, gradients) = by_kernel(&vars(inputs, DType::F64), upstream, &op).unwrap();
-    let weights = upstream(&y);
-    let objective = |inputs: &[Tensor]| -> f64 {
-        let inputs: Vec<Value> = inputs.iter().cloned().map(Value::from).collect();
-        let y = op(&inputs).unwrap().into_tensor();
-        (y * &weights).unwrap().sum_all().unwrap().to_scalar().unwrap()
-    };
-    for (i, grad) in gradients.iter().map(flat).enumerate() {
-        let largest = grad.iter().fold(1e-2f64, |m, g| m.max(g.abs()));
-        let base = flat(&inputs[i]);
-        for at in (0..base.len()).step_by(base.len().div_ceil(40)) {
-            let moved = |step: f64| {
-                let mut values = base.clone();
-                values[at] += step;
-                let mut tensors = inputs.to_vec();
-                tensors[i] = Tensor::from_vec(values, inputs[i].shape(), &Device::Cpu).unwrap();
-                objective(&tensors)
-            };
-            let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
-            let off = (numeric - grad[at]).abs();
-            assert!(
-                off <= TOLERANCE * largest,
-                "{name}: input {i} element {at}: {numeric} by differences, {} by the kernel",
-                grad[at]
-            );
-        }
-    }
-}
+use common::differences::check;
+use common::{by_kernel, flat, values};
 
 #[test]
 fn convolutions() {
@@ -126,6 +93,31 @@ fn resizes_and_activations() {
         }
         check("relu", std::slice::from_ref(&x), |t| relu(&t[0]));
         check("sigmoid", std::slice::from_ref(&x), |t| sigmoid(&t[0]));
+    }
+}
+
+#[test]
+fn dropouts() {
+    for (n, c, h, w) in [(5, 2, 3, 4), (1, 1, 1, 1), (3, 7, 71, 67)] {
+        let x = values(&[n, c, h, w], 1);
+        for key in 0..3 {
+            check("elements", std::slice::from_ref(&x), |t| dropout(&t[0], 0.4, key));
+            check("samples", std::slice::from_ref(&x), |t| drop_samples(&t[0], 0.4, key));
+        }
+    }
+}
+
+/// Stochastic depth at the end of a residual block: the gradient of every input, dropped samples
+/// and kept ones together.
+#[test]
+fn residual_blocks_with_dropped_samples() {
+    let shape = [6, 3, 4, 5];
+    let inputs = [values(&shape, 1), values(&[3], 2), values(&[3], 3), values(&shape, 4)];
+    for key in 0..4 {
+        check("block", &inputs, |t| {
+            let (y, _) = batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, Activation::None)?;
+            add_relu(&drop_samples(&y, 0.5, key)?, &t[3])
+        });
     }
 }
 

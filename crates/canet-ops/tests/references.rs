@@ -10,45 +10,16 @@ mod common;
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
     Activation, Corners, Value, adaptive_avg_pool2d, add, add_relu, batch_norm_frozen,
-    batch_norm_train, concat, dropout, gate, max_pool2d, reference, relu, resize_bilinear, scale,
-    sigmoid, spread,
+    batch_norm_train, concat, drop_samples, dropout, gate, max_pool2d, reference, relu,
+    resize_bilinear, scale, sigmoid, spread,
 };
 
-use common::{by_candle, by_kernel, flat, values, vars};
+use common::compare::compare;
+use common::{by_kernel, flat, values, vars};
 
 /// Maps: single pixels, odd sizes, and planes that no block ends with.
 const SHAPES: [[usize; 4]; 6] =
     [[1, 1, 1, 1], [2, 5, 1, 1], [3, 2, 5, 7], [2, 3, 33, 35], [1, 40, 16, 16], [2, 1, 61, 129]];
-
-/// Compares results and gradients in both float types with those of the reference in `f64`: candle's
-/// own sums lose digits in `f32`.
-fn compare(
-    name: &str,
-    inputs: &[Tensor],
-    kernel: impl Fn(&[Value]) -> Result<Value>,
-    plain: impl Fn(&[Tensor]) -> Result<Tensor>,
-) {
-    // Not around 0, where sums over many pixels would be nothing but rounding.
-    let upstream = |y: &Tensor| (values(y.dims(), 3) + 0.5).unwrap().to_dtype(y.dtype()).unwrap();
-    let (expected_y, expected) = by_candle(&vars(inputs, DType::F64), upstream, &plain).unwrap();
-    for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
-        let inputs = vars(inputs, dtype);
-        let (y, gradients) = by_kernel(&inputs, upstream, &kernel).unwrap();
-        assert_eq!(y.dims(), expected_y.dims(), "{name}");
-        let pairs = gradients.iter().zip(&expected).chain([(&y, &expected_y)]);
-        for (i, (actual, expected)) in pairs.enumerate() {
-            assert_eq!(actual.dims(), expected.dims(), "{name}: {i}");
-            let (a, e) = (flat(actual), flat(expected));
-            let largest = e.iter().fold(1e-2, |m: f64, v| m.max(v.abs()));
-            let worst = a.iter().zip(&e).map(|(a, e)| (a - e).abs()).fold(0.0, f64::max);
-            assert!(
-                worst <= tolerance * largest,
-                "{name} {dtype:?} {:?}: {i} is off by {worst:e} of {largest:e}",
-                inputs[0].dims()
-            );
-        }
-    }
-}
 
 #[test]
 fn elementwise() {
@@ -63,6 +34,12 @@ fn elementwise() {
             one,
             |t| dropout(&t[0], 0.3, 11),
             |t| reference::dropout(&t[0], 0.3, 11),
+        );
+        compare(
+            "drop_samples",
+            one,
+            |t| drop_samples(&t[0], 0.5, 11),
+            |t| reference::drop_samples(&t[0], 0.5, 11),
         );
         let two = [a, b];
         compare("add", &two, |t| add(&t[0], &t[1]), |t| &t[0] + &t[1]);

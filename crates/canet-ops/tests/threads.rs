@@ -6,9 +6,9 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
-    Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, add, add_relu,
-    batch_norm_train, concat, conv2d, cross_entropy, dropout, gate, max_pool2d, relu,
-    resize_bilinear, scale, sigmoid, spread,
+    Activation, ConvGeometry, Corners, CrossEntropy, Dice, Focal, Ohem, Value, adaptive_avg_pool2d,
+    add, add_relu, batch_norm_train, cce_dice, concat, conv2d, cross_entropy, dice, dropout, focal,
+    gate, lovasz_softmax, max_pool2d, ohem, relu, resize_bilinear, scale, sigmoid, spread,
 };
 
 use common::{by_kernel, values, vars};
@@ -37,9 +37,10 @@ fn threads_change_no_bit() {
     let targets = Tensor::from_vec(targets.collect(), (3, 131, 67), &Device::Cpu).unwrap();
     let weights = Some(vec![0.3, 1.7, 0.9, 1.1]);
     let options = CrossEntropy { class_weights: weights, ..CrossEntropy::default() };
+    let hard = Ohem { threshold: 0.2, min_kept: 0.4, ..Ohem::default() };
     let geometry = ConvGeometry::default().with_padding(1);
     let relu_after = Activation::Relu;
-    let ops: [Op; 17] = [
+    let ops: [Op; 22] = [
         ("relu", &one, &|t| relu(&t[0])),
         ("sigmoid", &one, &|t| sigmoid(&t[0])),
         ("scale", &one, &|t| scale(&t[0], 0.7)),
@@ -63,6 +64,11 @@ fn threads_change_no_bit() {
         ("resize", &one, &|t| resize_bilinear(&t[0], [200, 201], Corners::HalfPixel)),
         ("conv", &conv, &|t| conv2d(&t[0], &t[1], Some(&t[2]), &geometry)),
         ("cross-entropy", &one, &|t| cross_entropy(&t[0], &targets, &options)),
+        ("focal", &one, &|t| focal(&t[0], &targets, &Focal::default())),
+        ("ohem", &one, &|t| ohem(&t[0], &targets, &hard)),
+        ("dice", &one, &|t| dice(&t[0], &targets, &Dice::default())),
+        ("cce_dice", &one, &|t| cce_dice(&t[0], &targets, 255)),
+        ("lovasz", &one, &|t| lovasz_softmax(&t[0], &targets, 255)),
     ];
     for op in &ops {
         let of_threads = |threads: usize| {

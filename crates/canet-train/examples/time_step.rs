@@ -4,7 +4,7 @@
 //! cargo run --release -p canet-train --example time_step -- NETWORK [STEPS]
 //! ```
 //!
-//! NETWORK is `a`, the assignment's network at 512x512 with batch 4 and Adam, or `b`, CANet on
+//! NETWORK is `a`, the assignment's network at 512x512 with batch 4 and `AdamW`, or `b`, CANet on
 //! ResNet-50 at 240x320 with batch 2 and SGD. The times are medians; the first step only warms up.
 
 #![expect(clippy::print_stdout, reason = "the numbers are what the program is for")]
@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use canet_model::{AssignmentConfig, CanetConfig, ModelConfig, Network, Params, Pass};
 use canet_model::{Device, Tensor};
-use canet_train::config::{LossConfig, OptimizerConfig, OptimizerKind};
-use canet_train::loss::loss;
+use canet_train::config::{OptimizerConfig, OptimizerKind};
+use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
 use canet_train::{Error, Result, memory};
 
@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     for step in 0..=steps {
         let start = Instant::now();
         let output = network.forward(&pictures, Pass::Train { draw: step })?;
-        let loss = loss(output, &targets, &LossConfig::default())?;
+        let loss = loss(output, &targets, &Objective::default())?;
         let value = loss.tensor().to_scalar::<f32>()?;
         let forward = start.elapsed();
         let mut gradients = Gradients::default();
@@ -64,7 +64,7 @@ fn setting(name: &str) -> Result<(ModelConfig, OptimizerConfig, [usize; 4])> {
     let (model, kind, shape) = match name {
         "a" => {
             let config = AssignmentConfig { classes: CLASSES, ..Default::default() };
-            (ModelConfig::Assignment(config), OptimizerKind::Adam, [4, 3, 512, 512])
+            (ModelConfig::Assignment(config), OptimizerKind::AdamW, [4, 3, 512, 512])
         }
         "b" => {
             let config = CanetConfig { classes: CLASSES, ..Default::default() };

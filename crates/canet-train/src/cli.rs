@@ -1,16 +1,17 @@
 //! The command line of `canet-train`.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use self::eval::EvalArgs;
+use self::plan::PlanArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
 mod eval;
+mod logging;
+mod plan;
 mod train;
 
 /// Train CANet on a prepared data set.
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Train a network (the default).
     Train(TrainArgs),
+    /// Tell what a run would need, after trying a few steps; writes nothing.
+    Plan(PlanArgs),
     /// Score a checkpoint on a split.
     Eval(EvalArgs),
 }
@@ -63,17 +66,15 @@ impl MachineArgs {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .without_time()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
     let cli = Cli::parse();
+    match &cli.command {
+        Some(Command::Train(args)) => logging::init(args.tui),
+        None => logging::init(cli.train.tui),
+        _ => logging::init(false),
+    }
     let done = match &cli.command {
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Plan(args)) => plan::run(args),
         Some(Command::Train(args)) => train::run(args),
         None => train::run(&cli.train),
     };

@@ -12,13 +12,17 @@ use self::overrides::{set, with_suggestion};
 use crate::{Error, Result};
 
 mod data;
+mod ema;
 mod loss;
 mod optimizer;
 mod overrides;
+mod schedule;
 
 pub use data::DataConfig;
-pub use loss::LossConfig;
+pub use ema::EmaConfig;
+pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
+pub use schedule::ScheduleConfig;
 
 /// What a value must be: whether it is, its key, and the words for it.
 type Rule = (bool, &'static str, &'static str);
@@ -40,6 +44,8 @@ pub struct Config {
     pub data: DataConfig,
     /// How weights follow gradients.
     pub optimizer: OptimizerConfig,
+    /// The average of the weights.
+    pub ema: EmaConfig,
     /// What is minimised.
     pub loss: LossConfig,
     /// Validation is run every so many epochs, and after the last.
@@ -55,6 +61,7 @@ impl Default for Config {
             backbone: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
+            ema: EmaConfig::default(),
             loss: LossConfig::default(),
             validate_every: 1,
         }
@@ -91,7 +98,8 @@ impl Config {
             (self.epochs > 0, "epochs", "at least 1"),
             (self.validate_every > 0, "validate_every", "at least 1"),
         ];
-        let parts = [self.data.rules(), self.optimizer.rules(), self.loss.rules()];
+        let parts =
+            [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];
         for (holds, key, expected) in own.into_iter().chain(parts.into_iter().flatten()) {
             if !holds {
                 return Err(Error::config(origin, format!("{key} must be {expected}")));

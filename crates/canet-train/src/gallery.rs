@@ -9,6 +9,8 @@ use image::RgbImage;
 const STRIPS: usize = 6;
 /// Wider frames are shown at this width.
 const WIDTH: u32 = 480;
+/// Of colours over a frame: what is wrong must be seen, and what it is taken for.
+const OPACITY: f32 = 0.6;
 
 /// Collects strips while a split is evaluated.
 pub(crate) struct Gallery {
@@ -36,8 +38,7 @@ impl Gallery {
         }
         let truth = picture::color_image(&frame.mask, classes);
         let prediction = picture::color_image(predicted, classes);
-        let parts = [&frame.image, &truth, &prediction].map(shown);
-        self.strips.push(picture::strip(&[&parts[0], &parts[1], &parts[2]]));
+        self.strips.push(strip([&frame.image, &truth, &prediction]));
         self.seen.extend([frame.mask.clone(), predicted.clone()]);
     }
 
@@ -57,6 +58,25 @@ impl Gallery {
         }
         Some(sheet)
     }
+}
+
+/// A frame | truth over it | prediction over it, with a legend of the classes in both.
+pub(crate) fn comparison(
+    frame: &Frame,
+    predicted: &Mask,
+    classes: &ClassSet,
+) -> canet_model::Result<RgbImage> {
+    let over = |mask: &Mask| picture::overlay(&frame.image, mask, classes, OPACITY);
+    let strip = strip([&frame.image, &over(&frame.mask)?, &over(predicted)?]);
+    let both = [frame.mask.ids(), predicted.ids()].concat();
+    let both = Mask::from_ids(both.len() as u32, 1, both);
+    Ok(picture::with_legend(&strip, &both, classes))
+}
+
+/// Pictures side by side, as wide as they are shown.
+fn strip(pictures: [&RgbImage; 3]) -> RgbImage {
+    let parts = pictures.map(shown);
+    picture::strip(&[&parts[0], &parts[1], &parts[2]])
 }
 
 fn shown(picture: &RgbImage) -> RgbImage {

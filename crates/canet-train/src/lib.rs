@@ -3,21 +3,26 @@
 //! ```text
 //! config ----> run: for each epoch
 //!                loader --> step: forward, loss, backward, guard --> optim at the rate of schedule
-//!                evaluate --> metrics: per-class IoU
+//!                evaluate --> metrics: scores by class, interval, worst frames
 //!                gallery: frame | truth | prediction
 //!                record --> watch: metrics.jsonl, pictures/
 //!                state: checkpoints/{last,best}.safetensors
 //! ```
+//!
+//! [`plan::plan`] tries a few steps and tells what a run would need.
 //!
 //! Start reading at [`run::train`]; `setup` is what comes before the first step. The same seed gives the same weights, bit for bit, for any number
 //! of threads and however often a run is stopped and resumed.
 
 #![forbid(unsafe_code)]
 
+mod average;
+pub mod class_weights;
 pub mod cli;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod evaluation;
 pub mod first_data;
 mod gallery;
 pub mod job;
@@ -25,6 +30,7 @@ pub mod loss;
 pub mod memory;
 pub mod metrics;
 pub mod optim;
+pub mod plan;
 mod progress;
 pub mod record;
 pub mod run;
@@ -34,6 +40,7 @@ mod setup;
 mod state;
 mod step;
 mod watch;
+pub mod worst_frames;
 
 pub use error::Error;
 

@@ -10,6 +10,9 @@ use rayon::prelude::*;
 use crate::Result;
 use crate::config::{OptimizerConfig, OptimizerKind};
 
+/// What the names of slots start with.
+const SLOTS: [&str; 3] = ["momentum.", "first.", "second."];
+
 /// The optimiser's memory: one or two tensors a trainable parameter.
 pub struct Optimizer {
     config: OptimizerConfig,
@@ -28,8 +31,9 @@ impl Optimizer {
         tensors: &BTreeMap<String, Tensor>,
         device: &Device,
     ) -> Result<()> {
+        let ours = |slot: &&str| SLOTS.iter().any(|kind| slot.starts_with(kind));
         for (name, tensor) in tensors {
-            if let Some(slot) = name.strip_prefix(TRAINING_PREFIX) {
+            if let Some(slot) = name.strip_prefix(TRAINING_PREFIX).filter(ours) {
                 // Steps change it in place, and others may hold the one that was given.
                 self.slots.insert(slot.to_owned(), tensor.to_device(device)?.copy()?);
             }
@@ -57,14 +61,17 @@ impl Optimizer {
         match config.kind {
             OptimizerKind::Sgd => self.each(["momentum"], params, gradients, |param, g, [m]| {
                 let (lr, weight_decay) = rates(&config, param, rate);
-                let step = SgdStep { lr, momentum: config.momentum, weight_decay, scale };
+                let OptimizerConfig { momentum, nesterov, .. } = config;
+                let step = SgdStep { lr, momentum, nesterov, weight_decay, scale };
                 step.apply(&param.var, g, m)
             }),
-            OptimizerKind::Adam => {
+            kind @ (OptimizerKind::Adam | OptimizerKind::AdamW) => {
+                let decoupled = kind == OptimizerKind::AdamW;
                 self.each(["first", "second"], params, gradients, |param, g, moments| {
                     let (lr, weight_decay) = rates(&config, param, rate);
-                    let (betas, eps, number) = ([0.9, 0.999], 1e-8, step + 1);
-                    let step = AdamStep { lr, betas, eps, weight_decay, scale, number };
+                    let OptimizerConfig { betas, eps, .. } = config;
+                    let number = step + 1;
+                    let step = AdamStep { lr, betas, eps, weight_decay, decoupled, scale, number };
                     step.apply(&param.var, g, moments)
                 })
             }
@@ -170,76 +177,4 @@ impl Gradients {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use canet_model::{AssignmentConfig, ModelConfig, Network};
-
-    /// Two steps with gradient 1 everywhere, by hand.
-    #[test]
-    fn steps_follow_the_formulas() {
-        let sgd = |w: f64| {
-            let first = 1.0 + 0.1 * w;
-            let w = w - 0.5 * first;
-            w - 0.5 * (0.9 * first + 1.0 + 0.1 * w)
-        };
-        // With a constant gradient Adam's direction is 1 (but for eps).
-        let adam = |w: f64| (w * 0.95 - 0.5) * 0.95 - 0.5;
-        let cases: [(OptimizerKind, &dyn Fn(f64) -> f64); 2] =
-            [(OptimizerKind::Sgd, &sgd), (OptimizerKind::Adam, &adam)];
-        for (kind, expected) in cases {
-            let mut params = Params::new(1, &Device::Cpu);
-            let model =
-                ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() });
-            Network::new(&model, &mut params).unwrap();
-            let param = params.get("stem.conv.weight").unwrap();
-            let value = || param.var.flatten_all().unwrap().to_vec1::<f32>().unwrap()[5];
-            let before = f64::from(value());
-            let config = OptimizerConfig {
-                kind,
-                lr: 0.5,
-                momentum: 0.9,
-                weight_decay: 0.1,
-                ..OptimizerConfig::default()
-            };
-            let mut optimizer = Optimizer::new(&config);
-            let ones = param.var.ones_like().unwrap();
-            let sums = BTreeMap::from([(param.name.clone(), ones)]);
-            let gradients = Gradients { sums, ..Gradients::default() };
-            optimizer.update(&params, &gradients, 1.0, 0).unwrap();
-            let kept = optimizer.tensors().into_iter().collect();
-            let mut resumed = Optimizer::new(&config);
-            resumed.restore(&kept, &Device::Cpu).unwrap();
-            resumed.update(&params, &gradients, 1.0, 1).unwrap();
-            assert!((f64::from(value()) - expected(before)).abs() < 1e-5, "{kind:?}");
-        }
-    }
-
-    /// Three passes, clipped, move a parameter as their shortened mean does.
-    #[test]
-    fn passes_are_averaged_and_clipped() {
-        let config = OptimizerConfig { kind: OptimizerKind::Sgd, ..OptimizerConfig::default() };
-        let moved = |passes: &[f64], limit: f64| {
-            let mut params = Params::new(1, &Device::Cpu);
-            let model =
-                ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() });
-            Network::new(&model, &mut params).unwrap();
-            let var = &params.get("classifier.bias").unwrap().var;
-            let mut gradients = Gradients::default();
-            for factor in passes {
-                let ones = var.ones_like().unwrap();
-                let value = canet_model::Value::variable(var);
-                let found = value.backward_from((ones * *factor).unwrap()).unwrap();
-                gradients.add(&params, found).unwrap();
-            }
-            let norm = gradients.norm().unwrap();
-            gradients.clip(norm, limit);
-            assert!((gradients.norm().unwrap() - norm.min(limit)).abs() < 1e-6 * norm);
-            Optimizer::new(&config).update(&params, &gradients, 1.0, 0).unwrap();
-            (norm, f64::from(var.to_vec1::<f32>().unwrap()[0]) / -config.lr)
-        };
-        let (norm, step) = moved(&[1.0, 4.0, -2.0], f64::INFINITY);
-        assert!((step - 1.0).abs() < 1e-6, "{step}");
-        let (same, clipped) = moved(&[1.0, 4.0, -2.0], norm / 4.0);
-        assert!((same - norm).abs() < 1e-9 && (clipped - 0.25).abs() < 1e-6, "{clipped}");
-    }
-}
+mod tests;

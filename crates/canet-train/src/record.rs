@@ -37,6 +37,9 @@ pub struct EpochRecord {
     pub rate: f64,
     /// The scores on the validation split.
     pub scores: Scores,
+    /// The scores of the average of the weights, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<Scores>,
     /// Seconds a step took, if this process made any.
     pub seconds_per_step: Option<f64>,
     /// How long the validation took.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{CheckpointMeta, Segmenter};
+use canet_model::{CheckpointMeta, Network, Segmenter};
 
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
@@ -41,7 +41,17 @@ pub enum Outcome {
 
 /// Trains. `stop` is looked at after every step; set, it ends the run with a checkpoint saved.
 pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
+    train_watched(job, stop, Vec::new())
+}
+
+/// As [`train`], with `more` watchers beside those that write the run's folder.
+pub(crate) fn train_watched(
+    job: &Job,
+    stop: &AtomicBool,
+    more: Vec<Box<dyn Watcher>>,
+) -> Result<Outcome> {
     let mut run = Run::new(job)?;
+    run.watchers.extend(more);
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {
@@ -64,7 +74,7 @@ pub fn train(job: &Job, stop: &AtomicBool) -> Result<Outcome> {
     let scores = match scores {
         Some(scores) => Some(scores),
         // A finished run that is resumed has nothing left to train; its scores are taken anew.
-        None => run.score(stop, |_, _, _| {})?,
+        None => run.score(&run.stepper.network, stop, |_, _, _| {})?,
     };
     let Some(scores) = scores else { return Ok(Outcome::Interrupted) };
     let best = run.state.best.unwrap_or((scores.miou, job.config.epochs));
@@ -184,13 +194,15 @@ impl<'a> Run<'a> {
         self.watchers.iter_mut().try_for_each(|watcher| watcher.step(&record))
     }
 
-    /// Scores the validation split, `visit`ing frames and predictions. `None` if stopped.
+    /// Scores `network` on the validation split, `visit`ing frames and predictions. `None` if
+    /// stopped.
     fn score(
         &self,
+        network: &Network,
         stop: &AtomicBool,
         mut visit: impl FnMut(usize, &canet_data::dataset::Frame, &canet_core::Mask),
     ) -> Result<Option<Scores>> {
-        let segmenter = Segmenter::from_parts(self.stepper.network.clone(), self.meta.clone())?;
+        let segmenter = Segmenter::from_parts(network.clone(), self.meta.clone())?;
         let scores = evaluate(&segmenter, &self.val, self.job.threads, |index, frame, mask| {
             visit(index, frame, mask);
             !stop.load(Ordering::Relaxed)
@@ -212,15 +224,23 @@ impl<'a> Run<'a> {
         let classes = self.meta.classes.clone();
         let mut gallery = Gallery::new(self.val.len());
         let visit = |index: usize, frame: &_, mask: &_| gallery.visit(index, frame, mask, &classes);
-        let Some(scores) = self.score(stop, visit)? else { return Ok(None) };
+        let network = &self.stepper.network;
+        let Some(scores) = self.score(network, stop, visit)? else { return Ok(None) };
         let loss = self.state.cursor.loss_sum / self.steps_per_epoch as f64;
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation:\n{scores}");
+        let mut ema = None;
+        if let Some(average) = &self.stepper.average {
+            ema = self.score(&average.network, stop, |_, _, _| {})?;
+            let Some(scores) = &ema else { return Ok(None) };
+            tracing::info!("the average of the weights: mIoU {:.4}", scores.miou);
+        }
         let record = EpochRecord {
             epoch,
             step: self.state.cursor.step,
             loss,
             rate: self.rate,
             scores: scores.clone(),
+            ema,
             seconds_per_step: self.seconds_a_step,
             validation_seconds: start.elapsed().as_secs_f64(),
             peak_memory_mib: memory::peak_mib(),
@@ -229,16 +249,29 @@ impl<'a> Run<'a> {
         let (params, sheet) = (&self.stepper.params, sheet.as_ref());
         let seen = Seen { classes: &classes, params, sheet };
         self.watchers.iter_mut().try_for_each(|watcher| watcher.epoch(&record, &seen))?;
-        if self.state.best.is_none_or(|(best, _)| scores.miou > best) {
-            self.state.best = Some((scores.miou, epoch));
-            let path = self.folder.best();
-            state::save(&path, &self.stepper.params, &self.meta, &self.state, None)?;
-        }
+        self.keep_best(&record)?;
         Ok(Some(scores))
     }
 
+    /// Saves the weights or their average, whichever scored better, if nothing did before.
+    fn keep_best(&mut self, record: &EpochRecord) -> Result<()> {
+        let (raw, ema) = (record.scores.miou, record.ema.as_ref().map(|scores| scores.miou));
+        let averaged = ema.is_some_and(|ema| ema > raw);
+        let miou = ema.filter(|_| averaged).unwrap_or(raw);
+        if !self.state.best.is_none_or(|(best, _)| miou > best) {
+            return Ok(());
+        }
+        self.state.best = Some((miou, record.epoch));
+        let state = TrainingState { averaged, ..self.state.clone() };
+        let params = match &self.stepper.average {
+            Some(average) if averaged => &average.params,
+            _ => &self.stepper.params,
+        };
+        state::save(&self.folder.best(), params, &self.meta, &state, &[])
+    }
+
     fn save_last(&self) -> Result<()> {
-        let optimizer = Some(&self.stepper.optimizer);
-        state::save(&self.folder.last(), &self.stepper.params, &self.meta, &self.state, optimizer)
+        let memory = self.stepper.memory();
+        state::save(&self.folder.last(), &self.stepper.params, &self.meta, &self.state, &memory)
     }
 }

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
-use canet_model::{CheckpointMeta, Network, Params, load_backbone};
+use canet_data::split::Split;
+use canet_model::{CheckpointMeta, FrozenNorms, Network, Params, load_backbone};
 
+use crate::average::Average;
 use crate::config::Config;
 use crate::job::Job;
+use crate::loss::Objective;
 use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
@@ -29,44 +32,77 @@ pub(crate) struct Setup<'a> {
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
 
-/// Opens data, network and folder of a new run, or of one that goes on.
-pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+/// What a run computes with, before anything of an earlier run is loaded.
+pub(crate) struct Parts<'a> {
+    pub(crate) train: Arc<Dataset>,
+    pub(crate) val: Arc<Dataset>,
+    pub(crate) meta: CheckpointMeta,
+    pub(crate) stepper: Stepper<'a>,
+    pub(crate) steps_per_epoch: u64,
+    pub(crate) augmenter: Augmenter,
+}
+
+/// Opens the data and builds the network with its first weights. Writes nothing.
+pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let config = &job.config;
     let train = Arc::new(Dataset::open(&job.data, "train")?);
     let val = Arc::new(Dataset::open(&job.data, "val")?);
     check_data(config, &train)?;
     let classes = train.classes().clone();
+    let statistics = train.manifest().statistics.get(&Split::Train);
+    let objective = Objective::new(&config.loss, classes.len(), statistics)?;
     let augmenter = config.data.augment.resolve(&classes)?;
     let model = config.model.clone().with_classes(classes.len());
-    let mut params = Params::new(config.seed, &job.device);
+    let mut params =
+        Params::new(config.seed, &job.device).with_frozen_norms(config.optimizer.freeze_norms);
     let network = Network::new(&model, &mut params)?;
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
-    let mut optimizer = Optimizer::new(&config.optimizer);
+    let optimizer = Optimizer::new(&config.optimizer);
+    let average = Average::new(&config.ema, &meta.model, &params)?;
+    let batches = batches_per_epoch(train.len(), config.data.batch);
+    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
+    let total_steps = steps_per_epoch * u64::from(config.epochs);
+    let normalisation = meta.normalisation;
+    let stepper = Stepper {
+        config,
+        network,
+        params,
+        normalisation,
+        objective,
+        optimizer,
+        average,
+        total_steps,
+    };
+    Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
+}
+
+/// Opens data, network and folder of a new run, or of one that goes on.
+pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
+    let config = &job.config;
+    let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
     let (folder, state) = if job.resume {
         let folder = RunFolder::reopen(&job.out)?;
         let saved = Saved::read(&folder.last())?;
         saved.check(config, &train.manifest().hash)?;
-        (folder, saved.restore(&params, &mut optimizer)?)
+        let Stepper { params, optimizer, average, .. } = &mut stepper;
+        (folder, saved.restore(params, optimizer, average.as_ref())?)
     } else {
-        load_start(config, &params)?;
+        load_start(config, &stepper.params)?;
+        // The average begins where the weights do.
+        stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
         (RunFolder::create(&job.out, config)?, first_state(config, &train))
     };
-    let batches = batches_per_epoch(train.len(), config.data.batch);
-    let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
-    let total_steps = steps_per_epoch * u64::from(config.epochs);
     tracing::info!(
         "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
-        params.trainable_count(),
+        stepper.params.trainable_count(),
         train.len(),
         val.len(),
         state.dataset,
         config.epochs,
     );
-    warn_of(config, &train, total_steps);
-    let normalisation = meta.normalisation;
+    warn_of(config, &train, stepper.total_steps);
     let watchers = watch::open(&folder)?;
-    let stepper = Stepper { config, network, params, normalisation, optimizer, total_steps };
     Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
 }
 
@@ -87,23 +123,12 @@ fn first_state(config: &Config, train: &Dataset) -> TrainingState {
         data_hash: train.manifest().hash.clone(),
         cursor: Cursor::default(),
         best: None,
+        averaged: false,
     }
 }
 
 /// Refuses what cannot work on this data.
 fn check_data(config: &Config, train: &Dataset) -> Result<()> {
-    let classes = train.classes().len();
-    if let Some(weights) = &config.loss.class_weights
-        && (weights.len() != classes || weights.iter().all(|&w| w <= 0.0))
-    {
-        return Err(Error::config(
-            "loss.class_weights",
-            format!(
-                "has {} weights; the data has {classes} classes, and one weight must be above 0",
-                weights.len()
-            ),
-        ));
-    }
     let augment = &config.data.augment;
     let first = train.entry(0);
     let other = (1..train.len())
@@ -131,6 +156,11 @@ fn warn_of(config: &Config, train: &Dataset, total_steps: u64) {
     if warmup >= total_steps {
         tracing::warn!(
             "optimizer.warmup_steps is {warmup}, but the run has {total_steps} steps: the full rate is never reached"
+        );
+    }
+    if config.optimizer.freeze_norms != FrozenNorms::None && config.backbone.is_none() {
+        tracing::warn!(
+            "optimizer.freeze_norms keeps batch norms as they start; without published weights they normalise nothing"
         );
     }
     if config.data.batch > train.len() {

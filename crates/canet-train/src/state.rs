@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use canet_model::{Checkpoint, CheckpointMeta, Params};
+use canet_model::{Checkpoint, CheckpointMeta, Params, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::average::Average;
 use crate::config::Config;
 use crate::optim::Optimizer;
 use crate::{Error, Result};
@@ -24,6 +25,9 @@ pub(crate) struct TrainingState {
     pub(crate) cursor: Cursor,
     /// The best validation mIoU so far, and its epoch (from 1).
     pub(crate) best: Option<(f64, u32)>,
+    /// Whether the file's weights are the average of the run's: those of a best checkpoint may be.
+    #[serde(default)]
+    pub(crate) averaged: bool,
 }
 
 /// A place in a run: before optimiser step `step`, which is step `step_in_epoch` of epoch `epoch`.
@@ -39,19 +43,18 @@ pub(crate) struct Cursor {
     pub(crate) loss_sum: f64,
 }
 
-/// Writes weights and, to resume, the optimiser's state, whole or not at all.
+/// Writes weights and, to resume, what the training keeps beside them, whole or not at all.
 pub(crate) fn save(
     path: &Path,
     params: &Params,
     meta: &CheckpointMeta,
     state: &TrainingState,
-    optimizer: Option<&Optimizer>,
+    memory: &[(String, Tensor)],
 ) -> Result<()> {
     let training = serde_json::to_value(state)
         .map_err(|e| Error::run(path, format!("its training summary cannot be written: {e}")))?;
     let meta = CheckpointMeta { training, ..meta.clone() };
-    let extra = optimizer.map(Optimizer::tensors).unwrap_or_default();
-    Ok(Checkpoint::save(path, params, &meta, &extra)?)
+    Ok(Checkpoint::save(path, params, &meta, memory)?)
 }
 
 /// A run's last checkpoint, and what it says of its training.
@@ -65,7 +68,7 @@ impl Saved {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
         let state = serde_json::from_value(checkpoint.meta.training.clone())
-            .map_err(|e| Error::run(path, format!("cannot be resumed from: {e}")))?;
+            .map_err(|e| Error::run(path, format!("is of a run that this version cannot go on with ({e}); finish it with the program that began it, or start a new run with another --out")))?;
         Ok(Self { state, checkpoint, path: path.to_owned() })
     }
 
@@ -99,14 +102,19 @@ impl Saved {
         Ok(())
     }
 
-    /// Sets weights and optimiser, and returns where to go on.
+    /// Sets weights, optimiser and the average of the weights, and returns where to go on.
     pub(crate) fn restore(
         self,
         params: &Params,
         optimizer: &mut Optimizer,
+        average: Option<&Average>,
     ) -> Result<TrainingState> {
         self.checkpoint.load_into(params)?;
-        optimizer.restore(&self.checkpoint.training_tensors, params.device())?;
+        let memory = &self.checkpoint.training_tensors;
+        optimizer.restore(memory, params.device())?;
+        if let Some(average) = average {
+            average.restore(memory, &self.path.display().to_string())?;
+        }
         Ok(self.state)
     }
 }

@@ -7,8 +7,9 @@ use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
+use crate::average::Average;
 use crate::config::Config;
-use crate::loss::loss;
+use crate::loss::{Objective, loss};
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
 use crate::{Error, Result};
@@ -28,7 +29,10 @@ pub(crate) struct Stepper<'a> {
     pub(crate) network: Network,
     pub(crate) params: Params,
     pub(crate) normalisation: Normalisation,
+    pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
+    /// Of the parameters, if it is asked for.
+    pub(crate) average: Option<Average>,
     /// Optimiser steps of the whole run.
     pub(crate) total_steps: u64,
 }
@@ -44,7 +48,7 @@ impl Stepper<'_> {
         let mut gradients = Gradients::default();
         let mut loss_sum = 0.0;
         for (i, batch) in batches.iter().enumerate() {
-            // Dropout masks are a function of (seed, step, micro-batch) and nothing else.
+            // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
             let loss = self.loss(batch, Pass::Train { draw })?;
             let value = f64::from(loss.tensor().to_scalar::<f32>()?);
@@ -62,16 +66,24 @@ impl Stepper<'_> {
         if let Some(limit) = optimizer.clip_norm {
             gradients.clip(norm, limit);
         }
-        let relative =
-            relative_rate(step, self.total_steps, optimizer.warmup_steps, optimizer.poly_power);
+        let relative = relative_rate(step, self.total_steps, optimizer);
         self.optimizer.update(&self.params, &gradients, relative, step)?;
+        if let Some(average) = &self.average {
+            average.update(&self.params, step)?;
+        }
         let loss = loss_sum / batches.len() as f64;
         Ok(StepReport { loss, rate: optimizer.lr * relative, gradient_norm: norm })
     }
 
+    /// What a checkpoint has to keep to go on, beside the parameters.
+    pub(crate) fn memory(&self) -> Vec<(String, Tensor)> {
+        let averages = self.average.as_ref().map(Average::tensors);
+        self.optimizer.tensors().into_iter().chain(averages.into_iter().flatten()).collect()
+    }
+
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
         let x = pictures(batch, &self.normalisation, self.network.device())?;
-        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.config.loss)
+        loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.objective)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::record::{EpochRecord, StepRecord};
 use crate::run_folder::RunFolder;
 
 mod files;
+#[cfg(feature = "tui")]
+pub(crate) mod tui;
 
 /// Who is told of each step and each validation.
 pub(crate) trait Watcher {

@@ -41,8 +41,8 @@ fn a_run_leaves_checkpoints_metrics_and_pictures_and_is_scored_again() {
         0,
     );
     let scores: serde_json::Value = serde_json::from_slice(&world.read("s.json")).unwrap();
-    assert_eq!(scores["miou"].as_f64().unwrap(), best);
-    assert_eq!(scores["classes"].as_array().unwrap().len(), 21);
+    assert_eq!(scores["scores"]["miou"].as_f64().unwrap(), best);
+    assert_eq!(scores["scores"]["classes"].as_array().unwrap().len(), 21);
 }
 
 #[test]

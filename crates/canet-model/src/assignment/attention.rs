@@ -28,7 +28,7 @@ impl FeatureSelection {
     /// `(N, 32, h, w)` to the same shape.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
         let x = self.conv.forward(x, pass)?;
-        let gate = self.gate.forward(&global_average(&x)?, pass, None, Activation::None)?;
+        let gate = self.gate.forward(&global_average(&x)?, pass, Activation::None)?;
         canet_ops::gate(&x, &canet_ops::sigmoid(&gate)?, false)
     }
 }

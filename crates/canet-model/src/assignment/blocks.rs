@@ -9,6 +9,7 @@ use crate::Pass;
 use crate::frozen::{GraphBuilder, ValueId};
 use crate::layers::NormSpec;
 use crate::params::Scope;
+use crate::pass::SampleDrop;
 
 /// 3x3 to 64 channels, then max-pooling by 2.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl Stem {
 
     /// `(N, 3, H, W)` to `(N, 64, H / 2, W / 2)`, rounded down.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
-        canet_ops::max_pool2d(&self.conv.forward(x, pass, None, Activation::Relu)?, 2, 2, 0)
+        canet_ops::max_pool2d(&self.conv.forward(x, pass, Activation::Relu)?, 2, 2, 0)
     }
 }
 
@@ -35,19 +36,20 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// With an identity block for each of `drops`.
     pub(crate) fn new(
         scope: &mut Scope,
         inputs: usize,
         filters: [usize; 3],
         stride: usize,
-        identity_blocks: usize,
+        drops: &[SampleDrop],
         norm: NormSpec,
     ) -> Result<Self> {
         let convolutional_block =
             ConvolutionalBlock::new(&mut scope.sub("conv_block"), inputs, filters, stride, norm)?;
         let mut scope = scope.sub("identity_blocks");
-        let identity_blocks = (0..identity_blocks)
-            .map(|index| IdentityBlock::new(&mut scope.sub(index), filters, norm))
+        let identity_blocks = (drops.iter().enumerate())
+            .map(|(index, &drop)| IdentityBlock::new(&mut scope.sub(index), filters, drop, norm))
             .collect::<Result<_>>()?;
         Ok(Self { convolutional_block, identity_blocks })
     }
@@ -85,8 +87,8 @@ impl ConvolutionalBlock {
     }
 
     fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
-        let shortcut = self.shortcut.forward(x, pass, None, Activation::Relu)?;
-        self.trunk.forward(x, &shortcut, pass)
+        let shortcut = self.shortcut.forward(x, pass, Activation::Relu)?;
+        self.trunk.forward(x, &shortcut, pass, SampleDrop::NEVER)
     }
 }
 
@@ -94,15 +96,21 @@ impl ConvolutionalBlock {
 #[derive(Debug, Clone)]
 struct IdentityBlock {
     trunk: Trunk,
+    drop: SampleDrop,
 }
 
 impl IdentityBlock {
-    fn new(scope: &mut Scope, filters: [usize; 3], norm: NormSpec) -> Result<Self> {
-        Ok(Self { trunk: Trunk::new(scope, filters[2], filters, 1, norm)? })
+    fn new(
+        scope: &mut Scope,
+        filters: [usize; 3],
+        drop: SampleDrop,
+        norm: NormSpec,
+    ) -> Result<Self> {
+        Ok(Self { trunk: Trunk::new(scope, filters[2], filters, 1, norm)?, drop })
     }
 
     fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
-        self.trunk.forward(x, x, pass)
+        self.trunk.forward(x, x, pass, self.drop)
     }
 }
 
@@ -129,11 +137,11 @@ impl Trunk {
     }
 
     /// The convolutions of `x`, plus `shortcut`, and the ReLU of both.
-    fn forward(&self, x: &Value, shortcut: &Value, pass: Pass) -> Result<Value> {
+    fn forward(&self, x: &Value, shortcut: &Value, pass: Pass, drop: SampleDrop) -> Result<Value> {
         let [first, second, third] = &self.convs;
-        let x = first.forward(x, pass, None, Activation::Relu)?;
-        let x = second.forward(&x, pass, None, Activation::Relu)?;
-        third.forward(&x, pass, Some(shortcut), Activation::Relu)
+        let x = first.forward(x, pass, Activation::Relu)?;
+        let x = second.forward(&x, pass, Activation::Relu)?;
+        third.close_block(&x, shortcut, pass, drop)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, NormSpec, size_of};
 use crate::params::Scope;
+use crate::pass::SampleDrop;
 
 /// The convolution. Its padding depends on the size of the picture: where the sum is odd, the
 /// larger half comes last.
@@ -67,15 +68,20 @@ impl ConvBn {
         Ok(Self { conv: conv.with_stride(stride), bn })
     }
 
-    /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up, plus `residual` of that shape.
-    pub(crate) fn forward(
+    /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
+    pub(crate) fn forward(&self, x: &Value, pass: Pass, activation: Activation) -> Result<Value> {
+        self.bn.forward(&self.conv.forward(x, pass)?, pass, None, activation)
+    }
+
+    /// The same as the end of a residual block, with `shortcut` of the result's shape.
+    pub(crate) fn close_block(
         &self,
         x: &Value,
+        shortcut: &Value,
         pass: Pass,
-        residual: Option<&Value>,
-        activation: Activation,
+        drop: SampleDrop,
     ) -> Result<Value> {
-        self.bn.forward(&self.conv.forward(x, pass)?, pass, residual, activation)
+        self.bn.close_block(&self.conv.forward(x, pass)?, shortcut, pass, drop)
     }
 }
 

@@ -58,6 +58,7 @@ impl Case {
                 classes,
                 rates,
                 batch_norm_momentum: MOMENTUM,
+                ..Default::default()
             });
         }
         ModelConfig::Canet(CanetConfig {

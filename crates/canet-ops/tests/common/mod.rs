@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod compare;
+pub(crate) mod differences;
+pub(crate) mod golden;
+
 use candle_core::{Device, Result, Tensor, Var};
 use canet_ops::Value;
 

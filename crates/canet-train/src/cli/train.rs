@@ -49,13 +49,16 @@ pub(super) struct TrainArgs {
     set: Vec<String>,
     /// Go on from the last checkpoint in --out.
     #[arg(long, requires = "out")]
-    resume: bool,
+    pub(super) resume: bool,
+    /// Show the run on a dashboard (needs a build with `--features tui`).
+    #[arg(long)]
+    pub(super) tui: bool,
     #[command(flatten)]
     machine: MachineArgs,
 }
 
-/// Runs the command.
-pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+/// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
+pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let threads = args.machine.threads()?;
     let device = parse_device(&args.machine.device)?;
     // The configuration is read before any data is made: a typing mistake should show at once.
@@ -71,21 +74,30 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
     let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
+    let resume = args.resume;
+    Ok(Job { config, data, out, resume, device, threads })
+}
+
+/// Runs the command.
+pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+    if args.tui && !cfg!(feature = "tui") {
+        return Err(Error::config(
+            "--tui",
+            "is not in this build; run it with: cargo run -p canet-train --features tui -- --tui",
+        ));
+    }
+    let job = job(args)?;
     let stop = Arc::new(AtomicBool::new(false));
     let signalled = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if signalled.swap(true, Ordering::Relaxed) {
-            // Asked twice: do not wait for the step to end.
-            #[expect(clippy::exit, reason = "the user insists")]
-            std::process::exit(130);
-        }
-        tracing::warn!("stopping after this step; once more to stop at once");
-    })
-    .map_err(|e| Error::run(&out, format!("cannot listen for Ctrl-C: {e}")))?;
-    let resume = args.resume;
-    let job = Job { config, data, out, resume, device, threads };
+    ctrlc::set_handler(move || ask_to_stop(&signalled))
+        .map_err(|e| Error::run(&job.out, format!("cannot listen for Ctrl-C: {e}")))?;
     tracing::info!("training on {}, writing to {}", job.data.display(), job.out.display());
-    match train(&job, &stop)? {
+    let outcome = match args.tui {
+        #[cfg(feature = "tui")]
+        true => train_on_dashboard(&job, &stop)?,
+        _ => train(&job, &stop)?,
+    };
+    match outcome {
         Outcome::Finished { scores, best } => {
             farewell(&job, scores.miou, best);
             Ok(ExitCode::SUCCESS)
@@ -98,6 +110,32 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
             Ok(ExitCode::from(130))
         }
     }
+}
+
+/// Lets the run stop after its step; asked twice, stops at once.
+fn ask_to_stop(stop: &AtomicBool) {
+    if stop.swap(true, Ordering::Relaxed) {
+        #[cfg(feature = "tui")]
+        crate::watch::tui::restore();
+        #[expect(clippy::exit, reason = "the user insists")]
+        std::process::exit(130);
+    }
+    tracing::warn!("stopping after this step; once more to stop at once");
+}
+
+/// The terminal is given back whatever comes of the training.
+#[cfg(feature = "tui")]
+fn train_on_dashboard(job: &Job, stop: &Arc<AtomicBool>) -> Result<Outcome> {
+    use crate::watch::tui::Dashboard;
+
+    let records = match job.resume {
+        true => RunFolder::reopen(&job.out)?.records()?,
+        false => Vec::new(),
+    };
+    let asked = Arc::clone(stop);
+    let dashboard =
+        Dashboard::open(job.out.display().to_string(), &records, move || ask_to_stop(&asked))?;
+    crate::run::train_watched(job, stop, vec![dashboard.watcher()])
 }
 
 /// The configuration that the arguments name: a file's, or that of the run which is resumed.

@@ -1,7 +1,9 @@
 //! `[optimizer]`: how weights follow gradients.
 
+use canet_model::FrozenNorms;
 use serde::{Deserialize, Serialize};
 
+use super::schedule::ScheduleConfig;
 use super::{Rule, not_negative, positive};
 
 /// How weights follow gradients.
@@ -16,19 +18,30 @@ pub struct OptimizerConfig {
     pub head_lr_factor: f64,
     /// Momentum of SGD.
     pub momentum: f64,
-    /// Weight decay: added to the gradient by SGD, decoupled in Adam.
+    /// Whether SGD looks ahead along its momentum.
+    pub nesterov: bool,
+    /// What Adam keeps of its two moments at each step.
+    pub betas: [f64; 2],
+    /// Added to the root of Adam's second moment.
+    pub eps: f64,
+    /// Weight decay: added to the gradient by SGD and Adam, decoupled in `AdamW`.
     pub weight_decay: f64,
     /// Whether norms and biases decay too.
     pub decay_norms: bool,
-    /// Exponent of the polynomial descent.
-    pub poly_power: f64,
-    /// Optimiser steps of linear warm-up.
+    /// Which batch norms stay as they are.
+    pub freeze_norms: FrozenNorms,
+    /// Optimiser steps of linear warm-up, under any schedule.
     pub warmup_steps: u64,
+    /// Where the warm-up starts, relative to the full rate; without it, one step above 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup_start: Option<f64>,
     /// Batches whose gradients are averaged into one step.
     pub accumulate: usize,
     /// Longer gradients are shortened to this norm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// The learning rate over the run.
+    pub schedule: ScheduleConfig,
 }
 
 /// The optimisation method.
@@ -37,37 +50,62 @@ pub struct OptimizerConfig {
 pub enum OptimizerKind {
     /// Stochastic gradient descent with momentum.
     Sgd,
-    /// Adam, with decoupled weight decay.
+    /// Adam (arXiv 1412.6980), whose weight decay is part of the gradient, as in PyTorch's `Adam`.
     Adam,
+    /// Adam with decoupled weight decay (arXiv 1711.05101), as in PyTorch's `AdamW`.
+    AdamW,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
         Self {
-            kind: OptimizerKind::Adam,
+            kind: OptimizerKind::AdamW,
             lr: 1e-3,
             head_lr_factor: 1.0,
             momentum: 0.9,
+            nesterov: false,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
             weight_decay: 0.0,
             decay_norms: false,
-            poly_power: 0.9,
+            freeze_norms: FrozenNorms::None,
             warmup_steps: 0,
+            warmup_start: None,
             accumulate: 1,
             clip_norm: None,
+            schedule: ScheduleConfig::default(),
         }
     }
 }
 
 impl OptimizerConfig {
     pub(super) fn rules(&self) -> Vec<Rule> {
-        vec![
+        let share = |value: &f64| (0.0..1.0).contains(value);
+        let mut rules = vec![
             (self.accumulate > 0, "optimizer.accumulate", "at least 1"),
             (positive(self.lr), "optimizer.lr", "more than 0"),
             (positive(self.head_lr_factor), "optimizer.head_lr_factor", "more than 0"),
-            ((0.0..1.0).contains(&self.momentum), "optimizer.momentum", "at least 0 and below 1"),
+            (share(&self.momentum), "optimizer.momentum", "at least 0 and below 1"),
+            (
+                !self.nesterov || (self.kind == OptimizerKind::Sgd && self.momentum > 0.0),
+                "optimizer.nesterov",
+                "false but for kind sgd with a momentum",
+            ),
+            (
+                self.betas.iter().all(share),
+                "optimizer.betas",
+                "two numbers, each at least 0 and below 1",
+            ),
+            (positive(self.eps), "optimizer.eps", "more than 0"),
             (not_negative(self.weight_decay), "optimizer.weight_decay", "at least 0"),
-            (not_negative(self.poly_power), "optimizer.poly_power", "at least 0"),
+            (
+                self.warmup_start.is_none_or(|start| share(&start)),
+                "optimizer.warmup_start",
+                "at least 0 and below 1",
+            ),
             (self.clip_norm.is_none_or(positive), "optimizer.clip_norm", "more than 0"),
-        ]
+        ];
+        rules.extend(self.schedule.rules());
+        rules
     }
 }

@@ -1,0 +1,185 @@
+//! What a run's memory is made of, and which keys to lower so that it fits.
+
+use canet_data::augment::Augment;
+use serde::Serialize;
+
+use super::MARGIN;
+use crate::config::Config;
+
+/// Sides of crops are proposed in multiples of this: the networks' largest stride.
+const SIDE_STEP: u32 = 32;
+/// Smaller crops are not proposed: there is nothing left to learn from.
+const LEAST_CROP: u32 = 96;
+
+/// Memory by what takes it, in MiB.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Footprint {
+    /// What lasts between steps: weights, optimiser, the program.
+    held: f64,
+    /// What a step holds whatever the batch: what lasts, and gradients.
+    fixed: f64,
+    /// What a frame of the batch adds: activations, foremost.
+    frame: f64,
+    batch: usize,
+    /// While a validation frame is predicted, at most.
+    pub(super) validation: f64,
+    /// While a checkpoint is written.
+    pub(super) saving: f64,
+}
+
+/// Settings that need less memory.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Advice {
+    /// What to pass with `--set`, in this order.
+    pub set: Vec<String>,
+    /// The memory that the run is predicted to need then, with the margin.
+    pub peak_mib: u64,
+    /// What else changes.
+    pub effect: String,
+}
+
+impl Footprint {
+    /// From the memory held at the `start`, at most in a step on `one` frame, and at most with a
+    /// `validation` frame after it. `lasting` are weights and the optimiser's state, of which the
+    /// `weights` were there at the start; `sums` are what passes are added up in.
+    pub(super) fn of_one_frame(
+        [start, one, validation]: [f64; 3],
+        lasting: f64,
+        weights: f64,
+        sums: f64,
+        batch: usize,
+    ) -> Self {
+        let gradients = weights;
+        let held = start + lasting - weights;
+        let fixed = held + gradients + sums;
+        let frame = (one + sums - fixed).max(0.0);
+        // The file's content is gathered, and then copied behind its head.
+        let saving = held + 2.0 * lasting;
+        Self { held, fixed, frame, batch, validation, saving }
+    }
+
+    /// Corrects the prediction: training on `batch` frames held at most `peak`.
+    pub(super) fn measured(&mut self, batch: usize, peak: f64) {
+        let one = self.fixed + self.frame;
+        if batch > 1 && peak > one {
+            self.frame = (peak - one) / (batch - 1) as f64;
+            self.fixed = one - self.frame;
+        } else {
+            self.frame = (peak - self.fixed) / batch as f64;
+        }
+    }
+
+    /// The most memory in training on batches of so many frames.
+    pub(super) fn training_mib(&self, batch: usize) -> f64 {
+        self.fixed + self.frame * batch as f64
+    }
+
+    /// The most memory at any time, with the margin.
+    pub(super) fn peak_mib(&self) -> u64 {
+        self.with(self.training_mib(self.batch), self.validation)
+    }
+
+    fn with(&self, training: f64, validation: f64) -> u64 {
+        (training.max(validation).max(self.saving) * (1.0 + MARGIN)).round() as u64
+    }
+
+    /// What to lower so that `available` MiB suffice, the mildest first. `frame` is the size of the
+    /// largest training frame.
+    pub(super) fn advice(&self, config: &Config, frame: (u32, u32), available: u64) -> Vec<Advice> {
+        let room = available as f64 / (1.0 + MARGIN);
+        if self.saving > room || self.fixed > room {
+            return vec![self.smaller_network()];
+        }
+        if self.validation > room && self.validation > self.training_mib(1) {
+            return vec![self.smaller_input(config, frame)];
+        }
+        let fitting = ((room - self.fixed) / self.frame.max(1e-3)).floor() as usize;
+        let mut advice = Vec::new();
+        if (1..self.batch).contains(&fitting) {
+            advice.push(self.smaller_batch(config, fitting));
+        }
+        // A smaller part of the frame with the batch as it is, or else frame by frame.
+        for batch in [self.batch, 1] {
+            if advice.len() < 2 && !(batch == 1 && fitting >= 1) {
+                advice.extend(self.smaller_crop(config, frame, batch, room));
+            }
+        }
+        if advice.is_empty() {
+            advice.push(self.smaller_network());
+        }
+        advice
+    }
+
+    fn smaller_batch(&self, config: &Config, batch: usize) -> Advice {
+        let passes = (self.batch * config.optimizer.accumulate).div_ceil(batch);
+        Advice {
+            set: vec![format!("data.batch={batch}"), format!("optimizer.accumulate={passes}")],
+            peak_mib: self.with(self.training_mib(batch), self.validation),
+            effect: "as many frames a step in smaller batches; batch norms see fewer at a time"
+                .into(),
+        }
+    }
+
+    /// Activations take as much memory as the crop has pixels.
+    fn smaller_crop(
+        &self,
+        config: &Config,
+        frame: (u32, u32),
+        batch: usize,
+        room: f64,
+    ) -> Option<Advice> {
+        let (width, height) = crop(&config.data.augment, frame);
+        let share = (room - self.fixed) / (self.frame * batch as f64);
+        let side = |side: u32| {
+            let side = (f64::from(side) * share.min(1.0).sqrt()) as u32;
+            side / SIDE_STEP * SIDE_STEP
+        };
+        let (w, h) = (side(width), side(height));
+        if w.min(h) < LEAST_CROP || share >= 1.0 {
+            return None;
+        }
+        let part = f64::from(w) * f64::from(h) / (f64::from(width) * f64::from(height));
+        let mut set = vec![format!("data.augment.crop=[{w}, {h}]")];
+        let mut effect =
+            format!("{:.0}% of the pixels; the network sees less around each", 100.0 * part);
+        if batch < self.batch {
+            let passes = (self.batch * config.optimizer.accumulate).div_ceil(batch);
+            set.extend([format!("data.batch={batch}"), format!("optimizer.accumulate={passes}")]);
+            effect += ", and batch norms see one frame at a time";
+        }
+        let peak_mib = self.with(self.fixed + self.frame * batch as f64 * part, self.validation);
+        Some(Advice { set, peak_mib, effect })
+    }
+
+    /// Frames of half the size have a quarter of the pixels.
+    fn smaller_input(&self, config: &Config, frame: (u32, u32)) -> Advice {
+        let (width, height) = config.data.augment.base.unwrap_or(frame);
+        let (w, h) = ((width / 2).max(1), (height / 2).max(1));
+        let validation = self.held + (self.validation - self.held) / 4.0;
+        Advice {
+            set: vec![format!("data.augment.base=[{w}, {h}]")],
+            peak_mib: self.with(self.training_mib(self.batch), validation),
+            effect: "whole frames, in validation, are what does not fit; small things get lost"
+                .into(),
+        }
+    }
+
+    fn smaller_network(&self) -> Advice {
+        Advice {
+            set: Vec::new(),
+            peak_mib: self.with(self.training_mib(1), self.validation),
+            effect:
+                "one frame at a time does not fit, either; choose a smaller model (model.depth, \
+                     model.capacity, or network = \"canet-assignment\")"
+                    .into(),
+        }
+    }
+}
+
+/// Width and height of what the network is trained on.
+fn crop(augment: &Augment, frame: (u32, u32)) -> (u32, u32) {
+    augment.crop.or(augment.base).unwrap_or(frame)
+}
+
+#[cfg(test)]
+mod tests;
