@@ -5,7 +5,7 @@
 //! fetched a file, or it is private, there is a page without that form. Both come with status 200,
 //! which is how many a script has saved a web page as its data set.
 
-use ureq::http::StatusCode;
+use canet_fetch::Page;
 
 use crate::fault;
 
@@ -22,9 +22,17 @@ pub(crate) fn from_page_url(url: &str) -> Option<String> {
     Some(download_url(id))
 }
 
+/// What a page from the address `base` means.
+pub(crate) fn meaning(page: &str, base: &str) -> Page {
+    match confirmed_url(page, base) {
+        Some(link) => Page::Link(link),
+        None => Page::Refusal("its quota for today is used up, or it is private".into()),
+    }
+}
+
 /// The link behind the form of a confirm page, or `None` if the page has none. `base` is the address
 /// of the page.
-pub(crate) fn confirmed_url(page: &str, base: &str) -> Option<String> {
+fn confirmed_url(page: &str, base: &str) -> Option<String> {
     let mut action = None;
     let mut pairs = Vec::new();
     for tag in tags(page) {
@@ -44,24 +52,6 @@ pub(crate) fn confirmed_url(page: &str, base: &str) -> Option<String> {
     let joint = if action.contains('?') { '&' } else { '?' };
     let has_id = pairs.iter().any(|pair| pair.starts_with("id="));
     has_id.then(|| format!("{action}{joint}{}", pairs.join("&")))
-}
-
-/// The error for a page that is not a file: what it says of itself, and what to do.
-pub(crate) fn refusal(page: &str, url: &str, status: StatusCode) -> anyhow::Error {
-    let title = title(page).map(|t| format!(", titled {t:?}")).unwrap_or_default();
-    fault::data(format!(
-        "{url} answered with status {status} and a web page{title} instead of the file: its quota for today is used up, or it is private"
-    ))
-    .context("nothing was downloaded")
-}
-
-fn title(page: &str) -> Option<String> {
-    let lower = page.to_ascii_lowercase();
-    let from = lower.find("<title")? + "<title".len();
-    let from = from + lower[from..].find('>')? + 1;
-    let to = from + lower[from..].find("</title")?;
-    let text: String = page[from..to].chars().filter(|c| !c.is_control()).take(80).collect();
-    Some(unescape(text.trim()))
 }
 
 /// A tag with its attributes; closing tags have a name that starts with a slash.
@@ -190,14 +180,6 @@ mod tests {
         ] {
             assert_eq!(confirmed_url(page, "https://drive.test/uc"), None, "{page}");
         }
-    }
-
-    #[test]
-    fn a_refusal_says_what_the_page_says() {
-        let page = "<html><TITLE lang=en>\nGoogle Drive - Quota exceeded &lt;b&gt;</TITLE>";
-        let error = format!("{:#}", refusal(page, "https://drive.test/uc", StatusCode::OK));
-        assert!(error.contains("\"Google Drive - Quota exceeded <b>\""), "{error}");
-        assert!(error.contains("quota"), "{error}");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub fn of(error: &anyhow::Error) -> Fault {
             Some(error.fault())
         } else if let Some(error) = e.downcast_ref::<canet_core::Error>() {
             Some(error.fault())
+        } else if let Some(error) = e.downcast_ref::<canet_fetch::Error>() {
+            Some(error.fault())
         } else {
             e.downcast_ref::<std::io::Error>().map(Fault::of_io)
         }

@@ -8,6 +8,7 @@ mod init;
 mod jobs;
 mod rasterise;
 mod segment;
+mod test_time;
 mod vectorise;
 
 use std::io::IsTerminal;

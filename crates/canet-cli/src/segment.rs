@@ -12,6 +12,7 @@ use image::{ImageFormat, RgbImage};
 
 use crate::exit::Failure;
 use crate::jobs::{self, Job, SUFFIXES};
+use crate::test_time::TestTimeArgs;
 
 const PICTURES: &str = "\
 For each frame:
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     /// How much of the colours the overlay shows, from 0 to 1
     #[arg(long, default_value_t = 0.5, value_parser = share)]
     opacity: f32,
+    #[command(flatten)]
+    test_time: TestTimeArgs,
     /// Frames (.jpg, .jpeg, .png), or folders with frames
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -53,7 +56,8 @@ fn share(text: &str) -> Result<f32, String> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     check_out(&args.out)?;
     let jobs = jobs::plan(&args.paths, &args.out)?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.device)?)?;
+    let segmenter = Segmenter::load(&args.model, &parse_device(&args.device)?)?
+        .with_test_time(args.test_time.parse()?)?;
     let mut broken = 0;
     for (job, number) in jobs.iter().zip(1..) {
         let name = format!("{number}/{} {}", jobs.len(), job.frame.display());

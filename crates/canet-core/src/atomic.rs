@@ -11,17 +11,52 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
+use crate::disk::{Disk, System};
 
 const SUFFIX: &str = ".part";
 
 /// Writes `bytes` to `path`, making its folder if need be. After a crash the file is the old one or
 /// the new one, never a mixture.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_with(path, |file| file.write_all(bytes))
+    write_on(&System, path, bytes)
+}
+
+/// As [`write()`], on a disk of the caller's.
+pub fn write_on(disk: &impl Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fill(disk, path, |file| {
+        file.write_all(bytes)?;
+        disk.sync(file)
+    })?;
+    place(disk, path)?;
+    sync_folder_on(disk, folder_of(path))
+}
+
+/// As [`write_on`], and what `path` held before is in `older` then, in the same folder.
+///
+/// At every moment the old content is whole under one of the two names, and so is the new one from
+/// the moment it has a name: the old file gets `older` as a second name (a hard link, renamed into
+/// place) before the new one takes `path`. Where the system has no hard links the old file is
+/// renamed, and for a moment there is `older` alone.
+pub fn write_keeping(
+    disk: &impl Disk,
+    path: &Path,
+    older: &Path,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    fill(disk, path, |file| {
+        file.write_all(bytes)?;
+        disk.sync(file)
+    })?;
+    if let Err(error) = keep(disk, path, older) {
+        disk.remove(&part_name(path)).ok();
+        return Err(error);
+    }
+    place(disk, path)?;
+    sync_folder_on(disk, folder_of(path))
 }
 
 /// As [`write()`], for content that is produced piece by piece.
@@ -29,17 +64,19 @@ pub fn write_with(
     path: &Path,
     content: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), Error> {
-    write_part(path, |file| {
+    fill(&System, path, |file| {
         content(file)?;
         file.sync_all()
     })?;
+    place(&System, path)?;
     sync_folder(folder_of(path))
 }
 
 /// As [`write()`], but safe from a loss of power only after [`sync`] of the file and [`sync_folder`]
 /// of its folder.
 pub fn write_later(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_part(path, |file| file.write_all(bytes))
+    fill(&System, path, |file| file.write_all(bytes))?;
+    place(&System, path)
 }
 
 /// Brings a file that [`write_later`] wrote to the disk.
@@ -47,22 +84,49 @@ pub fn sync(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|f| f.sync_all()).map_err(Error::io("sync", path))
 }
 
-fn write_part(
+/// Writes the content under the temporary name.
+fn fill<D: Disk>(
+    disk: &D,
     path: &Path,
-    content: impl FnOnce(&mut File) -> std::io::Result<()>,
+    content: impl FnOnce(&mut D::File) -> std::io::Result<()>,
 ) -> Result<(), Error> {
     let folder = folder_of(path);
-    fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
+    disk.create_folder(folder).map_err(Error::io("create folder", folder))?;
     let part = part_name(path);
-    let written = File::create(&part)
-        .and_then(|mut file| content(&mut file))
-        .map_err(Error::io("write", path))
-        .and_then(|()| fs::rename(&part, path).map_err(Error::io("rename into place", path)));
+    let written = disk.create(&part).and_then(|mut file| content(&mut file));
     if written.is_err() {
         // The old file stands; the new one must not take room on a disk that may be full.
-        fs::remove_file(&part).ok();
+        disk.remove(&part).ok();
     }
-    written
+    written.map_err(Error::io("write", path))
+}
+
+/// Renames the temporary file over its target.
+fn place(disk: &impl Disk, path: &Path) -> Result<(), Error> {
+    let part = part_name(path);
+    let renamed = disk.rename(&part, path);
+    if renamed.is_err() {
+        disk.remove(&part).ok();
+    }
+    renamed.map_err(Error::io("rename into place", path))
+}
+
+/// Makes `older` a name of the file `path`, if there is one.
+fn keep(disk: &impl Disk, path: &Path, older: &Path) -> Result<(), Error> {
+    let link = part_name(older);
+    // A killed writer's; a link needs a free name.
+    disk.remove(&link).ok();
+    match disk.link(path, &link) {
+        Ok(()) => {
+            let renamed = disk.rename(&link, older);
+            // It is still there after a failure, and if both names were one file's already: then a
+            // rename does nothing, by POSIX.
+            disk.remove(&link).ok();
+            renamed.map_err(Error::io("rename into place", older))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(_) => disk.rename(path, older).map_err(Error::io("rename into place", older)),
+    }
 }
 
 /// Removes what a killed writer left in `folder`, and returns how many files that were.
@@ -93,10 +157,11 @@ fn part_name(path: &Path) -> PathBuf {
 
 /// Makes renames and removals in a folder durable; folders can be synced on Unix only.
 pub fn sync_folder(folder: &Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io("sync", folder))?;
-    }
-    Ok(())
+    sync_folder_on(&System, folder)
+}
+
+fn sync_folder_on(disk: &impl Disk, folder: &Path) -> Result<(), Error> {
+    disk.sync_folder(folder).map_err(Error::io("sync", folder))
 }
 
 #[cfg(test)]
@@ -148,6 +213,25 @@ mod tests {
         let error = write(&path, b"new").unwrap_err().to_string();
         assert!(error.contains("cannot rename into place"), "{error}");
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no stray is left");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn the_older_file_is_kept_under_its_own_name() {
+        let dir = scratch("keeping");
+        let (path, older) = (dir.join("file.txt"), dir.join("older.txt"));
+        let state = || [&path, &older].map(|p| fs::read_to_string(p).unwrap_or_default());
+        for (text, expected) in [("1", ["1", ""]), ("2", ["2", "1"]), ("3", ["3", "2"])] {
+            write_keeping(&System, &path, &older, text.as_bytes()).unwrap();
+            assert_eq!(state(), expected);
+        }
+        // As a kill between the two renames leaves it, with the new file's stray.
+        fs::remove_file(&older).unwrap();
+        fs::hard_link(&path, &older).unwrap();
+        fs::write(dir.join(".older.txt.part"), b"stray").unwrap();
+        write_keeping(&System, &path, &older, b"4").unwrap();
+        assert_eq!(state(), ["4", "3"]);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
         fs::remove_dir_all(dir).unwrap();
     }
 

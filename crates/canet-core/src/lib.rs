@@ -6,7 +6,8 @@
 //! * [`Mask`]: one class id a pixel, and its palette PNG form; [`MAX_SIDE`] bounds every picture;
 //! * [`Fault`]: whose fault an error is, and so a program's exit code;
 //! * [`mix()`]: the mixer behind all draws;
-//! * [`atomic`]: the one way a file of this project reaches the disk; [`journal`]: a file that grows by lines.
+//! * [`atomic`]: the one way a file of this project reaches the disk, which is a [`disk`]; [`journal`] and
+//!   [`records`]: files that grow by lines or by checked records.
 //!
 //! Labels, maps and colours are data: they live as files in `data-spec/` and are embedded here.
 
@@ -14,6 +15,7 @@
 
 pub mod atomic;
 mod class;
+pub mod disk;
 mod error;
 mod fault;
 pub mod journal;
@@ -22,6 +24,7 @@ mod label_table;
 mod limits;
 mod mask;
 mod mix;
+pub mod records;
 
 pub use class::{Class, ClassId, ClassSet, Rgb};
 pub use error::Error;

@@ -2,15 +2,17 @@
 //!
 //! | metadata key | content |
 //! |---|---|
-//! | `canet.format` | `1` |
+//! | `canet.format` | `2` |
 //! | `canet.model` | the [`ModelConfig`] |
 //! | `canet.classes` | the [`ClassSet`]: names and colours |
 //! | `canet.normalisation` | the [`Normalisation`] |
 //! | `canet.input` | `[width, height]` that frames are brought to, or `null` for their own size |
 //! | `canet.training` | a summary of the training, free in form |
-//! | `canet.checksum` | over the file; optional |
+//! | `canet.weights` | SHA-256 of the network's parameters, see [`crate::weight_hash`] |
+//! | `canet.sha256` | of the file, with these digits as zeros |
 //!
-//! All but the format and the checksum are JSON. The tensors are the network's parameters by name,
+//! All but the format and the hashes are JSON. Files of format 1 have no `canet.weights`, and in place
+//! of `canet.sha256` a shorter `canet.checksum`, or none; they are read, too. The tensors are the network's parameters by name,
 //! and, under names that start with `training.`, whatever the training needs to go on; inference
 //! ignores those.
 
@@ -22,10 +24,14 @@ use canet_core::{ClassSet, MAX_SIDE, atomic};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::container::Container;
+use crate::seal::HASH;
+use crate::weight_hash::weight_hash;
 use crate::{Error, ModelConfig, Network, Normalisation, Params, Result};
 
 /// The version of the format that is written, and the newest that is read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The metadata key of [`Checkpoint::weight_hash`].
+const WEIGHTS: &str = "canet.weights";
 /// The start of the names of tensors that only the training needs.
 pub const TRAINING_PREFIX: &str = "training.";
 
@@ -108,10 +114,19 @@ impl CheckpointMeta {
                  name it as the backbone (backbone = ...)",
             ));
         };
-        if format.parse::<u32>().ok() != Some(FORMAT) {
+        let number = format.parse::<u32>().ok().filter(|number| (1..=FORMAT).contains(number));
+        let Some(number) = number else {
             return Err(Error::checkpoint(
                 path,
-                format!("has format {format:?}, this program reads {FORMAT}; update the program"),
+                format!(
+                    "has format {format:?}, this program reads 1 to {FORMAT}; update the program"
+                ),
+            ));
+        };
+        if number > 1 && !metadata.contains_key(HASH) {
+            return Err(Error::checkpoint(
+                path,
+                format!("lacks {HASH}, without which damage cannot be seen; fall back to another"),
             ));
         }
         let meta = Self {
@@ -135,11 +150,19 @@ impl Checkpoint {
         meta: &CheckpointMeta,
         extra: &[(String, Tensor)],
     ) -> Result<()> {
+        Ok(atomic::write(path, &Self::to_bytes(params, meta, extra)?)?)
+    }
+
+    /// What [`Checkpoint::save`] writes.
+    pub fn to_bytes(
+        params: &Params,
+        meta: &CheckpointMeta,
+        extra: &[(String, Tensor)],
+    ) -> Result<Vec<u8>> {
         meta.check()?;
-        let mut tensors: BTreeMap<_, _> = params
-            .iter()
-            .map(|param| (param.name.clone(), param.var.as_detached_tensor()))
-            .collect();
+        let mut tensors = params.tensors();
+        let mut metadata = meta.to_metadata()?;
+        metadata.insert(WEIGHTS.into(), weight_hash(&tensors)?);
         for (name, tensor) in extra {
             let fresh = name.starts_with(TRAINING_PREFIX)
                 && tensors.insert(name.clone(), tensor.clone()).is_none();
@@ -150,8 +173,7 @@ impl Checkpoint {
                 )));
             }
         }
-        let bytes = Container { metadata: meta.to_metadata()?, tensors }.to_bytes()?;
-        Ok(atomic::write(path, &bytes)?)
+        Ok(Container { metadata, tensors }.to_bytes()?)
     }
 
     /// Reads and checks a checkpoint.
@@ -161,6 +183,11 @@ impl Checkpoint {
         let (training_tensors, tensors) =
             container.tensors.into_iter().partition(|(name, _)| name.starts_with(TRAINING_PREFIX));
         Ok(Self { meta, tensors, training_tensors, path: path.to_owned() })
+    }
+
+    /// What its weights are called: see [`weight_hash`].
+    pub fn weight_hash(&self) -> Result<String> {
+        weight_hash(&self.tensors)
     }
 
     /// Sets a network's parameters from the checkpoint, all or none.

@@ -5,23 +5,18 @@
 //! and the tensors' bytes. Here the header has `__metadata__` first, sorted by key, then the
 //! tensors, wide types first and each type by name, which is also the order of their bytes.
 //!
-//! The key [`CHECKSUM`] holds a checksum over the whole file, taken with the checksum's own digits
-//! as zeros. Files without the key are read, too: another program may have written them.
+//! A file that is written has its own hash in its header (see [`seal`]). Files without one are read,
+//! too: another program may have written them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use canet_core::GOLDEN_GAMMA;
 use safetensors::{SafeTensors, tensor::TensorView};
 use serde_json::{Map, Value, json};
 
-use crate::init::splitmix;
+use crate::seal::{self, HASH, HASH_DIGITS};
 use crate::{Error, Result};
-
-/// The metadata key of the checksum.
-pub(crate) const CHECKSUM: &str = "canet.checksum";
-const DIGITS: usize = 16;
 
 /// What a safetensors file holds.
 #[derive(Debug)]
@@ -40,10 +35,10 @@ impl Container {
             SafeTensors::read_metadata(bytes).map_err(|e| fail(why_unreadable(bytes, &e)))?;
         let metadata: BTreeMap<_, _> =
             header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-        if metadata.get(CHECKSUM).is_some_and(|sum| Some(sum) != checksum(bytes).as_ref()) {
+        if !seal::holds(&metadata, bytes) {
             return Err(fail(
-                "is damaged: its checksum does not match; copy it again, or fall back to another \
-                 checkpoint"
+                "is damaged: its content is not what its hash says; copy it again, or fall back to \
+                 another checkpoint"
                     .into(),
             ));
         }
@@ -61,7 +56,7 @@ impl Container {
         order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype().size_in_bytes()));
         let mut metadata: Map<String, Value> =
             self.metadata.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
-        metadata.insert(CHECKSUM.into(), "0".repeat(DIGITS).into());
+        metadata.insert(HASH.into(), "0".repeat(HASH_DIGITS).into());
         metadata.sort_keys();
         let mut header = Map::new();
         header.insert("__metadata__".into(), metadata.into());
@@ -80,9 +75,7 @@ impl Container {
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.append(&mut header);
         bytes.append(&mut data);
-        if let (Some(at), Some(sum)) = (checksum_digits(&bytes), checksum(&bytes)) {
-            bytes[at..at + DIGITS].copy_from_slice(sum.as_bytes());
-        }
+        seal::seal(&mut bytes);
         Ok(bytes)
     }
 }
@@ -109,7 +102,7 @@ fn to_tensor(view: &TensorView) -> Result<Tensor, String> {
 }
 
 /// Appends a tensor's values, little-endian, and returns the name of their type.
-fn append(tensor: &Tensor, bytes: &mut Vec<u8>) -> candle_core::Result<&'static str> {
+pub(crate) fn append(tensor: &Tensor, bytes: &mut Vec<u8>) -> candle_core::Result<&'static str> {
     macro_rules! append_as {
         ($number:ty, $name:literal) => {{
             let values = tensor.flatten_all()?.to_vec1::<$number>()?;
@@ -128,35 +121,6 @@ fn append(tensor: &Tensor, bytes: &mut Vec<u8>) -> candle_core::Result<&'static 
         DType::F64 => append_as!(f64, "F64"),
         other => candle_core::bail!("tensors of type {other:?} are not written to checkpoints"),
     }
-}
-
-/// Where the checksum's digits are, if the file has any. Within other values the quotes of the
-/// pattern would be escaped.
-fn checksum_digits(bytes: &[u8]) -> Option<usize> {
-    let length = usize::try_from(u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?)).ok()?;
-    let header = bytes.get(8..length.checked_add(8)?)?;
-    let pattern = format!("\"{CHECKSUM}\":\"");
-    let at = header.windows(pattern.len()).position(|window| window == pattern.as_bytes())?;
-    let digits = 8 + at + pattern.len();
-    (digits + DIGITS <= bytes.len()).then_some(digits)
-}
-
-/// The checksum of a file, as [`CHECKSUM`] has it. Each step is a bijection of the state, so that
-/// no change within one word can go unseen.
-fn checksum(bytes: &[u8]) -> Option<String> {
-    let digits = checksum_digits(bytes)?;
-    let mut state = splitmix(bytes.len() as u64);
-    let mut eat = |bytes: &[u8]| {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            state = (state ^ u64::from_le_bytes(word)).wrapping_mul(GOLDEN_GAMMA);
-            state ^= state >> 32;
-        }
-    };
-    eat(&bytes[..digits]);
-    eat(&bytes[digits + DIGITS..]);
-    Some(format!("{:016x}", splitmix(state)))
 }
 
 /// Tells a file that is cut short from one that never was a safetensors file.
@@ -180,7 +144,7 @@ mod tests {
         let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
         let counter = Tensor::new(&[1_i64 << 40], &Device::Cpu).unwrap();
         Container {
-            metadata: [("b", "\"canet.checksum\":\"0"), ("a", "é")]
+            metadata: [("b", "\"canet.sha256\":\"0"), ("a", "é")]
                 .map(|(k, v)| (k.into(), v.into()))
                 .into(),
             tensors: [
@@ -215,9 +179,9 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             match Container::from_bytes(&flipped, Path::new("x")) {
                 Err(_) => noticed += 1,
-                // Only the name of the checksum itself can change without an error.
+                // Only the name of the hash itself can change without an error.
                 Ok(read) => {
-                    assert!(!read.metadata.contains_key(CHECKSUM), "bit {bit}");
+                    assert!(!read.metadata.contains_key(HASH), "bit {bit}");
                     assert_eq!(read.metadata["a"], "é");
                     assert_eq!(read.tensors["z"].to_vec1::<i64>().unwrap(), [1 << 40]);
                 }

@@ -72,6 +72,12 @@ impl Frozen {
         Ok(Self { graph, least_side, idle: Idle::default() })
     }
 
+    /// A network that no configuration describes.
+    #[cfg(test)]
+    pub(crate) fn of_graph(graph: Graph) -> Self {
+        Self { graph, least_side: 1, idle: Idle::default() }
+    }
+
     /// How many classes it tells apart.
     pub fn classes(&self) -> usize {
         self.graph.nodes[self.graph.logits.index()].channels

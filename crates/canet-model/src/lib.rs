@@ -47,7 +47,7 @@
 //! ```
 //!
 //! The other way in is the training's: [`Params`] and [`Network`] are built from a [`ModelConfig`],
-//! [`load_backbone`] gives them a start, and a [`Checkpoint`] keeps what they have learnt.
+//! [`load_backbone`] or [`fine_tune`] gives them a start, and a [`Checkpoint`] keeps what they have learnt.
 
 #![forbid(unsafe_code)]
 
@@ -60,6 +60,7 @@ mod container;
 mod decoder;
 mod device;
 mod error;
+mod fine_tune;
 mod flow;
 mod frozen;
 mod init;
@@ -71,14 +72,18 @@ mod pass;
 pub mod picture;
 mod pretrained;
 mod report;
+mod seal;
 mod segmenter;
 mod select;
+mod test_time;
 mod text;
+mod weight_hash;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, TRAINING_PREFIX};
 pub use config::{AssignmentConfig, CanetConfig, Depth, ModelConfig, Stem};
 pub use device::parse_device;
 pub use error::{Error, Result};
+pub use fine_tune::fine_tune;
 pub use frozen::{Frozen, Sizes, Watch};
 pub use network::{Network, Output};
 pub use normalisation::Normalisation;
@@ -87,6 +92,8 @@ pub use pass::Pass;
 pub use pretrained::load_backbone;
 pub use report::LoadReport;
 pub use segmenter::{Segmentation, Segmenter};
+pub use test_time::{TestTime, Tile};
+pub use weight_hash::weight_hash;
 
 pub use candle_core::{DType, Device, Tensor, Var};
 pub use canet_core::{Class, ClassId, ClassSet, Fault, Mask, Rgb};

@@ -142,6 +142,11 @@ impl Params {
         self.list.iter().find(|param| param.name == name)
     }
 
+    /// All values as they are now, by name.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        self.iter().map(|param| (param.name.clone(), param.var.as_detached_tensor())).collect()
+    }
+
     /// Sets every parameter from `tensors`, or none: the names and shapes must be exactly those of
     /// the network. Floating-point types are converted; `origin` names the tensors in errors.
     pub fn load(&self, tensors: &BTreeMap<String, Tensor>, origin: &str) -> Result<()> {

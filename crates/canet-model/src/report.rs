@@ -21,6 +21,8 @@ pub struct LoadReport {
     pub unexpected: Vec<String>,
     /// Tensors of another shape or of another kind of number than their parameter.
     pub shape_mismatch: Vec<String>,
+    /// Tensors that were left out on purpose.
+    pub left_out: Vec<String>,
 }
 
 impl LoadReport {
@@ -63,6 +65,7 @@ impl Display for LoadReport {
             ("missing", &self.missing),
             ("unexpected", &self.unexpected),
             ("of another shape", &self.shape_mismatch),
+            ("left out", &self.left_out),
         ] {
             if !names.is_empty() {
                 let shown = names[..names.len().min(SHOWN)].join(", ");

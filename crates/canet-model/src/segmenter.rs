@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use canet_core::{ClassSet, Mask};
-use canet_ops::Corners;
+use canet_ops::{Corners, Value};
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
+use crate::test_time::{TestTime, Views, probabilities};
 use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Pass, Result, Sizes, picture};
 
 /// Frames smaller than the network's output stride are enlarged to it first.
-const LEAST_SIDE: u32 = 8;
+pub(crate) const LEAST_SIDE: u32 = 8;
 
 /// A network that is ready for frames.
 ///
@@ -32,6 +33,7 @@ const LEAST_SIDE: u32 = 8;
 pub struct Segmenter {
     engine: Engine,
     meta: CheckpointMeta,
+    test_time: TestTime,
 }
 
 /// What computes.
@@ -72,7 +74,14 @@ impl Segmenter {
         } else {
             Engine::Network(network)
         };
-        Ok(Self { engine, meta })
+        Ok(Self { engine, meta, test_time: TestTime::default() })
+    }
+
+    /// The same network, which from now on predicts each frame as [`TestTime`] says.
+    pub fn with_test_time(mut self, test_time: TestTime) -> Result<Self> {
+        test_time.check()?;
+        self.test_time = test_time;
+        Ok(self)
     }
 
     /// What the checkpoint says about the network.
@@ -87,26 +96,40 @@ impl Segmenter {
 
     /// The class of every pixel of a frame.
     pub fn segment(&self, frame: &RgbImage) -> Result<Segmentation> {
-        let ids = match &self.engine {
-            Engine::Frozen(frozen) => {
-                let (picture, sizes) = self.picture(frame)?;
-                let mut ids = vec![0; sizes.frame[0] * sizes.frame[1]];
-                frozen.mask(sizes, |planes| self.normalise(&picture, planes), &mut ids)?;
-                ids
-            }
-            Engine::Network(_) => {
-                let logits = self.logits(frame)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
-                best_classes(&logits).ok_or(Error::NotFinite)?
-            }
+        let sizes = self.sizes(frame)?;
+        let pixels = sizes.frame[0] * sizes.frame[1];
+        let ids = if !self.is_plain(sizes) {
+            best_classes(&self.probabilities(frame)?, pixels)
+        } else if let Engine::Frozen(frozen) = &self.engine {
+            let picture = resized(frame, sizes);
+            let mut ids = vec![0; pixels];
+            frozen.mask(sizes, |planes| self.normalise(&picture, planes), &mut ids)?;
+            Some(ids)
+        } else {
+            best_classes(&self.plain_logits(frame)?.flatten_all()?.to_vec1()?, pixels)
         };
-        let mask = Mask::from_ids(frame.width(), frame.height(), ids);
+        let mask = Mask::from_ids(frame.width(), frame.height(), ids.ok_or(Error::NotFinite)?);
         Ok(Segmentation { mask, classes: self.meta.classes.clone() })
     }
 
     /// The scores behind [`Segmenter::segment`]: `(1, classes, H, W)` at the frame's size, on the
-    /// network's device.
+    /// network's device. Where several predictions are averaged they are the logarithms of the
+    /// probabilities, which softmax gives back, and not below -87.4, that of the least `f32`.
     pub fn logits(&self, frame: &RgbImage) -> Result<Tensor> {
-        let (picture, sizes) = self.picture(frame)?;
+        let sizes = self.sizes(frame)?;
+        if self.is_plain(sizes) {
+            return self.plain_logits(frame);
+        }
+        let mut scores = self.probabilities(frame)?;
+        scores.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
+        let [height, width] = sizes.frame;
+        Ok(Tensor::from_vec(scores, (1, self.meta.classes.len(), height, width), self.device())?)
+    }
+
+    /// The scores of one prediction of the whole frame.
+    fn plain_logits(&self, frame: &RgbImage) -> Result<Tensor> {
+        let sizes = self.sizes(frame)?;
+        let picture = resized(frame, sizes);
         let [height, width] = sizes.frame;
         match &self.engine {
             Engine::Frozen(frozen) => {
@@ -116,10 +139,7 @@ impl Segmenter {
                 Ok(Tensor::from_vec(logits, (1, classes, height, width), &Device::Cpu)?)
             }
             Engine::Network(network) => {
-                let [h, w] = sizes.network;
-                let planes = self.meta.normalisation.planes(picture.as_raw());
-                let x = Tensor::from_vec(planes, (1, 3, h, w), network.device())?;
-                let logits = network.forward(&x, Pass::Eval)?.logits;
+                let logits = self.forward(network, &picture)?;
                 if sizes.network == sizes.frame {
                     return Ok(logits.into_tensor());
                 }
@@ -129,21 +149,54 @@ impl Segmenter {
         }
     }
 
-    /// The frame as the network wants it.
-    fn picture<'a>(&self, frame: &'a RgbImage) -> Result<(Cow<'a, RgbImage>, Sizes)> {
+    /// The mean probabilities that [`TestTime`] asks for, `(classes, H, W)` of the frame.
+    fn probabilities(&self, frame: &RgbImage) -> Result<Vec<f32>> {
+        let base = self.meta.input.unwrap_or(frame.dimensions().into());
+        let (test_time, classes) = (&self.test_time, self.meta.classes.len());
+        let views = Views { test_time, frame, base, classes };
+        probabilities(&views, |picture, scores| match &self.engine {
+            Engine::Frozen(frozen) => {
+                let sizes = Sizes::same([picture.height(), picture.width()].map(|n| n as usize));
+                frozen.logits(sizes, |planes| self.normalise(picture, planes), scores)
+            }
+            Engine::Network(network) => {
+                let logits = self.forward(network, picture)?.into_tensor();
+                scores.copy_from_slice(&logits.flatten_all()?.to_vec1()?);
+                Ok(())
+            }
+        })
+    }
+
+    /// What a network on another device than the CPU makes of a picture, at the picture's size.
+    fn forward(&self, network: &Network, picture: &RgbImage) -> Result<Value> {
+        let (width, height) = picture.dimensions();
+        let planes = self.meta.normalisation.planes(picture.as_raw());
+        let shape = (1, 3, height as usize, width as usize);
+        let x = Tensor::from_vec(planes, shape, network.device())?;
+        Ok(network.forward(&x, Pass::Eval)?.logits)
+    }
+
+    /// The sizes of one prediction of the whole frame.
+    fn sizes(&self, frame: &RgbImage) -> Result<Sizes> {
         let (width, height) = frame.dimensions();
         if width == 0 || height == 0 {
             return Err(Error::Input(format!("the frame has no pixels ({width}x{height})")));
         }
         let [w, h] = self.meta.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE));
         let size = |h: u32, w: u32| [h as usize, w as usize];
-        let sizes = Sizes { network: size(h, w), frame: size(height, width) };
-        let picture = if sizes.network == sizes.frame {
-            Cow::Borrowed(frame)
-        } else {
-            Cow::Owned(resize(frame, w, h, FilterType::Triangle))
-        };
-        Ok((picture, sizes))
+        Ok(Sizes { network: size(h, w), frame: size(height, width) })
+    }
+
+    /// Whether one prediction of the whole frame is all that is asked for.
+    fn is_plain(&self, sizes: Sizes) -> bool {
+        self.test_time.is_plain_for(sizes.network)
+    }
+
+    fn device(&self) -> &Device {
+        match &self.engine {
+            Engine::Frozen(_) => &Device::Cpu,
+            Engine::Network(network) => network.device(),
+        }
     }
 
     fn normalise(&self, picture: &RgbImage, planes: &mut [f32]) {
@@ -170,14 +223,24 @@ impl Segmentation {
     }
 }
 
-/// The class with the highest of `scores[class][pixel]`, the first of equals; `None` if any score
-/// is not finite.
-fn best_classes(scores: &[Vec<f32>]) -> Option<Vec<u8>> {
-    let (first, rest) = scores.split_first()?;
-    let mut best = first.clone();
+/// The frame as the network wants it.
+fn resized(frame: &RgbImage, sizes: Sizes) -> Cow<'_, RgbImage> {
+    let [h, w] = sizes.network;
+    if sizes.network == sizes.frame {
+        Cow::Borrowed(frame)
+    } else {
+        Cow::Owned(resize(frame, w as u32, h as u32, FilterType::Triangle))
+    }
+}
+
+/// The class with the highest of `scores` `(classes, pixels)`, the first of equals; `None` if any
+/// score is not finite.
+fn best_classes(scores: &[f32], pixels: usize) -> Option<Vec<u8>> {
+    let (first, rest) = scores.split_at_checked(pixels)?;
+    let mut best = first.to_vec();
     let mut ids = vec![0; best.len()];
     let mut finite = best.iter().all(|score| score.is_finite());
-    for (scores, id) in rest.iter().zip(1..) {
+    for (scores, id) in rest.chunks_exact(pixels).zip(1..) {
         for ((best, at), &score) in best.iter_mut().zip(&mut ids).zip(scores) {
             finite &= score.is_finite();
             if score > *best {
@@ -189,20 +252,4 @@ fn best_classes(scores: &[Vec<f32>]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_equal_scores_wins() {
-        let scores =
-            [vec![0.0, 1.0, 2.0, -1.0], vec![0.0, 3.0, 2.0, -3.0], vec![0.0, 3.0, 9.0, -2.0]];
-        assert_eq!(best_classes(&scores), Some(vec![0, 1, 2, 0]));
-        assert_eq!(best_classes(&[vec![0.0], vec![f32::NAN]]), None);
-    }
-
-    #[test]
-    fn segmenters_can_be_shared_between_threads() {
-        fn shared<T: Send + Sync>() {}
-        shared::<Segmenter>();
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 
 mod common;
 
-use canet_model::{Checkpoint, CheckpointMeta, Device, Fault, Params, Segmenter, Tensor};
-use canet_model::{load_backbone, serde_json};
+use canet_model::{
+    CanetConfig, Checkpoint, CheckpointMeta, Device, Fault, ModelConfig, Params, Segmenter, Tensor,
+};
+use canet_model::{fine_tune, load_backbone, serde_json};
 use common::{Scratch, assignment, build, frame, meta, small_canet};
 use safetensors::SafeTensors;
 use serde_json::json;
@@ -59,32 +61,29 @@ fn damaged_checkpoints_are_errors() {
         assert!(error.to_string().contains("cut short"), "{error}");
         assert_eq!(error.fault(), Fault::Data);
     }
+    // A thousand bits anywhere in the file, and some more all over its header.
     let header = 8 + usize::try_from(u64::from_le_bytes(good[..8].try_into().unwrap())).unwrap();
-    // Through the header densely, through the values in large steps.
-    let at = (0..header).step_by(37).chain((header..good.len()).step_by(good.len() / 100));
-    let mut flips = 0;
-    for (byte, bit) in at.zip((0..8).cycle()) {
+    let anywhere = (0..1000).map(|i| canet_core::mix(i) as usize % (8 * good.len()));
+    let densely = (0..header).step_by(37).map(|byte| 8 * byte + byte % 8);
+    let mut refused = 0;
+    for bit in anywhere.chain(densely) {
         let mut flipped = good.clone();
-        flipped[byte] ^= 1 << bit;
+        flipped[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(&hostile, &flipped).unwrap();
-        match Checkpoint::read(&hostile) {
-            Err(error) => assert_eq!(error.fault(), Fault::Data, "{error}"),
-            Ok(read) => {
-                assert_eq!(read.meta, full_meta(), "byte {byte}, bit {bit}");
-                let (_, loaded) = read.network(&Device::Cpu).unwrap();
-                assert_eq!(bits(&loaded), bits(&params), "byte {byte}, bit {bit}");
-            }
-        }
-        flips += 1;
+        let error = Checkpoint::read(&hostile).expect_err("a flipped bit must not go unseen");
+        assert_eq!(error.fault(), Fault::Data, "{error}");
+        assert!(error.to_string().contains("hostile.safetensors"), "{error}");
+        refused += 1;
     }
-    assert!(flips > 200, "{flips}");
+    assert_eq!(refused, 1000 + header.div_ceil(37));
 }
 
-/// Rewrites the metadata of a checkpoint, as another program would: without the checksum.
+/// Rewrites the metadata of a checkpoint, as another program would: in format 1, without a hash.
 fn with_metadata(bytes: &[u8], change: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
     let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
     let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    header["__metadata__"].as_object_mut().unwrap().remove("canet.checksum");
+    header["__metadata__"].as_object_mut().unwrap().remove("canet.sha256");
+    header["__metadata__"]["canet.format"] = "1".into();
     change(&mut header["__metadata__"]);
     let header = header.to_string().into_bytes();
     [&(header.len() as u64).to_le_bytes()[..], &header, &bytes[8 + length..]].concat()
@@ -100,7 +99,9 @@ fn strange_checkpoints_are_refused_with_the_reason() {
     std::fs::write(&path, with_metadata(&good, |_| ())).unwrap();
     assert_eq!(Checkpoint::read(&path).unwrap().meta, full_meta());
     for (key, value, needle) in [
-        ("canet.format", Some("2"), "update the program"),
+        ("canet.format", Some("3"), "update the program"),
+        ("canet.format", Some("0"), "update the program"),
+        ("canet.format", Some("2"), "lacks canet.sha256"),
         ("canet.format", None, "backbone ="),
         ("canet.model", None, "lacks the metadata canet.model"),
         ("canet.model", Some("{\"network\":\"unet\"}"), "canet-assignment"),
@@ -191,6 +192,18 @@ fn publish(params: &Params, path: &std::path::Path, rename: impl Fn(&str) -> Opt
     std::fs::write(path, bytes).unwrap();
 }
 
+/// As `ResNetV1b` calls it: batch norms have a gamma and a beta, and nothing else has a bias.
+fn gluon_name(name: &str) -> String {
+    let (layer, last) = name.rsplit_once('.').unwrap();
+    let norm = layer.contains("bn") || layer.ends_with("downsample.1");
+    let last = match last {
+        "weight" if norm => "gamma",
+        "bias" => "beta",
+        last => last,
+    };
+    format!("{layer}.{last}")
+}
+
 #[test]
 fn published_backbones_load_whole_or_not_at_all() {
     let scratch = Scratch::new("backbone");
@@ -201,6 +214,8 @@ fn published_backbones_load_whole_or_not_at_all() {
     let (_, params) = build(&small_canet(2), 2);
     let report = load_backbone(&params, &path).unwrap();
     assert_eq!(report.loaded, 100);
+    assert_eq!(report.left_out, ["bn1.num_batches_tracked", "fc.weight"]);
+    assert!(report.to_string().contains("2 left out: bn1.num_batches_tracked, fc.weight"));
     for ((name, ours), (_, theirs)) in bits(&params).into_iter().zip(bits(&published)) {
         assert!(!name.starts_with("backbone.") || ours == theirs, "{name}");
         assert!(name != "low.conv.weight" || ours != theirs);
@@ -208,6 +223,13 @@ fn published_backbones_load_whole_or_not_at_all() {
     let checkpoint = scratch.file("checkpoint.safetensors");
     Checkpoint::save(&checkpoint, &published, &meta(&small_canet(2)), &[]).unwrap();
     assert_eq!(load_backbone(&params, &checkpoint).unwrap().loaded, 100);
+    // GluonCV's words for the same.
+    let (_, params) = build(&small_canet(2), 3);
+    publish(&published, &path, |name| plain(name).map(|n| gluon_name(&n)));
+    assert_eq!(load_backbone(&params, &path).unwrap().loaded, 100);
+    for ((name, ours), (_, theirs)) in bits(&params).into_iter().zip(bits(&published)) {
+        assert!(!name.starts_with("backbone.") || ours == theirs, "{name}");
+    }
 
     let (_, params) = build(&small_canet(2), 2);
     let before = bits(&params);
@@ -220,4 +242,78 @@ fn published_backbones_load_whole_or_not_at_all() {
     std::fs::write(&path, b"\x80\x02 a pickle").unwrap();
     let error = load_backbone(&params, &path).unwrap_err().to_string();
     assert!(error.contains(".pth"), "{error}");
+}
+
+#[test]
+fn a_trained_network_starts_another_one_with_other_classes() {
+    let scratch = Scratch::new("fine-tune");
+    let path = scratch.file("c.safetensors");
+    for (of, classifiers) in
+        [(assignment as fn(usize) -> ModelConfig, 2), (small_canet as fn(usize) -> ModelConfig, 4)]
+    {
+        let (_, trained) = build(&of(4), 9);
+        Checkpoint::save(&path, &trained, &meta(&of(4)), &[]).unwrap();
+        let (_, fresh) = build(&of(3), 1);
+        let (_, params) = build(&of(3), 1);
+        let report = fine_tune(&params, &meta(&of(3)), &path).unwrap();
+        assert_eq!(report.left_out.len(), classifiers, "{report}");
+        assert_eq!(report.loaded + classifiers, params.iter().count());
+        assert!(report.left_out[0].contains("for the 4 classes of test, now the 3"), "{report}");
+        for (((name, ours), (_, drawn)), (_, theirs)) in
+            bits(&params).into_iter().zip(bits(&fresh)).zip(bits(&trained))
+        {
+            let classifier = name.contains("classifier.");
+            assert!(ours == if classifier { drawn } else { theirs }, "{name}");
+        }
+        // The same classes: everything fits.
+        let (_, params) = build(&of(4), 1);
+        let report = fine_tune(&params, &meta(&of(4)), &path).unwrap();
+        assert_eq!((report.loaded, report.left_out.len()), (params.iter().count(), 0));
+        assert_eq!(bits(&params), bits(&trained));
+        // As many, but others: what tells them apart is learnt anew.
+        let mut others = meta(&of(4));
+        others.classes.classes[1].name = "another".into();
+        let report = fine_tune(&build(&of(4), 1).1, &others, &path).unwrap();
+        assert_eq!(report.left_out.len(), classifiers);
+    }
+}
+
+#[test]
+fn another_network_is_no_start() {
+    let scratch = Scratch::new("no-start");
+    let path = scratch.file("c.safetensors");
+    let (_, trained) = build(&small_canet(4), 9);
+    Checkpoint::save(&path, &trained, &meta(&small_canet(4)), &[]).unwrap();
+    let canet = |change: fn(&mut CanetConfig)| {
+        let ModelConfig::Canet(mut config) = small_canet(3) else { panic!() };
+        change(&mut config);
+        ModelConfig::Canet(config)
+    };
+    for (config, needle) in [
+        (canet(|c| c.capacity = 8), "capacity: 8 here, 16 there"),
+        (canet(|c| c.rates = vec![2, 4]), "rates: [2,4] here, [2,4,8,16] there"),
+        (canet(|c| c.aux = false), "aux: false here, true there"),
+        (assignment(3), "network: \"canet-assignment\" here, \"canet\" there"),
+    ] {
+        let (_, params) = build(&config, 1);
+        let before = bits(&params);
+        let error = fine_tune(&params, &meta(&config), &path).unwrap_err();
+        assert!(error.to_string().contains(needle), "{error}");
+        assert_eq!(error.fault(), Fault::Usage);
+        assert_eq!(bits(&params), before);
+    }
+    // What the training alone looks at may differ.
+    let config = canet(|c| (c.dropout, c.batch_norm_momentum) = (0.3, 0.2));
+    fine_tune(&build(&config, 1).1, &meta(&config), &path).unwrap();
+    // A file that does not keep its word.
+    let tensors = trained.iter().filter(|p| p.name != "low.conv.weight");
+    let tensors = tensors.map(|p| (p.name.clone(), p.var.as_detached_tensor()));
+    let bytes = std::fs::read(&path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("canet.checksum");
+    std::fs::write(&path, safetensors::serialize(tensors, Some(metadata)).unwrap()).unwrap();
+    let error = fine_tune(&build(&small_canet(3), 1).1, &meta(&small_canet(3)), &path).unwrap_err();
+    assert!(error.to_string().contains("1 missing: low.conv.weight"), "{error}");
+    assert_eq!(error.fault(), Fault::Data);
 }

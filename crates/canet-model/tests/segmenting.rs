@@ -2,7 +2,7 @@
 
 mod common;
 
-use canet_model::{Error, Segmenter, Tensor, Var};
+use canet_model::{CheckpointMeta, Error, Fault, Segmenter, Tensor, TestTime, Var};
 use common::{assignment, build, frame, meta, small_canet};
 
 #[test]
@@ -59,4 +59,72 @@ fn useless_weights_are_found_and_a_segmenter_is_a_snapshot() {
         assert!(matches!(result, Err(Error::NotFinite)), "{name}: {result:?}");
         before.segment(&frame(9, 9)).unwrap();
     }
+}
+
+fn test_time(scales: &[f64], flip: bool, tile: Option<&str>) -> TestTime {
+    let tile = tile.map(|text| text.parse().unwrap());
+    TestTime { scales: scales.to_vec(), flip, tile }
+}
+
+/// For frames at their own size and at one of the network's.
+#[test]
+fn one_whole_prediction_is_the_plain_one_bit_for_bit() {
+    for config in [assignment(5), small_canet(5)] {
+        for input in [None, Some([80, 56])] {
+            let meta = CheckpointMeta { input, ..meta(&config) };
+            let plain = Segmenter::from_parts(build(&config, 4).0, meta).unwrap();
+            let frame = frame(75, 53);
+            let scores = |segmenter: &Segmenter| -> Vec<f32> {
+                segmenter.logits(&frame).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+            };
+            let expected = scores(&plain);
+            // A tile as large as the picture is the picture.
+            for tile in [None, Some("80x56"), Some("400x300")] {
+                let once = plain.clone().with_test_time(test_time(&[1.0], false, tile)).unwrap();
+                assert!(scores(&once) == expected, "{input:?} {tile:?}");
+                let masks = [&once, &plain].map(|s| s.segment(&frame).unwrap().mask);
+                assert_eq!(masks[0], masks[1]);
+            }
+            let twice = plain.clone().with_test_time(test_time(&[1.0], true, None)).unwrap();
+            assert!(scores(&twice) != expected);
+        }
+    }
+}
+
+#[test]
+fn averaged_predictions_are_probabilities_of_the_frames_size() {
+    for config in [assignment(4), small_canet(4)] {
+        for input in [None, Some([40, 64])] {
+            let meta = CheckpointMeta { input, ..meta(&config) };
+            let plain = Segmenter::from_parts(build(&config, 4).0, meta).unwrap();
+            let all = test_time(&[0.5, 1.5], true, Some("48x32"));
+            let segmenter = plain.with_test_time(all).unwrap();
+            for (width, height) in [(1, 1), (3, 50), (45, 33)] {
+                let frame = frame(width, height);
+                let (w, h) = (width as usize, height as usize);
+                let scores = segmenter.logits(&frame).unwrap();
+                assert_eq!(scores.dims4().unwrap(), (1, 4, h, w));
+                let scores: Vec<f32> = scores.flatten_all().unwrap().to_vec1().unwrap();
+                let mask = segmenter.segment(&frame).unwrap().mask;
+                for pixel in 0..w * h {
+                    let scores: Vec<f32> = (0..4).map(|c| scores[c * w * h + pixel]).collect();
+                    let sum: f32 = scores.iter().map(|score| score.exp()).sum();
+                    assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+                    let best = scores[usize::from(mask.ids()[pixel])];
+                    assert!(scores.iter().all(|&score| score <= best));
+                }
+            }
+            let error = segmenter.segment(&frame(0, 5)).unwrap_err().to_string();
+            assert!(error.contains("no pixels"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn impossible_settings_are_refused() {
+    let config = assignment(2);
+    let segmenter = Segmenter::from_parts(build(&config, 4).0, meta(&config)).unwrap();
+    let error = segmenter.with_test_time(test_time(&[9.0], false, None)).unwrap_err();
+    assert!(error.to_string().contains("scale 9 is impossible"), "{error}");
+    assert_eq!(error.fault(), Fault::Usage);
 }

@@ -41,6 +41,7 @@ mod math;
 mod max_pool;
 mod norm;
 mod peak;
+pub mod process;
 mod real;
 mod recycling;
 pub mod reference;

@@ -35,6 +35,8 @@ const STRETCH: usize = 64 << 30;
 /// ```
 pub struct Recycling<Small = System> {
     small: Small,
+    /// Who is told, before the caller is, that the system refuses so many bytes.
+    refused: fn(usize),
     /// Bytes that are held for the next taker, at most.
     keep: usize,
     /// Where the stretch begins; null before the first large buffer, and if there is no stretch.
@@ -77,8 +79,22 @@ impl Recycling {
 impl<Small> Recycling<Small> {
     /// Holds up to `keep` bytes for the next taker; small buffers are left to `small`.
     pub const fn with_small(keep: usize, small: Small) -> Self {
+        Self::with_refusal(keep, small, |_| ())
+    }
+
+    /// The same, and `refused` is called with the bytes that the system refuses. It may end the process,
+    /// with words of its own: Rust's way is to abort, as a crash would. It must not allocate.
+    pub const fn with_refusal(keep: usize, small: Small, refused: fn(usize)) -> Self {
         let start = AtomicPtr::new(ptr::null_mut());
-        Self { small, keep, start, row: Mutex::new(Row::new()) }
+        Self { small, refused, keep, start, row: Mutex::new(Row::new()) }
+    }
+
+    /// Tells of a refusal, if this is one.
+    fn told(&self, buffer: *mut u8, size: usize) -> *mut u8 {
+        if buffer.is_null() {
+            (self.refused)(size);
+        }
+        buffer
     }
 
     fn row(&self) -> MutexGuard<'_, Row> {
@@ -223,14 +239,14 @@ unsafe impl<Small: GlobalAlloc> GlobalAlloc for Recycling<Small> {
         match self.take(layout) {
             Some((buffer, _)) => buffer,
             // SAFETY: the caller's promises are the same.
-            None => unsafe { self.small.alloc(layout) },
+            None => self.told(unsafe { self.small.alloc(layout) }, layout.size()),
         }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let Some((buffer, stale)) = self.take(layout) else {
             // SAFETY: the caller's promises are the same.
-            return unsafe { self.small.alloc_zeroed(layout) };
+            return self.told(unsafe { self.small.alloc_zeroed(layout) }, layout.size());
         };
         // SAFETY: `stale` is within the size of the buffer, which is new and nobody else's.
         unsafe { buffer.write_bytes(0, stale) };
@@ -248,7 +264,7 @@ unsafe impl<Small: GlobalAlloc> GlobalAlloc for Recycling<Small> {
     unsafe fn realloc(&self, buffer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         if layout.size() < LARGE && size < LARGE {
             // SAFETY: the caller's promises are the same, and the buffer is `small`'s by its size.
-            return unsafe { self.small.realloc(buffer, layout, size) };
+            return self.told(unsafe { self.small.realloc(buffer, layout, size) }, size);
         }
         let stays = size >= LARGE && granules(size) == granules(layout.size());
         if stays && self.place_of(buffer, layout).is_some() {

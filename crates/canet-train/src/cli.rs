@@ -4,14 +4,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::compare::CompareArgs;
 use self::eval::EvalArgs;
 use self::plan::PlanArgs;
+use self::selftest::SelftestArgs;
 use self::train::TrainArgs;
 use crate::{Error, Result};
 
+mod compare;
 mod eval;
 mod logging;
 mod plan;
+mod selftest;
+mod test_time;
 mod train;
 
 /// Train CANet on a prepared data set.
@@ -36,6 +41,10 @@ enum Command {
     Plan(PlanArgs),
     /// Score a checkpoint on a split.
     Eval(EvalArgs),
+    /// Put runs side by side: scores, cost, and where their configurations differ.
+    Compare(CompareArgs),
+    /// Prove on this machine what is promised.
+    Selftest(SelftestArgs),
 }
 
 #[derive(Args)]
@@ -73,8 +82,10 @@ pub fn main() -> ExitCode {
         _ => logging::init(false),
     }
     let done = match &cli.command {
+        Some(Command::Compare(args)) => compare::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Eval(args)) => eval::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Plan(args)) => plan::run(args),
+        Some(Command::Selftest(args)) => selftest::run(args),
         Some(Command::Train(args)) => train::run(args),
         None => train::run(&cli.train),
     };

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use self::overrides::{set, with_suggestion};
 use crate::{Error, Result};
 
+mod backbone;
+mod change;
 mod data;
 mod ema;
 mod loss;
@@ -18,6 +20,8 @@ mod optimizer;
 mod overrides;
 mod schedule;
 
+pub use backbone::{Backbone, HubModel};
+pub use change::Change;
 pub use data::DataConfig;
 pub use ema::EmaConfig;
 pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
@@ -27,7 +31,8 @@ pub use schedule::ScheduleConfig;
 /// What a value must be: whether it is, its key, and the words for it.
 type Rule = (bool, &'static str, &'static str);
 
-/// Everything that decides what a run computes. Threads and devices are not part of it.
+/// Everything that decides what a run computes, and how often it is saved. Threads and devices are
+/// not part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -37,9 +42,12 @@ pub struct Config {
     pub epochs: u32,
     /// The network. Its classes are the data's.
     pub model: ModelConfig,
-    /// A published backbone to start from (`.safetensors` with torchvision's names).
+    /// A published backbone to start from.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub backbone: Option<PathBuf>,
+    pub backbone: Option<Backbone>,
+    /// A checkpoint of the same network to start from, with these classes or others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// What batches are made of.
     pub data: DataConfig,
     /// How weights follow gradients.
@@ -50,6 +58,12 @@ pub struct Config {
     pub loss: LossConfig,
     /// Validation is run every so many epochs, and after the last.
     pub validate_every: u32,
+    /// A checkpoint is saved every so many optimiser steps; with 0 by time alone.
+    pub save_every_steps: u64,
+    /// A checkpoint is saved every so many minutes, and at the end of each epoch.
+    pub save_every_minutes: f64,
+    /// Steps whose loss or gradient is not finite are passed over, up to so many in a run.
+    pub skip_bad: u64,
 }
 
 impl Default for Config {
@@ -59,11 +73,15 @@ impl Default for Config {
             epochs: 30,
             model: ModelConfig::Assignment(AssignmentConfig::default()),
             backbone: None,
+            init: None,
             data: DataConfig::default(),
             optimizer: OptimizerConfig::default(),
             ema: EmaConfig::default(),
             loss: LossConfig::default(),
             validate_every: 1,
+            save_every_steps: 0,
+            save_every_minutes: 10.0,
+            skip_bad: 0,
         }
     }
 }
@@ -97,6 +115,12 @@ impl Config {
         let own = vec![
             (self.epochs > 0, "epochs", "at least 1"),
             (self.validate_every > 0, "validate_every", "at least 1"),
+            (
+                self.backbone.is_none() || self.init.is_none(),
+                "init",
+                "alone: a whole network has its backbone; take backbone or init away",
+            ),
+            (not_negative(self.save_every_minutes), "save_every_minutes", "at least 0"),
         ];
         let parts =
             [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];
@@ -108,39 +132,12 @@ impl Config {
         Ok(())
     }
 
-    /// The keys in which two configurations differ, as `key: ours, was theirs`.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
-        let (ours, theirs) = (flat(self), flat(other));
-        let keys: std::collections::BTreeSet<&String> =
-            ours.iter().chain(&theirs).map(|(key, _)| key).collect();
-        let value = |of: &[(String, String)], key: &str| {
-            of.iter().find(|(k, _)| k == key).map_or("unset".to_owned(), |(_, v)| v.clone())
-        };
-        keys.into_iter()
-            .map(|key| (key, value(&ours, key), value(&theirs, key)))
-            .filter(|(_, ours, theirs)| ours != theirs)
-            .map(|(key, ours, theirs)| format!("{key}: {ours}, was {theirs}"))
-            .collect()
+    /// The same with `key=value` overrides.
+    pub fn with(&self, overrides: &[String]) -> Result<Self> {
+        let text = toml::to_string(self)
+            .map_err(|e| Error::config("the configuration", format!("cannot be written: {e}")))?;
+        Self::parse(&text, "the run's configuration", overrides)
     }
-}
-
-/// A configuration as `(dotted key, value)` pairs.
-fn flat(config: &Config) -> Vec<(String, String)> {
-    fn walk(prefix: &str, value: &serde_json::Value, out: &mut Vec<(String, String)>) {
-        match value {
-            serde_json::Value::Object(map) => {
-                for (key, value) in map {
-                    let dot = if prefix.is_empty() { "" } else { "." };
-                    walk(&format!("{prefix}{dot}{key}"), value, out);
-                }
-            }
-            other => out.push((prefix.to_owned(), other.to_string())),
-        }
-    }
-    let mut out = Vec::new();
-    // A configuration is plain data; where it could not be written there is nothing to compare.
-    walk("", &serde_json::to_value(config).unwrap_or_default(), &mut out);
-    out
 }
 
 fn positive(value: f64) -> bool {

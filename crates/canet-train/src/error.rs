@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use canet_core::Fault;
 
+use crate::start::hub;
+
 /// An error of this crate. Messages are lower-case fragments that say what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,21 @@ pub enum Error {
         /// What is wrong, and what is possible.
         reason: String,
     },
+    /// A published file that could not be fetched, or is not what it was.
+    #[error(
+        "{model} cannot be had: {source}; fetch {url} by hand and put it at {}, or name the file as the backbone",
+        place.display()
+    )]
+    Hub {
+        /// What was asked for.
+        model: String,
+        /// The file.
+        url: String,
+        /// Where it is kept.
+        place: PathBuf,
+        /// What went wrong.
+        source: canet_fetch::Error,
+    },
     /// A run that cannot be started or gone on with as asked.
     #[error("{}: {reason}", path.display())]
     Run {
@@ -33,17 +50,27 @@ pub enum Error {
         /// Why, and what to do.
         reason: String,
     },
+    /// Memory or disk ran out. What was saved before stands.
+    #[error("{source}\n{advice}")]
+    Exhausted {
+        /// What failed.
+        source: Box<Error>,
+        /// What to do.
+        advice: String,
+    },
     /// Loss, gradient or scores are not finite. What was saved before stands.
     #[error(
-        "diverged at step {step}: {what} (frames {frames}); nothing was saved since the last checkpoint. Lower optimizer.lr, or raise optimizer.warmup_steps"
+        "diverged at step {step}: {what} (frames {frames}); {then}. Lower optimizer.lr, or raise optimizer.warmup_steps"
     )]
     Diverged {
-        /// The optimiser step.
+        /// The optimiser step, from 1.
         step: u64,
         /// What was not finite.
         what: String,
         /// The frames of the batch.
         frames: String,
+        /// What has become of the run.
+        then: String,
     },
 }
 
@@ -61,7 +88,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config { .. } | Self::Run { .. } => Fault::Usage.exit_code(),
+            Self::Hub { source, .. } => hub::exit_code(source),
             Self::Diverged { .. } => 4,
+            Self::Exhausted { source, .. } => source.exit_code(),
             Self::Data(error) => error.fault().exit_code(),
             Self::Model(error) => error.fault().exit_code(),
             Self::File(error) => error.fault().exit_code(),

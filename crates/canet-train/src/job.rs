@@ -16,6 +16,8 @@ pub struct Job {
     pub out: PathBuf,
     /// Whether to go on from the folder's last checkpoint.
     pub resume: bool,
+    /// Keys that may be others than they were when the run goes on; see [`crate::config::Change`].
+    pub allow: Vec<String>,
     /// Where to compute.
     pub device: Device,
     /// Threads that load and augment.

@@ -47,3 +47,10 @@ pub struct EpochRecord {
     /// The most memory that the process has held, where the system tells.
     pub peak_memory_mib: Option<u64>,
 }
+
+/// Adds a record to those of earlier epochs. Records of this and later epochs, which a killed process
+/// may have left behind its last checkpoint, are replaced.
+pub(crate) fn add(records: &mut Vec<EpochRecord>, record: &EpochRecord) {
+    records.retain(|old| old.epoch < record.epoch);
+    records.push(record.clone());
+}

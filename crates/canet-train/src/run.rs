@@ -2,28 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{CheckpointMeta, Network, Segmenter};
+use canet_model::{CheckpointMeta, Network, Segmenter, weight_hash};
 
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
+use crate::guard::Refused;
 use crate::job::Job;
 use crate::metrics::Scores;
 use crate::progress::{Progress, duration};
 use crate::record::{EpochRecord, StepRecord};
 use crate::run_folder::RunFolder;
 use crate::setup::{self, Setup};
-use crate::state::{self, Cursor, TrainingState};
-use crate::step::{StepReport, Stepper};
+use crate::state::{self, Cursor, EpochScore, TrainingState};
+use crate::step::{Step, StepReport, Stepper};
 use crate::watch::{Seen, Watcher};
 use crate::{Error, Result, memory};
-
-/// Within an epoch, a checkpoint is saved this often.
-const SAVE_EVERY: Duration = Duration::from_mins(10);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -34,6 +32,8 @@ pub enum Outcome {
         scores: Box<Scores>,
         /// The best mIoU, and its epoch (from 1): that of `best.safetensors`.
         best: (f64, u32),
+        /// What the last weights are called: see [`canet_model::weight_hash`].
+        weights: String,
     },
     /// The user stopped it; the last checkpoint holds every step that was done.
     Interrupted,
@@ -52,6 +52,8 @@ pub(crate) fn train_watched(
 ) -> Result<Outcome> {
     let mut run = Run::new(job)?;
     run.watchers.extend(more);
+    // Before the first step: a run that is killed in its first epoch is gone on from here.
+    run.save_last()?;
     let mut scores = None;
     while run.state.cursor.epoch < job.config.epochs {
         if !run.epoch(stop)? {
@@ -78,7 +80,8 @@ pub(crate) fn train_watched(
     };
     let Some(scores) = scores else { return Ok(Outcome::Interrupted) };
     let best = run.state.best.unwrap_or((scores.miou, job.config.epochs));
-    Ok(Outcome::Finished { scores: Box::new(scores), best })
+    let weights = weight_hash(&run.stepper.params.tensors())?;
+    Ok(Outcome::Finished { scores: Box::new(scores), best, weights })
 }
 
 /// A run under way.
@@ -95,23 +98,15 @@ struct Run<'a> {
     watchers: Vec<Box<dyn Watcher>>,
     /// Seconds a step took in the last epoch, if this process made any.
     seconds_a_step: Option<f64>,
-    /// The learning rate of the last step.
-    rate: f64,
+    /// Where the last checkpoint stands, and when it was written or read.
+    saved: (Option<Cursor>, Instant),
 }
 
 impl<'a> Run<'a> {
     fn new(job: &'a Job) -> Result<Self> {
-        let Setup {
-            folder,
-            train,
-            val,
-            meta,
-            stepper,
-            state,
-            steps_per_epoch,
-            augmenter,
-            watchers,
-        } = setup::open(job)?;
+        let Setup { folder, train, val, meta, stepper, state, saved, augmenter, watchers } =
+            setup::open(job)?;
+        let (steps_per_epoch, saved) = (state.steps_per_epoch, (saved, Instant::now()));
         Ok(Self {
             job,
             folder,
@@ -124,7 +119,7 @@ impl<'a> Run<'a> {
             augmenter,
             watchers,
             seconds_a_step: None,
-            rate: 0.0,
+            saved,
         })
     }
 
@@ -146,18 +141,18 @@ impl<'a> Run<'a> {
         );
         let title = format!("epoch {}/{} step", first.epoch + 1, config.epochs);
         let mut progress = Progress::new(&title, first.step_in_epoch, self.steps_per_epoch);
-        let mut saved = Instant::now();
         while self.state.cursor.step_in_epoch < self.steps_per_epoch {
             let group: Vec<Batch> =
                 batches.by_ref().take(accumulate).collect::<std::result::Result<_, _>>()?;
-            let report = self.stepper.step(self.state.cursor.step, &group, &self.train)?;
-            self.stepped(report, &mut progress)?;
+            match self.stepper.step(self.state.cursor.step, &group, &self.train)? {
+                Step::Done(report) => self.stepped(report, &mut progress)?,
+                Step::Refused(refused) => self.refused(&refused)?,
+            }
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            if saved.elapsed() >= SAVE_EVERY {
+            if self.save_is_due() {
                 self.save_last()?;
-                saved = Instant::now();
             }
         }
         let steps = self.steps_per_epoch - first.step_in_epoch;
@@ -172,7 +167,7 @@ impl<'a> Run<'a> {
         cursor.step += 1;
         cursor.step_in_epoch += 1;
         cursor.loss_sum += report.loss;
-        self.rate = report.rate;
+        cursor.rate = report.rate;
         let StepReport { loss, rate, gradient_norm } = report;
         let total_steps = self.stepper.total_steps;
         let left = (total_steps - cursor.step) as f64;
@@ -194,6 +189,39 @@ impl<'a> Run<'a> {
         self.watchers.iter_mut().try_for_each(|watcher| watcher.step(&record))
     }
 
+    /// Describes a refused step, and passes it over if that is asked for; else the run ends.
+    fn refused(&mut self, refused: &Refused) -> Result<()> {
+        let Refused { step, what, .. } = refused;
+        let limit = self.job.config.skip_bad;
+        let ends = self.state.skipped >= limit;
+        if ends {
+            self.save_last()?;
+        }
+        let path = self.folder.refused(*step);
+        let text = serde_json::to_string_pretty(refused)
+            .map_err(|e| Error::run(&path, format!("cannot hold a refused step: {e}")))?;
+        canet_core::atomic::write(&path, format!("{text}\n").as_bytes())?;
+        let note = path.display();
+        if ends {
+            let (last, skipped) = (self.folder.last(), self.state.skipped);
+            let then = format!(
+                "the step was refused: {note} describes its batch, {} holds the state before it, \
+                 {skipped} steps were passed over. --skip-bad {} passes one more over",
+                last.display(),
+                skipped + 1
+            );
+            let (step, what, frames) = (*step, what.clone(), refused.frames());
+            return Err(Error::Diverged { step, what, frames, then });
+        }
+        self.state.skipped += 1;
+        let cursor = &mut self.state.cursor;
+        (cursor.step, cursor.step_in_epoch) = (cursor.step + 1, cursor.step_in_epoch + 1);
+        cursor.skipped += 1;
+        let skipped = self.state.skipped;
+        tracing::warn!("step {step} is passed over, as {skipped} of {limit}: {what}; see {note}");
+        Ok(())
+    }
+
     /// Scores `network` on the validation split, `visit`ing frames and predictions. `None` if
     /// stopped.
     fn score(
@@ -213,6 +241,7 @@ impl<'a> Run<'a> {
                 step: self.state.cursor.step,
                 what: "the network's scores are not finite".into(),
                 frames: "of validation".into(),
+                then: "nothing was saved since the last checkpoint".into(),
             }),
             scores => scores,
         }
@@ -226,7 +255,7 @@ impl<'a> Run<'a> {
         let visit = |index: usize, frame: &_, mask: &_| gallery.visit(index, frame, mask, &classes);
         let network = &self.stepper.network;
         let Some(scores) = self.score(network, stop, visit)? else { return Ok(None) };
-        let loss = self.state.cursor.loss_sum / self.steps_per_epoch as f64;
+        let (step, loss) = (self.state.cursor.step, self.state.cursor.loss());
         tracing::info!("epoch {epoch}: loss {loss:.4}, validation:\n{scores}");
         let mut ema = None;
         if let Some(average) = &self.stepper.average {
@@ -236,9 +265,9 @@ impl<'a> Run<'a> {
         }
         let record = EpochRecord {
             epoch,
-            step: self.state.cursor.step,
+            step,
             loss,
-            rate: self.rate,
+            rate: self.state.cursor.rate,
             scores: scores.clone(),
             ema,
             seconds_per_step: self.seconds_a_step,
@@ -249,6 +278,10 @@ impl<'a> Run<'a> {
         let (params, sheet) = (&self.stepper.params, sheet.as_ref());
         let seen = Seen { classes: &classes, params, sheet };
         self.watchers.iter_mut().try_for_each(|watcher| watcher.epoch(&record, &seen))?;
+        let score = EpochScore { epoch, step, loss, miou: scores.miou };
+        // A run that was stopped here validates again.
+        self.state.history.retain(|old| old.epoch < epoch);
+        self.state.history.push(score);
         self.keep_best(&record)?;
         Ok(Some(scores))
     }
@@ -267,11 +300,30 @@ impl<'a> Run<'a> {
             Some(average) if averaged => &average.params,
             _ => &self.stepper.params,
         };
-        state::save(&self.folder.best(), params, &self.meta, &state, &[])
+        let bytes = state::to_bytes(params, &self.meta, &state, &[])?;
+        self.folder.checkpoints.save_best(&bytes)
     }
 
-    fn save_last(&self) -> Result<()> {
-        let memory = self.stepper.memory();
-        state::save(&self.folder.last(), &self.stepper.params, &self.meta, &self.state, &memory)
+    fn save_is_due(&self) -> bool {
+        let config = &self.job.config;
+        let (every, step) = (config.save_every_steps, self.state.cursor.step);
+        let by_steps = every > 0 && step.is_multiple_of(every);
+        by_steps || self.saved.1.elapsed().as_secs_f64() >= 60.0 * config.save_every_minutes
+    }
+
+    /// Saves where the run stands, unless that is what was saved last: `previous.safetensors` should
+    /// be older.
+    fn save_last(&mut self) -> Result<()> {
+        if self.saved.0 != Some(self.state.cursor) {
+            let (params, memory) = (&self.stepper.params, self.stepper.memory());
+            let bytes = state::to_bytes(params, &self.meta, &self.state, &memory)?;
+            self.folder.checkpoints.save_last(&bytes)?;
+            self.saved.0 = Some(self.state.cursor);
+        }
+        self.saved.1 = Instant::now();
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

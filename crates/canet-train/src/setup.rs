@@ -6,9 +6,11 @@ use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
 use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
-use canet_model::{CheckpointMeta, FrozenNorms, Network, Params, load_backbone};
+use canet_model::{CheckpointMeta, FrozenNorms, Network, Params};
 
+use crate::about::{About, Session};
 use crate::average::Average;
+use crate::checkpoints::Newest;
 use crate::config::Config;
 use crate::job::Job;
 use crate::loss::Objective;
@@ -16,8 +18,8 @@ use crate::optim::Optimizer;
 use crate::run_folder::RunFolder;
 use crate::state::{Cursor, Saved, TrainingState};
 use crate::step::Stepper;
-use crate::watch::{self, Watcher};
-use crate::{Error, Result};
+use crate::watch::{self, Start, Watcher};
+use crate::{Error, Result, start};
 
 /// Everything a run starts from.
 pub(crate) struct Setup<'a> {
@@ -27,7 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) meta: CheckpointMeta,
     pub(crate) stepper: Stepper<'a>,
     pub(crate) state: TrainingState,
-    pub(crate) steps_per_epoch: u64,
+    /// Where the checkpoint on the disk stands, if there is one that needs no rewriting.
+    pub(crate) saved: Option<Cursor>,
     pub(crate) augmenter: Augmenter,
     pub(crate) watchers: Vec<Box<dyn Watcher>>,
 }
@@ -81,17 +84,21 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
 pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
     let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
-    let (folder, state) = if job.resume {
-        let folder = RunFolder::reopen(&job.out)?;
-        let saved = Saved::read(&folder.last())?;
-        saved.check(config, &train.manifest().hash)?;
-        let Stepper { params, optimizer, average, .. } = &mut stepper;
-        (folder, saved.restore(params, optimizer, average.as_ref())?)
+    let fresh = first_state(config, &train, steps_per_epoch);
+    let folder = match job.resume {
+        true => RunFolder::reopen(&job.out)?,
+        false => RunFolder::create(&job.out, config)?,
+    };
+    let (state, saved) = if folder.checkpoints.any() {
+        resume(job, &folder, &train, |saved| {
+            let Stepper { params, optimizer, average, .. } = &mut stepper;
+            saved.restore(params, optimizer, average.as_ref(), fresh)
+        })?
     } else {
-        load_start(config, &stepper.params)?;
+        start::load(config, &stepper.params, &meta)?;
         // The average begins where the weights do.
         stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
-        (RunFolder::create(&job.out, config)?, first_state(config, &train))
+        (fresh, None)
     };
     tracing::info!(
         "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
@@ -102,28 +109,94 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         config.epochs,
     );
     warn_of(config, &train, stepper.total_steps);
-    let watchers = watch::open(&folder)?;
-    Ok(Setup { folder, train, val, meta, stepper, state, steps_per_epoch, augmenter, watchers })
+    let parameters = stepper.params.trainable_count();
+    let about = about(job, &folder, &train, val.len(), parameters, &state)?;
+    // A run that was stopped while it validated does so again: that step's record is not final.
+    let validates = state.cursor.step > 0 && state.cursor.step_in_epoch == steps_per_epoch;
+    let first_step = state.cursor.step + u64::from(!validates);
+    let watchers = watch::open(&Start { folder: &folder, config, about: &about, first_step })?;
+    Ok(Setup { folder, train, val, meta, stepper, state, saved, augmenter, watchers })
 }
 
-/// Sets the published backbone, if one is asked for.
-fn load_start(config: &Config, params: &Params) -> Result<()> {
-    if let Some(path) = &config.backbone {
-        let report = load_backbone(params, path)?;
-        tracing::info!("the backbone starts from {}: {report}", path.display());
+/// Goes on from the newest checkpoint that is whole, and says from where, and what is new.
+fn resume(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    restore: impl FnOnce(Saved) -> Result<TrainingState>,
+) -> Result<(TrainingState, Option<Cursor>)> {
+    let Newest { saved, broken } = folder.checkpoints.newest()?;
+    let changes = saved.check(&job.config, train, &job.allow)?;
+    changes.iter().for_each(|change| tracing::warn!("going on with another {change}"));
+    let (before, path, weights) = (saved.state.clone(), saved.path.clone(), saved.weight_hash()?);
+    let state = restore(saved)?;
+    if let Some((broken, why)) = broken {
+        let aside = folder.checkpoints.set_aside(&broken)?;
+        tracing::warn!(
+            "{why}; it is now {}, and the run goes on from {}",
+            aside.display(),
+            path.display()
+        );
     }
-    Ok(())
+    if before.version != state.version {
+        tracing::warn!(
+            "{} is of version {}, this is {}: the bits may differ from a run in one version",
+            path.display(),
+            before.version,
+            state.version
+        );
+    }
+    if before.config != state.config {
+        folder.store(&state.config)?;
+    }
+    tracing::info!(
+        "going on from {} after step {} of {}, weights {weights}",
+        path.display(),
+        state.cursor.step,
+        state.steps_per_epoch * u64::from(job.config.epochs),
+    );
+    let same = before == state && path == folder.last();
+    let cursor = same.then_some(state.cursor);
+    Ok((state, cursor))
 }
 
-fn first_state(config: &Config, train: &Dataset) -> TrainingState {
+/// Notes this process among those of the run.
+fn about(
+    job: &Job,
+    folder: &RunFolder,
+    train: &Dataset,
+    val_frames: usize,
+    parameters: usize,
+    state: &TrainingState,
+) -> Result<About> {
+    let device = format!("{:?}", job.device.location()).to_lowercase();
+    let known = About::read(&folder.about())?;
+    let mut about = About {
+        dataset: state.dataset.clone(),
+        data_hash: state.data_hash.clone(),
+        label_map: train.classes().name.clone(),
+        train_frames: train.len(),
+        val_frames,
+        parameters,
+        sessions: known.map(|known| known.sessions).unwrap_or_default(),
+    };
+    about.sessions.push(Session::here(device, job.threads, state.cursor.step));
+    about.write(&folder.about())?;
+    Ok(about)
+}
+
+fn first_state(config: &Config, train: &Dataset, steps_per_epoch: u64) -> TrainingState {
     TrainingState {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.clone(),
         dataset: train.manifest().dataset.clone(),
         data_hash: train.manifest().hash.clone(),
+        steps_per_epoch,
         cursor: Cursor::default(),
         best: None,
         averaged: false,
+        skipped: 0,
+        history: Vec::new(),
     }
 }
 
@@ -158,7 +231,8 @@ fn warn_of(config: &Config, train: &Dataset, total_steps: u64) {
             "optimizer.warmup_steps is {warmup}, but the run has {total_steps} steps: the full rate is never reached"
         );
     }
-    if config.optimizer.freeze_norms != FrozenNorms::None && config.backbone.is_none() {
+    let published = config.backbone.is_some() || config.init.is_some();
+    if config.optimizer.freeze_norms != FrozenNorms::None && !published {
         tracing::warn!(
             "optimizer.freeze_norms keeps batch norms as they start; without published weights they normalise nothing"
         );

@@ -7,12 +7,13 @@ use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::average::Average;
 use crate::config::Config;
+use crate::guard::{Refused, Statistics};
 use crate::loss::{Objective, loss};
 use crate::optim::{Gradients, Optimizer};
 use crate::schedule::relative_rate;
-use crate::{Error, Result};
 
 /// What a step did.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,15 @@ pub(crate) struct StepReport {
     pub(crate) rate: f64,
     /// Before the gradient is shortened.
     pub(crate) gradient_norm: f64,
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Weights and optimiser have moved.
+    Done(StepReport),
+    /// Loss or gradient were not finite: nothing has changed.
+    Refused(Refused),
 }
 
 /// Everything a step works on.
@@ -38,41 +48,46 @@ pub(crate) struct Stepper<'a> {
 }
 
 impl Stepper<'_> {
-    /// Optimiser step number `step` on `batches`, whose gradients are averaged.
-    pub(crate) fn step(
-        &mut self,
-        step: u64,
-        batches: &[Batch],
-        dataset: &Dataset,
-    ) -> Result<StepReport> {
+    /// Optimiser step number `step`, from 0, on `batches`, whose gradients are averaged.
+    pub(crate) fn step(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
+        let optimizer = &self.config.optimizer;
+        let relative = relative_rate(step, self.total_steps, optimizer);
+        let rate = optimizer.lr * relative;
+        let before = Statistics::of(&self.params)?;
         let mut gradients = Gradients::default();
-        let mut loss_sum = 0.0;
+        let mut losses = Vec::new();
+        let mut refused = None;
         for (i, batch) in batches.iter().enumerate() {
             // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
             let loss = self.loss(batch, Pass::Train { draw })?;
             let value = f64::from(loss.tensor().to_scalar::<f32>()?);
+            losses.push(value);
             if !value.is_finite() {
-                return Err(diverged(step, format!("the loss is {value}"), batches, dataset));
+                refused = Some(format!("the loss is {value}"));
+                break;
             }
-            loss_sum += value;
             gradients.add(&self.params, loss.backward()?)?;
         }
         let norm = gradients.norm()?;
-        if !norm.is_finite() {
-            return Err(diverged(step, format!("the gradient's norm is {norm}"), batches, dataset));
+        if refused.is_none() && !norm.is_finite() {
+            refused = Some(format!("the gradient's norm is {norm}"));
         }
-        let optimizer = &self.config.optimizer;
+        if let Some(what) = refused {
+            before.restore(&self.params)?;
+            let seen = (&batches[..losses.len()], losses.as_slice());
+            let at = (step + 1, rate);
+            return Ok(Step::Refused(Refused::new(at, what, seen, dataset, &self.normalisation)));
+        }
         if let Some(limit) = optimizer.clip_norm {
             gradients.clip(norm, limit);
         }
-        let relative = relative_rate(step, self.total_steps, optimizer);
         self.optimizer.update(&self.params, &gradients, relative, step)?;
         if let Some(average) = &self.average {
             average.update(&self.params, step)?;
         }
-        let loss = loss_sum / batches.len() as f64;
-        Ok(StepReport { loss, rate: optimizer.lr * relative, gradient_norm: norm })
+        let loss = losses.iter().sum::<f64>() / batches.len() as f64;
+        Ok(Step::Done(StepReport { loss, rate, gradient_norm: norm }))
     }
 
     /// What a checkpoint has to keep to go on, beside the parameters.
@@ -101,7 +116,5 @@ fn targets(batch: &Batch) -> Result<Tensor> {
     Ok(Tensor::from_vec(batch.masks.clone(), shape, &Device::Cpu)?)
 }
 
-fn diverged(step: u64, what: String, batches: &[Batch], dataset: &Dataset) -> Error {
-    let names = batches.iter().flat_map(|b| &b.indices).map(|&i| dataset.entry(i).image.as_str());
-    Error::Diverged { step, what, frames: names.collect::<Vec<_>>().join(", ") }
-}
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,12 +8,27 @@ use canet_model::Params;
 use image::RgbImage;
 
 use crate::Result;
+use crate::about::About;
+use crate::config::Config;
 use crate::record::{EpochRecord, StepRecord};
 use crate::run_folder::RunFolder;
 
 mod files;
+mod report;
+mod sheet;
+mod tensorboard;
 #[cfg(feature = "tui")]
 pub(crate) mod tui;
+
+/// What a run, new or resumed, starts from.
+pub(crate) struct Start<'a> {
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) config: &'a Config,
+    pub(crate) about: &'a About,
+    /// The first optimiser step, from 1, whose record is new; what is known of it and of later ones is
+    /// of a process that was killed behind its last checkpoint.
+    pub(crate) first_step: u64,
+}
 
 /// Who is told of each step and each validation.
 pub(crate) trait Watcher {
@@ -37,6 +52,10 @@ pub(crate) struct Seen<'a> {
 }
 
 /// All watchers of a run, new or resumed.
-pub(crate) fn open(folder: &RunFolder) -> Result<Vec<Box<dyn Watcher>>> {
-    Ok(vec![Box::new(files::Files::open(folder)?)])
+pub(crate) fn open(start: &Start) -> Result<Vec<Box<dyn Watcher>>> {
+    Ok(vec![
+        Box::new(files::Files::open(start.folder)?),
+        Box::new(tensorboard::TensorBoard::open(start)?),
+        Box::new(report::Report::open(start)?),
+    ])
 }

@@ -71,8 +71,9 @@ fn broken_data_exits_3_and_names_the_file() {
     std::fs::write(&image, b"not a picture").unwrap();
     let text = run(world.training("run3", &[]), 3);
     assert!(text.contains(image.file_name().unwrap().to_str().unwrap()), "{text}");
-    // The epoch before the fault is trained, but nothing half-written is left.
-    assert!(!world.path("run3/checkpoints/last.safetensors").exists());
+    // What was saved last is from before the first step; nothing half-written is left.
+    assert!(world.path("run3/checkpoints/last.safetensors").exists());
+    assert!(!world.path("run3/checkpoints/previous.safetensors").exists());
 }
 
 #[test]
@@ -105,9 +106,11 @@ fn a_run_is_not_written_over_nor_resumed_as_another() {
         command.args(["--set", set]);
     }
     let text = run(command, 2);
-    assert!(text.contains("other data"), "{text}");
-    // A damaged checkpoint.
-    std::fs::write(world.path(last), &before[..before.len() / 2]).unwrap();
+    assert!(text.contains("data.hash: "), "{text}");
+    // Damaged checkpoints.
+    for file in [last, "run/checkpoints/previous.safetensors"] {
+        std::fs::write(world.path(file), &before[..before.len() / 2]).unwrap();
+    }
     let text = run(world.training("run", &["--set", "epochs=1", "--resume"]), 3);
     assert!(text.contains("last.safetensors"), "{text}");
 }
@@ -117,6 +120,16 @@ fn a_diverging_run_exits_4_and_says_on_which_frames() {
     let world = World::new();
     let text = run(world.training("run", &["--set", "optimizer.lr=1e30"]), 4);
     assert!(text.contains("diverged at step") && text.contains("images/train/"), "{text}");
+    let note = std::fs::read_dir(world.path("run")).unwrap().map(|e| e.unwrap().path()).find(|p| {
+        p.file_name().is_some_and(|name| name.to_string_lossy().starts_with("diverged-step-"))
+    });
+    let note = std::fs::read(note.unwrap()).unwrap();
+    let note: serde_json::Value = serde_json::from_slice(&note).unwrap();
+    assert!(note["batches"][0]["frames"].as_array().unwrap().len() == 2, "{note}");
+    // The state before it is saved, and diverges again at the same step.
+    let more = ["--set", "optimizer.lr=1e30", "--resume", "--skip-bad", "2"];
+    let text = run(world.training("run", &more), 4);
+    assert!(text.contains("2 steps were passed over"), "{text}");
 }
 
 #[test]

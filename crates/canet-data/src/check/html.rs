@@ -1,53 +1,42 @@
 //! The report as one page: pictures of the worst, tables and small charts, in one file.
 //!
-//! The page is for whoever labels, perhaps on a phone. It holds no script and asks for nothing from
-//! anywhere; all text from the data set goes through `escape`. Charts are plain boxes, so that they
-//! get narrower with the page, and each has its figures in words for those who do not see it.
+//! The page is for whoever labels, perhaps on a phone; [`canet_page`] is its frame. All text from the data set
+//! goes through `escape`. Charts are plain boxes, so that they get narrower with the page, and each has
+//! its figures in words for those who do not see it.
 
 mod chart;
-mod escape;
 mod picture;
 
 use std::fmt::Write;
 use std::path::Path;
 
+use canet_page::escape::text;
+use canet_page::{TABLE_END, section, table};
+
 use super::finding::amount;
 use super::kind::Severity;
 use super::report::Report;
-use escape::text;
 
 /// How many findings of a kind, and how many unknown labels, the page lists; the JSON file has all.
 const LISTED: usize = 25;
 
-const HEAD: &str = "<!DOCTYPE html>
-<html lang=\"en\">
-<head>
-<meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
-<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">
-<style>
-";
-
 /// The page. `root` is the raw folder, for the pictures.
 pub fn page(report: &Report, root: &Path) -> String {
-    let mut page = String::from(HEAD);
-    page.push_str(include_str!("html/style.css"));
-    let name = text(&report.dataset);
-    write!(page, "</style>\n<title>Label check: {name}</title>\n</head>\n<body>\n<main>\n").ok();
-    head(report, &mut page);
-    kinds(report, &mut page);
-    picture::gallery(report, root, &mut page);
-    unknown_labels(report, &mut page);
-    chart::balance(report, &mut page);
-    if let Some(objects) = &report.objects {
-        chart::histogram("Objects a frame", "objects", objects, &mut page);
-    }
-    if let Some(brightness) = &report.brightness {
-        chart::histogram("Brightness of the frames", "of 255", brightness, &mut page);
-    }
-    findings(report, &mut page);
-    page.push_str("</main>\n</body>\n</html>\n");
-    page
+    let title = format!("Label check: {}", report.dataset);
+    canet_page::page(&title, include_str!("html/style.css"), |page| {
+        head(report, page);
+        kinds(report, page);
+        picture::gallery(report, root, page);
+        unknown_labels(report, page);
+        chart::balance(report, page);
+        if let Some(objects) = &report.objects {
+            chart::histogram("Objects a frame", "objects", objects, page);
+        }
+        if let Some(brightness) = &report.brightness {
+            chart::histogram("Brightness of the frames", "of 255", brightness, page);
+        }
+        findings(report, page);
+    })
 }
 
 fn head(report: &Report, page: &mut String) {
@@ -88,7 +77,7 @@ fn kinds(report: &Report, page: &mut String) {
         )
         .ok();
     }
-    page.push_str("</tbody></table></div>\n</section>\n");
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
 
 fn unknown_labels(report: &Report, page: &mut String) {
@@ -102,7 +91,7 @@ fn unknown_labels(report: &Report, page: &mut String) {
         let (label, hint) = (text(label), text(&hint));
         writeln!(page, "<tr><th scope=\"row\"><code>{label}</code></th><td class=\"n\">{count}</td><td>{hint}</td></tr>").ok();
     }
-    page.push_str("</tbody></table></div>\n</section>\n");
+    writeln!(page, "{TABLE_END}</section>").ok();
 }
 
 /// The worst of each kind, one by one.
@@ -126,21 +115,5 @@ fn findings(report: &Report, page: &mut String) {
             .ok();
         }
     }
-    page.push_str("</tbody></table></div>\n</section>\n");
-}
-
-fn section(title: &str, page: &mut String) {
-    writeln!(page, "<section><h2>{title}</h2>").ok();
-}
-
-/// Begins a table, in a box of its own to scroll in; whoever uses a keyboard can scroll it, too.
-/// Columns of numbers begin with `#`.
-fn table(columns: &[&str], page: &mut String) {
-    page.push_str("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>");
-    for column in columns {
-        let class = if column.starts_with('#') { " class=\"n\"" } else { "" };
-        let column = column.trim_start_matches('#');
-        write!(page, "<th scope=\"col\"{class}>{column}</th>").ok();
-    }
-    page.push_str("</tr></thead><tbody>\n");
+    writeln!(page, "{TABLE_END}</section>").ok();
 }

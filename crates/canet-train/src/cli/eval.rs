@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use canet_core::ClassSet;
 use canet_data::dataset::Dataset;
-use canet_model::{Segmenter, parse_device};
+use canet_model::{Checkpoint, Segmenter, parse_device};
 use clap::Args;
 
+use super::test_time::TestTimeArgs;
 use super::{MachineArgs, print};
 use crate::evaluate::{Options, count};
 use crate::evaluation::Wanted;
@@ -46,6 +47,8 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
+    test_time: TestTimeArgs,
+    #[command(flatten)]
     machine: MachineArgs,
 }
 
@@ -75,7 +78,9 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let wanted = args.wanted()?;
     args.worst.as_deref().map_or(Ok(()), worst_frames::check_folder)?;
     let threads = args.machine.threads()?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?;
+    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?
+        .with_test_time(args.test_time.parse()?)?;
+    tracing::info!("weights {}", Checkpoint::read(&args.model)?.weight_hash()?);
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let classes = segmenter.classes();
     wanted.check(classes)?;

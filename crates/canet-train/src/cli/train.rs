@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use canet_data::manifest::Manifest;
-use canet_model::parse_device;
+use canet_model::{Fault, parse_device};
 use clap::Args;
 
 use super::MachineArgs;
@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::job::Job;
 use crate::run::{Outcome, train};
 use crate::run_folder::RunFolder;
-use crate::state::Saved;
 use crate::{Error, Result, first_data};
 
 /// The shipped configuration of each data set; the last is for all others.
@@ -47,14 +46,41 @@ pub(super) struct TrainArgs {
     /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Go on from the last checkpoint in --out.
+    /// Published weights for the backbone: a .safetensors file, or hub:OWNER/NAME[@REVISION], such as
+    /// hub:timm/resnet50.tv_in1k.
+    #[arg(long, value_name = "FILE|hub:NAME", conflicts_with = "init")]
+    backbone: Option<String>,
+    /// A checkpoint of the same network to start from; its classes may be others.
+    #[arg(long, value_name = "FILE")]
+    init: Option<String>,
+    /// Go on from the newest checkpoint in --out, with its configuration but for --set.
     #[arg(long, requires = "out")]
     pub(super) resume: bool,
+    /// Let this key be another than it was when a run goes on: one of the configuration, the start of
+    /// several (optimizer), data.hash, or data for all about the data; may be repeated.
+    #[arg(long, value_name = "KEY", requires = "resume")]
+    allow: Vec<String>,
+    /// Pass over up to K steps whose loss or gradient is not finite (skip_bad in the configuration).
+    #[arg(long, value_name = "K")]
+    skip_bad: Option<u64>,
     /// Show the run on a dashboard (needs a build with `--features tui`).
     #[arg(long)]
     pub(super) tui: bool,
     #[command(flatten)]
     machine: MachineArgs,
+}
+
+impl TrainArgs {
+    /// All that is set beside the configuration file; `--backbone`, `--init` and `--skip-bad` are keys,
+    /// too.
+    fn overrides(&self) -> Vec<String> {
+        let own = [("backbone", &self.backbone), ("init", &self.init)];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        // Quoted, since a name may look like a number.
+        let own = own.map(|(key, value)| format!("{key}={}", toml::Value::from(value.as_str())));
+        let skip_bad = self.skip_bad.map(|k| format!("skip_bad={k}"));
+        self.set.iter().cloned().chain(own).chain(skip_bad).collect()
+    }
 }
 
 /// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
@@ -69,13 +95,13 @@ pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     };
     let config = match given {
         Some(config) => config,
-        None => shipped_config(&data, &args.set)?,
+        None => shipped_config(&data, &args.overrides())?,
     };
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
     let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
-    let resume = args.resume;
-    Ok(Job { config, data, out, resume, device, threads })
+    let (resume, allow) = (args.resume, args.allow.clone());
+    Ok(Job { config, data, out, resume, allow, device, threads })
 }
 
 /// Runs the command.
@@ -94,12 +120,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     tracing::info!("training on {}, writing to {}", job.data.display(), job.out.display());
     let outcome = match args.tui {
         #[cfg(feature = "tui")]
-        true => train_on_dashboard(&job, &stop)?,
-        _ => train(&job, &stop)?,
+        true => train_on_dashboard(&job, &stop),
+        _ => train(&job, &stop),
     };
-    match outcome {
-        Outcome::Finished { scores, best } => {
-            farewell(&job, scores.miou, best);
+    match outcome.map_err(|error| with_advice(error, &job))? {
+        Outcome::Finished { scores, best, weights } => {
+            farewell(&job, scores.miou, best, &weights);
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
@@ -140,18 +166,29 @@ fn train_on_dashboard(job: &Job, stop: &Arc<AtomicBool>) -> Result<Outcome> {
 
 /// The configuration that the arguments name: a file's, or that of the run which is resumed.
 fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
+    let overrides = args.overrides();
     match (&args.config, &args.out) {
-        (Some(path), _) => Config::read(path, &args.set).map(Some),
-        (None, Some(out)) if args.resume && args.set.is_empty() => {
-            let last = RunFolder::reopen(out)?.last();
-            Ok(Some(Saved::read(&last)?.state.config))
-        }
+        (Some(path), _) => Config::read(path, &overrides).map(Some),
+        (None, Some(out)) if args.resume => RunFolder::stored_config(out, &overrides).map(Some),
         _ => {
             // Which shipped file it will be depends on the data; the keys are the same in all.
             let (_, origin, text) = CONFIGS[0];
-            Config::parse(text, origin, &args.set).map(|_| None)
+            Config::parse(text, origin, &overrides).map(|_| None)
         }
     }
+}
+
+/// Says what to do when the machine could not go on.
+fn with_advice(error: Error, job: &Job) -> Error {
+    if error.exit_code() != Fault::Resources.exit_code() {
+        return error;
+    }
+    let advice = format!(
+        "the last checkpoint is whole. Make room (on the disk of {out}, or in memory: a smaller \
+         data.batch or data.augment.crop needs less), then go on with --out {out} --resume",
+        out = job.out.display()
+    );
+    Error::Exhausted { source: Box::new(error), advice }
 }
 
 /// The configuration that comes with the program for this data.
@@ -164,13 +201,15 @@ fn shipped_config(data: &Path, overrides: &[String]) -> Result<Config> {
 }
 
 /// Says where things are, and what to try next.
-fn farewell(job: &Job, miou: f64, (best, epoch): (f64, u32)) {
+fn farewell(job: &Job, miou: f64, (best, epoch): (f64, u32), weights: &str) {
     let out = job.out.display();
     tracing::info!(
         "done: mIoU {miou:.4} after {} epochs; the best was {best:.4} after epoch {epoch}\n\
+         \x20 report        {out}/report.html\n\
          \x20 pictures      {out}/pictures/\n\
          \x20 checkpoint    {out}/checkpoints/best.safetensors\n\
          \x20 scores        {out}/metrics.jsonl\n\
+         \x20 last weights  {weights}\n\
          next:\n\
          \x20 segment your own frames   cargo run -p canet-cli -- segment --model {out}/checkpoints/best.safetensors --out pictures FRAMES\n\
          \x20 train on other data       cargo xtask download-and-prepare --help",

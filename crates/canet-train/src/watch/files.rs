@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use canet_core::atomic;
 
 use super::{Seen, Watcher};
-use crate::record::EpochRecord;
+use crate::record::{self, EpochRecord};
 use crate::run_folder::RunFolder;
 use crate::{Error, Result};
 
@@ -25,11 +25,8 @@ impl Files {
 }
 
 impl Watcher for Files {
-    /// Lines of this and later epochs, which a killed run may have left behind its last
-    /// checkpoint, are replaced.
     fn epoch(&mut self, record: &EpochRecord, seen: &Seen) -> Result<()> {
-        self.records.retain(|old| old.epoch < record.epoch);
-        self.records.push(record.clone());
+        record::add(&mut self.records, record);
         let lines: serde_json::Result<Vec<_>> =
             self.records.iter().map(serde_json::to_string).collect();
         let lines =

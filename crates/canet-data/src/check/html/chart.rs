@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use canet_core::ClassId;
+use canet_page::escape::text;
+use canet_page::{TABLE_END, section, table};
 
 use super::super::finding::amount;
 use super::super::report::Report;
 use super::super::statistics::{Drive, Spread};
-use super::escape::text;
-use super::{section, table};
 
 /// How many drives are drawn; the JSON file has all.
 const DRIVES: usize = 30;
@@ -58,7 +58,7 @@ fn classes(report: &Report, page: &mut String) {
         "<tr><th scope=\"row\">{key}(void)</th><td class=\"n\">{share}</td><td></td><td></td></tr>"
     )
     .ok();
-    page.push_str("</tbody></table></div>\n");
+    page.push_str(TABLE_END);
 }
 
 /// The patch of a class's colour.

@@ -9,6 +9,8 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
+use canet_page::escape::{base64, text};
+use canet_page::section;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
@@ -17,8 +19,6 @@ use super::super::document::Document;
 use super::super::finding::{FileOf, Finding, What};
 use super::super::kind::Kind;
 use super::super::report::{Report, Subject};
-use super::escape::{base64, text};
-use super::section;
 use crate::frame_file;
 
 /// How many pictures there are of a kind, and in all; each takes some 10 to 40 kB.

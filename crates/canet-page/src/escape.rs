@@ -1,13 +1,15 @@
-//! Text from a data set on its way into the page: names of labels, files and drives may be anything.
+//! Text from outside on its way into a page: names of labels, files, drives and runs may be anything.
 
 use std::fmt;
 
 /// Text that displays as harmless characters, in content and in quoted attributes.
-pub(super) fn text(text: &str) -> Text<'_> {
+pub fn text(text: &str) -> Text<'_> {
     Text(text)
 }
 
-pub(super) struct Text<'a>(&'a str);
+/// What [`text()`] gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a>(&'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,7 +34,7 @@ impl fmt::Display for Text<'_> {
 }
 
 /// Bytes in base64 (RFC 4648), for `data:` addresses.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

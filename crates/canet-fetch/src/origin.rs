@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
 use canet_core::atomic;
 use ureq::http::{Response, header};
 
+use crate::Result;
+
 /// What a part came from. Only bytes of the same thing may be added to it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) url: String,
+pub(crate) struct Origin {
+    pub(crate) url: String,
     /// A strong `ETag`, or `Last-Modified`.
-    pub(super) validator: Option<String>,
-    pub(super) length: Option<u64>,
+    pub(crate) validator: Option<String>,
+    pub(crate) length: Option<u64>,
 }
 
 impl Origin {
-    pub(super) fn read(path: &Path) -> Option<Self> {
+    pub(crate) fn read(path: &Path) -> Option<Self> {
         let text = fs::read_to_string(path).ok()?;
         let mut lines = text.lines().map(str::to_owned);
         Some(Self {
@@ -27,19 +28,19 @@ impl Origin {
         })
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let validator = self.validator.as_deref().unwrap_or("");
         let length = self.length.map(|n| n.to_string()).unwrap_or_default();
         Ok(atomic::write(path, format!("{}\n{validator}\n{length}\n", self.url).as_bytes())?)
     }
 }
 
-pub(super) fn text(response: &Response<ureq::Body>, name: header::HeaderName) -> Option<&str> {
+pub(crate) fn text(response: &Response<ureq::Body>, name: header::HeaderName) -> Option<&str> {
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 /// What tells two versions of a file apart. A weak `ETag` does not.
-pub(super) fn validator(response: &Response<ureq::Body>) -> Option<String> {
+pub(crate) fn validator(response: &Response<ureq::Body>) -> Option<String> {
     text(response, header::ETAG)
         .filter(|tag| !tag.starts_with("W/"))
         .or_else(|| text(response, header::LAST_MODIFIED))
@@ -47,7 +48,7 @@ pub(super) fn validator(response: &Response<ureq::Body>) -> Option<String> {
 }
 
 /// `bytes 5-99/100` is (5, Some(100)); `bytes 5-99/*` is (5, None).
-pub(super) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+pub(crate) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, length) = value.strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end): (u64, u64) = (start.trim().parse().ok()?, end.trim().parse().ok()?);

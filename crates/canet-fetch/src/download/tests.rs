@@ -1,8 +1,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use super::origin::content_range;
 use super::*;
+use crate::origin::content_range;
 
 #[test]
 fn content_ranges_are_read_strictly() {
@@ -63,7 +63,8 @@ fn dripping_and_silent_servers_are_left() {
         };
         // A validator is missing, so no attempt can build on another, but each has new bytes.
         let target = dir.path().join("x.zip");
-        let mut download = Download::new(&url, &target, false, patience);
+        let mut nobody = ();
+        let mut download = Download::new(&url, &target, false, patience, &mut nobody);
         let end = download.attempt().unwrap();
         let End::Dropped(_, error) = end else { panic!("it cannot be complete") };
         let text = error.to_string();
@@ -71,5 +72,18 @@ fn dripping_and_silent_servers_are_left() {
         assert!(!target.exists());
         drop(download);
         drop(server);
+    }
+}
+
+#[test]
+fn sizes_are_for_people() {
+    for (bytes, text) in [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (3 << 19, "1.5 MiB"),
+        (200 << 30, "200.0 GiB"),
+    ] {
+        assert_eq!(size(bytes), text);
     }
 }

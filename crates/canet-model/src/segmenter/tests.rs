@@ -1,0 +1,81 @@
+use canet_core::{Class, Rgb};
+use canet_ops::ConvGeometry;
+
+use super::*;
+use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
+use crate::{AssignmentConfig, ModelConfig, Tile};
+
+#[test]
+fn the_first_of_equal_scores_wins() {
+    let scores = [0.0, 1.0, 2.0, -1.0, 0.0, 3.0, 2.0, -3.0, 0.0, 3.0, 9.0, -2.0];
+    assert_eq!(best_classes(&scores, 4), Some(vec![0, 1, 2, 0]));
+    assert_eq!(best_classes(&[0.0, f32::NAN], 1), None);
+}
+
+#[test]
+fn segmenters_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Segmenter>();
+}
+
+/// Two 1x1 convolutions with a ReLU between them: a network that looks at single pixels.
+fn local_segmenter(classes: usize) -> Segmenter {
+    let mut g = GraphBuilder::new();
+    let mut layer = |x, inputs: usize, outputs: usize, relu| {
+        let value = |i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0;
+        let values: Vec<f32> = (0..inputs * outputs).map(value).collect();
+        let weight = Tensor::from_vec(values, (outputs, inputs, 1, 1), &Device::Cpu).unwrap();
+        let padding = Padding::Fixed([[0; 2]; 2]);
+        let folding = Folding::new(&weight, None, ConvGeometry::default(), padding).unwrap();
+        g.conv(x, folding, relu).unwrap()
+    };
+    let hidden = layer(ValueId::PICTURE, 3, 12, true);
+    let logits = layer(hidden, 12, classes, false);
+    let engine = Engine::Frozen(Arc::new(Frozen::of_graph(g.finish(logits, Corners::Aligned))));
+    let class = |id: usize| Class { name: format!("class {id}"), color: Rgb([id as u8, 7, 9]) };
+    let classes = ClassSet { name: "test".into(), classes: (0..classes).map(class).collect() };
+    let model = AssignmentConfig { classes: classes.len(), ..Default::default() };
+    let meta = CheckpointMeta::new(ModelConfig::Assignment(model), classes);
+    Segmenter { engine, meta, test_time: TestTime::default() }
+}
+
+fn frame(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([x * 7 % 256, (x + y) * 5 % 256, (x * x + y * 11) % 251].map(|v| v as u8))
+    })
+}
+
+#[test]
+fn tiled_is_whole_for_a_network_of_single_pixels() {
+    let plain = local_segmenter(5);
+    // The same prediction twice: its mean is that of one whole frame.
+    let twice = TestTime { scales: vec![1.0, 1.0], ..TestTime::default() };
+    let averaged = plain.clone().with_test_time(twice).unwrap();
+    for (width, height) in [(200, 133), (97, 64), (65, 35), (20, 90)] {
+        let frame = frame(width, height);
+        let scores = |segmenter: &Segmenter| -> Vec<f32> {
+            segmenter.logits(&frame).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let (mask, whole) = (plain.segment(&frame).unwrap().mask, scores(&averaged));
+        for (score, expected) in whole.iter().zip(softmax(&scores(&plain), 5)) {
+            assert!((f64::from(*score).exp() - expected).abs() < 1e-6, "{score} {expected}");
+        }
+        for (tile, overlap) in [("32x32", 0.25), ("64x40", 0.5), ("41x57", 0.0)] {
+            let tile = Some(Tile { overlap, ..tile.parse().unwrap() });
+            let tiles = TestTime { tile, ..TestTime::default() };
+            let tiled = plain.clone().with_test_time(tiles).unwrap();
+            let in_tiles = tiled.segment(&frame).unwrap().mask;
+            let differing = in_tiles.ids().iter().zip(mask.ids()).filter(|(a, b)| a != b).count();
+            assert_eq!(differing, 0, "{width}x{height} {tile:?}");
+            assert!(scores(&tiled) == whole, "{width}x{height} {tile:?}");
+        }
+    }
+}
+
+/// Per pixel, in double precision.
+fn softmax(logits: &[f32], classes: usize) -> Vec<f64> {
+    let pixels = logits.len() / classes;
+    let exp = |i: usize| f64::from(logits[i]).exp();
+    let sum = |pixel| (0..classes).map(|class| exp(class * pixels + pixel)).sum::<f64>();
+    (0..logits.len()).map(|i| exp(i) / sum(i % pixels)).collect()
+}

@@ -1,0 +1,148 @@
+//! Going through scales, tiles and their mirror images.
+
+use std::borrow::Cow;
+
+use canet_core::MAX_SIDE;
+use canet_ops::Corners;
+use canet_ops::frozen::{Resize, in_pool};
+use image::RgbImage;
+use image::imageops::{FilterType, crop_imm, flip_horizontal, resize};
+
+use super::mean::{Mean, join_mirrored, softmax, take_in};
+use super::tiles::starts;
+use super::{TestTime, Tile};
+use crate::segmenter::LEAST_SIDE;
+use crate::{Error, Result};
+
+/// What there is to predict.
+pub(crate) struct Views<'a> {
+    pub(crate) test_time: &'a TestTime,
+    pub(crate) frame: &'a RgbImage,
+    /// Width and height at which the network sees the frame at scale 1.
+    pub(crate) base: [u32; 2],
+    pub(crate) classes: usize,
+}
+
+/// The mean probabilities of a frame, `(classes, H, W)`. `scores` writes the scores of a picture,
+/// `(classes, h, w)` at the picture's size.
+///
+/// At once there are, at most, the probabilities at the frame's size, at one scale's, and of a tile
+/// (or two, if it is mirrored).
+pub(crate) fn probabilities(
+    views: &Views,
+    mut scores: impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
+) -> Result<Vec<f32>> {
+    let Views { test_time, frame, classes, .. } = *views;
+    let size = [frame.height(), frame.width()].map(|side| side as usize);
+    let mut mean: Option<Vec<f32>> = None;
+    for (&scale, number) in test_time.scales.iter().zip(1_u8..) {
+        let picture = scaled(views, scale)?;
+        let at_scale = at_scale(&picture, test_time, classes, &mut scores)?;
+        let of = [picture.height(), picture.width()].map(|side| side as usize);
+        mean = Some(match mean {
+            None if of == size => at_scale,
+            mean => {
+                let mut mean = mean.unwrap_or_else(|| vec![0.0; classes * size[0] * size[1]]);
+                enlarge_into(&mut mean, size, &at_scale, of, 1.0 / f32::from(number))?;
+                mean
+            }
+        });
+    }
+    mean.ok_or_else(|| Error::Config("no scale is given".into()))
+}
+
+/// The frame as the network sees it at a scale.
+fn scaled<'a>(views: &Views<'a>, scale: f64) -> Result<Cow<'a, RgbImage>> {
+    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(LEAST_SIDE);
+    let [w, h] = views.base.map(side);
+    if w.max(h) > MAX_SIDE {
+        return Err(Error::Input(format!(
+            "at scale {scale} the frame has {w}x{h} pixels; sides up to {MAX_SIDE} are possible"
+        )));
+    }
+    Ok(if (w, h) == views.frame.dimensions() {
+        Cow::Borrowed(views.frame)
+    } else {
+        Cow::Owned(resize(views.frame, w, h, FilterType::Triangle))
+    })
+}
+
+/// The mean probabilities of a picture over its tiles, at its own size.
+fn at_scale(
+    picture: &RgbImage,
+    test_time: &TestTime,
+    classes: usize,
+    scores: &mut impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
+) -> Result<Vec<f32>> {
+    let whole = [picture.width(), picture.height()];
+    let Tile { size, overlap } = test_time.tile.unwrap_or(Tile { size: whole, overlap: 0.0 });
+    let [w, h] = [0, 1].map(|axis| size[axis].min(whole[axis]));
+    let [width, height, tw, th] = [whole[0], whole[1], w, h].map(|side| side as usize);
+    let mut tile = Probabilities::new(classes, [th, tw], test_time.flip);
+    if [w, h] == whole {
+        tile.take(picture, scores)?;
+        return Ok(tile.values);
+    }
+    let mut mean = Mean::new(classes, [height, width]);
+    for top in starts(height, th, overlap) {
+        for left in starts(width, tw, overlap) {
+            tile.take(&crop_imm(picture, left as u32, top as u32, w, h).to_image(), scores)?;
+            mean.add(&tile.values, [top, left], [th, tw]);
+        }
+    }
+    Ok(mean.into_values())
+}
+
+/// The probabilities of a tile, and those of its mirror image if they are wanted.
+struct Probabilities {
+    /// `(classes, h, w)`.
+    values: Vec<f32>,
+    mirrored: Option<Vec<f32>>,
+    size: [usize; 2],
+}
+
+impl Probabilities {
+    fn new(classes: usize, size: [usize; 2], flip: bool) -> Self {
+        let room = || vec![0.0; classes * size[0] * size[1]];
+        Self { values: room(), mirrored: flip.then(room), size }
+    }
+
+    fn take(
+        &mut self,
+        tile: &RgbImage,
+        scores: &mut impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
+    ) -> Result<()> {
+        let [h, w] = self.size;
+        let mut of = |picture: &RgbImage, values: &mut [f32]| {
+            scores(picture, values)?;
+            if softmax(values, h * w) { Ok(()) } else { Err(Error::NotFinite) }
+        };
+        of(tile, &mut self.values)?;
+        if let Some(mirrored) = &mut self.mirrored {
+            of(&flip_horizontal(tile), mirrored)?;
+            join_mirrored(&mut self.values, mirrored, w);
+        }
+        Ok(())
+    }
+}
+
+/// Takes probabilities `(classes, H, W)` of size `of` into a running mean of size `size`.
+fn enlarge_into(
+    mean: &mut [f32],
+    size: [usize; 2],
+    values: &[f32],
+    of: [usize; 2],
+    share: f32,
+) -> Result<()> {
+    let way = Resize::new(of, size, Corners::HalfPixel)?;
+    let mut plane = vec![0.0; size[0] * size[1]];
+    let pairs = mean.chunks_exact_mut(plane.len()).zip(values.chunks_exact(of[0] * of[1]));
+    for (mean, values) in pairs {
+        in_pool(|| way.run(values, &mut plane));
+        mean.iter_mut().zip(&plane).for_each(|(mean, &new)| take_in(mean, new, share));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
