@@ -85,9 +85,10 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
     let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
     let fresh = first_state(config, &train, steps_per_epoch);
-    let folder = match job.resume {
-        true => RunFolder::reopen(&job.out)?,
-        false => RunFolder::create(&job.out, config)?,
+    let folder = if job.resume {
+        RunFolder::reopen(&job.out)?
+    } else {
+        RunFolder::create(&job.out, config)?
     };
     let (state, saved) = if folder.checkpoints.any() {
         resume(job, &folder, &train, |saved| {
@@ -127,7 +128,9 @@ fn resume(
 ) -> Result<(TrainingState, Option<Cursor>)> {
     let Newest { saved, broken } = folder.checkpoints.newest()?;
     let changes = saved.check(&job.config, train, &job.allow)?;
-    changes.iter().for_each(|change| tracing::warn!("going on with another {change}"));
+    for change in &changes {
+        tracing::warn!("going on with another {change}");
+    }
     let (before, path, weights) = (saved.state.clone(), saved.path.clone(), saved.weight_hash()?);
     let state = restore(saved)?;
     if let Some((broken, why)) = broken {

@@ -1,5 +1,7 @@
 //! `canet-train plan`, as a program.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
+
 mod common;
 
 use common::{World, run};

@@ -46,6 +46,7 @@ pub(super) struct TrainArgs {
     /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[expect(clippy::doc_markdown, reason = "shown by --help as it is")]
     /// Published weights for the backbone: a .safetensors file, or hub:OWNER/NAME[@REVISION], such as
     /// hub:timm/resnet50.tv_in1k.
     #[arg(long, value_name = "FILE|hub:NAME", conflicts_with = "init")]
@@ -60,6 +61,7 @@ pub(super) struct TrainArgs {
     /// several (optimizer), data.hash, or data for all about the data; may be repeated.
     #[arg(long, value_name = "KEY", requires = "resume")]
     allow: Vec<String>,
+    #[expect(clippy::doc_markdown, reason = "shown by --help as it is")]
     /// Pass over up to K steps whose loss or gradient is not finite (skip_bad in the configuration).
     #[arg(long, value_name = "K")]
     skip_bad: Option<u64>,

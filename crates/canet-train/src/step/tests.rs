@@ -56,7 +56,7 @@ fn nan_at_step_7_leaves_the_state_of_step_6() {
         job.out = dir.path().join(format!("run-{poisoned}"));
         let Setup { mut stepper, train, augmenter, .. } = open(&job).unwrap();
         let batches = batches(&augmenter, &train, 8);
-        let mut step = |stepper: &mut Stepper, number: usize| {
+        let step = |stepper: &mut Stepper, number: usize| {
             stepper.step(number as u64, &batches[number..=number], &train).unwrap()
         };
         for number in 0..6 {
