@@ -61,8 +61,7 @@ pub(super) struct TrainArgs {
     /// several (optimizer), data.hash, or data for all about the data; may be repeated.
     #[arg(long, value_name = "KEY", requires = "resume")]
     allow: Vec<String>,
-    #[expect(clippy::doc_markdown, reason = "shown by --help as it is")]
-    /// Pass over up to K steps whose loss or gradient is not finite (skip_bad in the configuration).
+    /// Pass over up to K steps whose loss or gradient is not finite (`skip_bad` in the configuration).
     #[arg(long, value_name = "K")]
     skip_bad: Option<u64>,
     /// Show the run on a dashboard (needs a build with `--features tui`).
