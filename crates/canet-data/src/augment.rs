@@ -1,9 +1,10 @@
-//! Augmentation: scale, crop, flip and colour, on whole pixels.
+//! Augmentation: scale, crop, copies of what is rare, flip, colour and blur, on whole pixels.
 //!
 //! Each function here is pure, and each draw is a function of (seed, epoch, sample, purpose), so a
 //! sample is augmented the same way by any thread and after any resume, and switching one step off
-//! does not change the draws of the others. Only copying rare classes looks at other frames. Pictures are antialiased, masks take the nearest pixel:
-//! no step makes up a class id; the only one that may appear is void, as padding.
+//! does not change the draws of the others. Only copying rare classes looks at other frames.
+//! Pictures are antialiased, masks take the nearest pixel: no step makes up a class id; the only one
+//! that may appear is void, as padding.
 
 use canet_core::{ClassId, ClassSet, MAX_SIDE, Mask};
 use image::{Rgb, RgbImage, imageops};

@@ -74,7 +74,7 @@ impl Loader {
             let frame = source.read(index)?;
             // A frame that repeats to fill a batch is another sample, drawn for on its own.
             let sample = (position / n * n + index) as u64;
-            let donors = Donors { count: n, read: &|index| source.read(index) };
+            let donors = Donors { count: n, own: index, read: &|index| source.read(index) };
             Ok((index, augmenter.apply(&frame, &donors, seed, epoch, sample)?))
         });
         Self { dataset, samples, batch }

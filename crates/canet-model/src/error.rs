@@ -41,7 +41,7 @@ pub enum Error {
         /// Where the tensors come from.
         origin: String,
         /// The names that differ.
-        report: LoadReport,
+        report: Box<LoadReport>,
     },
     /// The network gave NaN or infinite scores: its weights are broken, or a picture's values are.
     #[error("the network gives scores that are not finite; the checkpoint's weights are useless")]

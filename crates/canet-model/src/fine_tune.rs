@@ -47,7 +47,10 @@ pub fn fine_tune(params: &Params, meta: &CheckpointMeta, path: &Path) -> Result<
     let report = LoadReport::compare(params.iter().filter(wanted), &tensors);
     let report = LoadReport { left_out, ..report };
     if !report.is_complete() {
-        return Err(Error::Mismatch { origin: path.display().to_string(), report });
+        return Err(Error::Mismatch {
+            origin: path.display().to_string(),
+            report: Box::new(report),
+        });
     }
     params.fill(params.iter().filter(wanted), &tensors)?;
     Ok(report)

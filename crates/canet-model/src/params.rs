@@ -152,7 +152,7 @@ impl Params {
     pub fn load(&self, tensors: &BTreeMap<String, Tensor>, origin: &str) -> Result<()> {
         let report = LoadReport::compare(self.iter(), tensors);
         if !report.is_complete() {
-            return Err(Error::Mismatch { origin: origin.to_owned(), report });
+            return Err(Error::Mismatch { origin: origin.to_owned(), report: Box::new(report) });
         }
         self.fill(self.iter(), tensors)
     }

@@ -35,7 +35,10 @@ pub fn load_backbone(params: &Params, path: &Path) -> Result<LoadReport> {
     let mut report = LoadReport::compare(params.iter().filter(backbone), &tensors);
     report.left_out = left.into_iter().map(|(name, _)| name).collect();
     if report.loaded == 0 || !report.is_complete() {
-        return Err(Error::Mismatch { origin: path.display().to_string(), report });
+        return Err(Error::Mismatch {
+            origin: path.display().to_string(),
+            report: Box::new(report),
+        });
     }
     params.fill(params.iter().filter(backbone), &tensors)?;
     Ok(report)

@@ -121,7 +121,9 @@ impl Segmenter {
             return self.plain_logits(frame);
         }
         let mut scores = self.probabilities(frame)?;
-        scores.iter_mut().for_each(|p| *p = p.max(f32::MIN_POSITIVE).ln());
+        for p in &mut scores {
+            *p = p.max(f32::MIN_POSITIVE).ln();
+        }
         let [height, width] = sizes.frame;
         Ok(Tensor::from_vec(scores, (1, self.meta.classes.len(), height, width), self.device())?)
     }

@@ -73,7 +73,6 @@ impl TestTime {
     }
 
     /// Whether this is one prediction of the whole picture of `[height, width]`.
-    #[expect(clippy::float_cmp, reason = "only a factor of exactly 1 changes nothing")]
     pub(crate) fn is_plain_for(&self, [height, width]: [usize; 2]) -> bool {
         let in_one = |tile: Tile| {
             let [w, h] = tile.size.map(|side| side as usize);

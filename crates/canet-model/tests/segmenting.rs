@@ -1,5 +1,7 @@
 //! Frames of every size get masks of their own size.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
+
 mod common;
 
 use canet_model::{CheckpointMeta, Error, Fault, Segmenter, Tensor, TestTime, Var};

@@ -40,7 +40,7 @@ pub enum Error {
         /// Where it is kept.
         place: PathBuf,
         /// What went wrong.
-        source: canet_fetch::Error,
+        source: Box<canet_fetch::Error>,
     },
     /// A run that cannot be started or gone on with as asked.
     #[error("{}: {reason}", path.display())]

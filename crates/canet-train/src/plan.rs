@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{Params, Segmenter};
+use canet_model::{Params, Segmenter, Tensor};
 use serde::Serialize;
 
 use self::advice::{Advice, Footprint};
 use crate::job::Job;
-use crate::optim::Optimizer;
 use crate::setup::{self, Parts};
+use crate::step::Stepper;
 use crate::{Result, memory};
 
 mod advice;
@@ -117,7 +117,7 @@ pub fn plan(job: &Job, steps: u64, available_mib: Option<u64>) -> Result<Plan> {
     let mut parts = setup::parts(job)?;
     let trial = Trial::run(job, &mut parts, steps, room)?;
     let footprint = trial.memory.as_ref().filter(|_| job.device.is_cpu());
-    let disk = disk(job, &parts.stepper.params, &parts.stepper.optimizer);
+    let disk = disk(job, &parts.stepper);
     let memory = footprint.map(|footprint| MemoryPlan {
         peak_mib: footprint.peak_mib(),
         training_mib: footprint.training_mib(job.config.data.batch).ceil() as u64,
@@ -156,22 +156,21 @@ impl Trial {
     /// One frame, then a validation frame, and then whole steps if there is `room` for them.
     fn run(job: &Job, parts: &mut Parts, steps: u64, room: Option<u64>) -> Result<Self> {
         let start = memory::resident_mib();
-        step(job, parts, 0, 1, 1)?;
+        one_frame(job, parts)?;
         let one = memory::peak_mib();
         let frame = validate(parts)?;
         let validation = memory::peak_mib();
         let config = &job.config;
         let (batch, passes) = (config.data.batch, config.optimizer.accumulate);
-        let (params, optimizer) = (&parts.stepper.params, &parts.stepper.optimizer);
-        let lasting = state_bytes(params, optimizer) / MIB;
+        let weights = weight_bytes(&parts.stepper.params) / MIB;
+        let grown = bytes(&parts.stepper.optimizer.tensors()) / MIB;
+        let state = state_bytes(&parts.stepper) / MIB;
         // A second pass adds to the gradients of the first.
-        let sums = if passes > 1 { weight_bytes(params) / MIB } else { 0.0 };
+        let sums = if passes > 1 { weights } else { 0.0 };
         let mut footprint = match (start, one, validation) {
             (Some(start), Some(one), Some(validation)) => Some(Footprint::of_one_frame(
                 [start as f64, one as f64, validation as f64],
-                lasting,
-                weight_bytes(params) / MIB,
-                sums,
+                [grown, state, weights, sums],
                 batch,
             )),
             _ => None,
@@ -180,15 +179,7 @@ impl Trial {
             (Some(footprint), Some(room)) if footprint.peak_mib() > room => 0,
             _ => steps.min(parts.steps_per_epoch),
         };
-        let mut seconds = Vec::new();
-        let mut batches = loader(job, parts, batch);
-        for number in 0..steps {
-            let start = Instant::now();
-            let group: Vec<Batch> =
-                batches.by_ref().take(passes).collect::<std::result::Result<_, _>>()?;
-            parts.stepper.step(number + 1, &group, &parts.train)?;
-            seconds.push(start.elapsed().as_secs_f64());
-        }
+        let seconds = whole_steps(job, parts, steps)?;
         if let (Some(footprint), Some(peak), true) = (&mut footprint, memory::peak_mib(), steps > 0)
         {
             footprint.measured(batch, peak as f64);
@@ -202,7 +193,9 @@ impl Trial {
         let step = typical.iter().sum::<f64>() / typical.len() as f64;
         let config = &job.config;
         let epoch = step * parts.steps_per_epoch as f64;
-        let validation = self.frame * parts.val.len() as f64;
+        // The average of the weights is scored, too.
+        let networks = if parts.stepper.average.is_some() { 2.0 } else { 1.0 };
+        let validation = networks * self.frame * parts.val.len() as f64;
         let validations = config.epochs.div_ceil(config.validate_every);
         let run = epoch * f64::from(config.epochs) + validation * f64::from(validations);
         let steps_per_epoch = parts.steps_per_epoch;
@@ -223,12 +216,25 @@ fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
     Loader::new(train, augmenter, options)
 }
 
-/// A step on `passes` batches of `batch` frames.
-fn step(job: &Job, parts: &mut Parts, number: u64, batch: usize, passes: usize) -> Result<()> {
-    let batches = loader(job, parts, batch).take(passes);
-    let group: Vec<Batch> = batches.collect::<std::result::Result<_, _>>()?;
-    parts.stepper.step(number, &group, &parts.train)?;
+/// A step on a batch of one frame.
+fn one_frame(job: &Job, parts: &mut Parts) -> Result<()> {
+    let group = loader(job, parts, 1).take(1).collect::<std::result::Result<Vec<Batch>, _>>()?;
+    parts.stepper.step(0, &group, &parts.train)?;
     Ok(())
+}
+
+/// Whole steps, as the run will make them; returns the seconds of each.
+fn whole_steps(job: &Job, parts: &mut Parts, steps: u64) -> Result<Vec<f64>> {
+    let mut batches = loader(job, parts, job.config.data.batch);
+    let mut seconds = Vec::new();
+    for number in 0..steps {
+        let start = Instant::now();
+        let group = batches.by_ref().take(job.config.optimizer.accumulate);
+        let group: Vec<Batch> = group.collect::<std::result::Result<_, _>>()?;
+        parts.stepper.step(number + 1, &group, &parts.train)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
 }
 
 /// Predicts the largest validation frame, and returns the seconds that it takes after the first time.
@@ -262,24 +268,26 @@ impl Parts<'_> {
 }
 
 fn weight_bytes(params: &Params) -> f64 {
-    params
-        .iter()
-        .map(|param| param.var.elem_count() * param.var.dtype().size_in_bytes())
-        .sum::<usize>() as f64
+    params.iter().map(|param| tensor_bytes(param.var.as_tensor())).sum::<usize>() as f64
 }
 
-/// Weights and the optimiser's state, after a step.
-fn state_bytes(params: &Params, optimizer: &Optimizer) -> f64 {
-    let tensors = optimizer.tensors();
-    let bytes =
-        tensors.iter().map(|(_, t)| t.elem_count() * t.dtype().size_in_bytes()).sum::<usize>();
-    weight_bytes(params) + bytes as f64
+fn bytes(tensors: &[(String, Tensor)]) -> f64 {
+    tensors.iter().map(|(_, tensor)| tensor_bytes(tensor)).sum::<usize>() as f64
+}
+
+fn tensor_bytes(tensor: &Tensor) -> usize {
+    tensor.elem_count() * tensor.dtype().size_in_bytes()
+}
+
+/// All that a checkpoint to resume from holds, once there was a step.
+fn state_bytes(stepper: &Stepper) -> f64 {
+    weight_bytes(&stepper.params) + bytes(&stepper.memory())
 }
 
 /// What checkpoints take. Names and shapes are some KiB on top of the numbers.
-fn disk(job: &Job, params: &Params, optimizer: &Optimizer) -> DiskPlan {
-    let resumable_bytes = state_bytes(params, optimizer) as u64;
-    let best_bytes = weight_bytes(params) as u64;
+fn disk(job: &Job, stepper: &Stepper) -> DiskPlan {
+    let resumable_bytes = state_bytes(stepper) as u64;
+    let best_bytes = weight_bytes(&stepper.params) as u64;
     let peak_bytes = 3 * resumable_bytes + best_bytes;
     DiskPlan { resumable_bytes, best_bytes, peak_bytes, free_bytes: room::disk_bytes(&job.out) }
 }

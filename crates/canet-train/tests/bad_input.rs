@@ -28,6 +28,10 @@ fn mistakes_in_the_command_or_configuration_exit_2() {
             ],
             "absent.safetensors",
         ),
+        (
+            &["--set", "data.augment.copy_rare={ chance = 0.5, classes = [\"rivers\"] }"],
+            "copy_rare.classes: names \"rivers\"",
+        ),
         (&["--threads", "0"], "at least 1"),
         (&["--device", "tpu"], "tpu"),
         (&["--device", "cuda:0"], "cuda"),

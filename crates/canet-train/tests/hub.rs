@@ -99,21 +99,20 @@ fn reply(
             text("200 OK", "Content-Type: text/plain\r\n", pointer.as_bytes())
         }
         ("/timm/resnet18.tv_in1k/raw/main/model.safetensors", _) => text("200 OK", "", b"text"),
-        ("/file", _) => match from {
-            Some(from) => {
+        ("/file", _) => {
+            if let Some(from) = from {
                 let range = format!(
                     "ETag: \"v1\"\r\nContent-Range: bytes {from}-{}/{}\r\n",
                     file.len() - 1,
                     file.len()
                 );
                 text("206 Partial Content", &range, &file[from..])
+            } else {
+                let mut half = text("200 OK", "ETag: \"v1\"\r\n", file);
+                half.truncate(half.len() - file.len() / 2);
+                half
             }
-            None => {
-                let mut whole = text("200 OK", "ETag: \"v1\"\r\n", file);
-                whole.truncate(whole.len() - file.len() / 2);
-                whole
-            }
-        },
+        }
         _ => text("404 Not Found", "", b""),
     }
 }

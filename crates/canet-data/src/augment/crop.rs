@@ -19,7 +19,7 @@ use crate::resize::Window;
 pub struct CropChoice {
     /// Positions that are drawn at most.
     pub tries: usize,
-    /// The largest class may have up to this share of the crop's valid pixels.
+    /// The largest class must have less than this share of the crop's valid pixels; 1 asks nothing.
     pub most: f64,
     /// Names of classes that a crop should hold one of.
     pub rare: Vec<String>,
@@ -102,7 +102,9 @@ impl Choice {
         let holds_rare = |rare: &ClassFlags| {
             counts.iter().zip(0..).any(|(&count, id)| rare.has(id) && count >= self.least)
         };
-        largest as f64 <= self.most * valid as f64 && self.rare.as_ref().is_none_or(holds_rare)
+        // So a crop of void alone is not varied, either.
+        let varied = self.most >= 1.0 || (largest as f64) < self.most * valid as f64;
+        varied && self.rare.as_ref().is_none_or(holds_rare)
     }
 }
 

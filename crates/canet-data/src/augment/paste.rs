@@ -64,12 +64,23 @@ pub(super) struct Paste {
     donors: usize,
 }
 
-/// The frames that may give something.
+/// The frames that may give something to one of them.
 pub struct Donors<'a> {
-    /// How many there are.
+    /// How many there are, that one included.
     pub count: usize,
+    /// Which one that is; it gives itself nothing.
+    pub own: usize,
     /// Reads one of them.
     pub read: &'a (dyn Fn(usize) -> Result<Frame, Error> + 'a),
+}
+
+impl Donors<'_> {
+    /// Any frame but the own one, if there is another.
+    fn draw(&self, draws: &mut Draws) -> Option<usize> {
+        let others = self.count.checked_sub(1).filter(|&others| others > 0)?;
+        let drawn = draws.below(others);
+        Some(drawn + usize::from(drawn >= self.own))
+    }
 }
 
 impl Paste {
@@ -85,22 +96,25 @@ impl Paste {
         if !draws.chance(self.chance) {
             return Ok(());
         }
+        // Nothing moves up or down, so these are the rows that can arrive.
+        let rows = Window { x: 0, width: size.0, ..window };
         for _ in 0..self.donors {
-            let donor = (donors.read)(draws.below(donors.count))?;
+            let Some(other) = donors.draw(&mut draws) else { break };
+            let donor = (donors.read)(other)?;
             let mirrored = draws.chance(0.5);
-            let rows = Window { x: 0, width: size.0, ..window };
-            let mut donor = Frame {
-                image: resize::image(&donor.image, size, rows),
-                mask: resize::mask(&donor.mask, size, rows),
-            };
+            let mask = resize::mask(&donor.mask, size, rows);
+            if !mask.ids().iter().any(|&id| self.classes.has(id)) {
+                continue;
+            }
+            let mut donor = Frame { image: resize::image(&donor.image, size, rows), mask };
             if mirrored {
                 donor = flip(&donor);
             }
             if let Some((first, last)) = self.columns(&donor) {
                 let shift = shift(first, last, frame.image.width(), &mut draws);
                 self.copy(&donor, frame, shift);
-                return Ok(());
             }
+            break;
         }
         Ok(())
     }
@@ -143,6 +157,24 @@ fn shift(first: u32, last: u32, width: u32, draws: &mut Draws) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_other_frame_may_give_and_the_own_never() {
+        let read = |_: usize| -> Result<Frame, Error> { unreachable!("nothing is read") };
+        for (count, own, expected) in [
+            (4, 0, vec![1, 2, 3]),
+            (4, 2, vec![0, 1, 3]),
+            (4, 3, vec![0, 1, 2]),
+            (2, 1, vec![0]),
+            (1, 0, vec![]),
+            (0, 0, vec![]),
+        ] {
+            let donors = Donors { count, own, read: &read };
+            let draw = |sample| donors.draw(&mut Draws::new(1, 0, sample, "test"));
+            let drawn: std::collections::BTreeSet<usize> = (0..200).filter_map(draw).collect();
+            assert_eq!(drawn.into_iter().collect::<Vec<_>>(), expected, "{own} of {count}");
+        }
+    }
 
     #[test]
     fn what_moves_stays_inside_or_covers() {

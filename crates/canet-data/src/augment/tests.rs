@@ -8,7 +8,7 @@ use super::*;
 
 /// Augments without other frames.
 fn apply(augment: &Augment, frame: &Frame, seed: u64, epoch: u32, sample: u64) -> Frame {
-    let donors = Donors { count: 0, read: &|_| panic!("no frame is to be read") };
+    let donors = Donors { count: 9, own: 0, read: &|_| panic!("no frame is to be read") };
     let augmenter = augment.resolve(&classes()).unwrap();
     augmenter.apply(frame, &donors, seed, epoch, sample).unwrap()
 }
@@ -89,7 +89,8 @@ fn only_void_may_appear_in_masks() {
         ((0.5, 2.0), Some((24, 24))),
         ((0.01, 0.02), Some((8, 8))),
         ((100.0, 100.0), Some((16, 16))),
-        ((0.3, 0.9), None),
+        ((0.3, 0.3), None),
+        ((0.9, 0.9), None),
         ((1.0, 1.0), Some((64, 64))),
         ((1.0, 1.0), Some((64, 8))),
     ] {
@@ -302,7 +303,7 @@ fn rare_classes_are_copied_at_their_height() {
         mask: Mask::filled(60, 40, ClassId(0)),
     };
     let read = |index: usize| Ok(if index == 0 { plain.clone() } else { street(40) });
-    let donors = Donors { count: 2, read: &read };
+    let donors = Donors { count: 3, own: 2, read: &read };
     let (mut columns, mut without) = (BTreeSet::new(), 0);
     for sample in 0..300 {
         let out = augmenter.apply(&plain, &donors, 1, 0, sample).unwrap();
@@ -322,6 +323,74 @@ fn rare_classes_are_copied_at_their_height() {
     // Three draws of the donor that has nothing.
     assert!((15..70).contains(&without), "{without}");
     assert_eq!(columns.len(), 29, "every place occurs");
+}
+
+#[test]
+fn with_every_step_ids_come_from_the_frame_or_its_donors() {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let choice = CropChoice {
+        tries: 4,
+        most: 0.6,
+        rare: names(&["living-things"]),
+        ..CropChoice::default()
+    };
+    let copy = CopyRare { chance: 1.0, classes: names(&["living-things", "sky"]), donors: 2 };
+    let blur = Blur { chance: 0.5, radius: (0.0, 1.0) };
+    let augment = Augment { blur, crop_choice: choice, copy_rare: copy, ..everything() };
+    let augmenter = augment.resolve(&classes()).unwrap();
+    let plain = Frame {
+        image: RgbImage::from_pixel(50, 30, Rgb([9; 3])),
+        mask: Mask::filled(50, 30, ClassId(3)),
+    };
+    let read = |_: usize| Ok(street(17));
+    let donors = Donors { count: 2, own: 0, read: &read };
+    let mut found = BTreeSet::new();
+    for sample in 0..100 {
+        let out = augmenter.apply(&plain, &donors, 1, 0, sample).unwrap();
+        assert_eq!(out, augmenter.apply(&plain, &donors, 1, 0, sample).unwrap());
+        assert_eq!(out.image.dimensions(), (32, 24));
+        found.extend(ids_of(&out));
+    }
+    // The donor's road is not asked for.
+    assert_eq!(found, BTreeSet::from([2, 3, 6, 255]));
+}
+
+#[test]
+fn new_steps_do_not_move_the_draws_of_the_others() {
+    // Nothing here is rare, and every crop is liked: what differs is the blur alone.
+    let with = Augment {
+        blur: Blur { chance: 1.0, radius: (1.0, 1.0) },
+        crop_choice: CropChoice { tries: 10, most: 0.75, ..CropChoice::default() },
+        copy_rare: CopyRare { chance: 1.0, classes: vec!["sky".into()], donors: 4 },
+        ..everything()
+    };
+    let augmenter = with.resolve(&classes()).unwrap();
+    let plain = Frame { image: RgbImage::new(60, 33), mask: Mask::filled(60, 33, ClassId(0)) };
+    let read = |_: usize| Ok(plain.clone());
+    let donors = Donors { count: 5, own: 3, read: &read };
+    let frame = frame(60, 33);
+    for sample in 0..20 {
+        let out = augmenter.apply(&frame, &donors, 1, 0, sample).unwrap();
+        let mut expected = apply(&everything(), &frame, 1, 0, sample);
+        assert_eq!(out.mask, expected.mask);
+        assert_ne!(out.image, expected.image);
+        if ids_of(&expected).contains(&255) {
+            continue;
+        }
+        with.blur.apply(&mut expected.image, Draws::new(1, 0, sample, "blur"));
+        assert_eq!(out, expected);
+    }
+}
+
+#[test]
+fn a_crop_of_void_alone_is_passed_over() {
+    let mut frame = street(17);
+    frame.mask.ids_mut()[..1200].fill(255);
+    let choice = CropChoice { tries: 90, most: 0.99, ..CropChoice::default() };
+    let augment = Augment { crop: Some((10, 10)), crop_choice: choice, ..Augment::default() };
+    let living = |sample| apply(&augment, &frame, 1, 0, sample).mask.histogram()[2];
+    // Only with the living thing is there a second class.
+    assert!((0..100).filter(|&sample| living(sample) > 0).count() >= 95);
 }
 
 #[test]

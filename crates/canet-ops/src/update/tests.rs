@@ -107,7 +107,8 @@ fn averages_are_those_of_plain_arithmetic() {
 /// Two steps by hand: PyTorch's SGD and Adam, in all variants.
 #[test]
 fn two_steps_follow_pytorchs_formulas() {
-    let after = |step: &dyn Fn(u64, &Var, &Tensor, &mut [Tensor; 2])| {
+    type Step<'a> = &'a dyn Fn(u64, &Var, &Tensor, &mut [Tensor; 2]);
+    let after = |step: Step| {
         let weight = Var::new(&[2.0_f32], &Device::Cpu).unwrap();
         let mut memory = [(); 2].map(|()| weight.zeros_like().unwrap());
         for (number, gradient) in [(1, 0.5_f32), (2, -1.0)] {

@@ -13,14 +13,14 @@ fn line<'a>(name: &'a str, values: &[Option<f64>]) -> Line<'a> {
 
 #[test]
 fn ticks_are_round_and_hold_the_values() {
-    for (span, exact, low, high, step) in [
-        ((0.0, 1.0), true, 0.0, 1.0, 0.5),
-        ((0.13, 0.88), false, 0.0, 1.0, 0.2),
-        ((1.0, 30.0), true, 1.0, 30.0, 10.0),
-        ((3.0, 3.0), false, 3.0, 6.0, 1.0),
-        ((-4.0, 7.0), false, -5.0, 10.0, 5.0),
+    for (span, count, exact, low, high, step) in [
+        ((0.0, 1.0), 2.0, true, 0.0, 1.0, 0.5),
+        ((0.13, 0.88), 4.0, false, 0.0, 1.0, 0.2),
+        ((1.0, 30.0), 4.0, true, 1.0, 30.0, 10.0),
+        ((3.0, 3.0), 4.0, false, 3.0, 6.0, 1.0),
+        ((-4.0, 7.0), 4.0, false, -5.0, 10.0, 5.0),
     ] {
-        let ticks = Ticks::new(span, if step == 0.5 { 2.0 } else { 4.0 }, exact);
+        let ticks = Ticks::new(span, count, exact);
         let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
         assert!(near(ticks.low, low) && near(ticks.high, high), "{span:?}: {ticks:?}");
         assert!(near(ticks.step, step), "{span:?}: {ticks:?}");

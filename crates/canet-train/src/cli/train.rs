@@ -46,6 +46,7 @@ pub(super) struct TrainArgs {
     /// Set one key of the configuration; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[expect(clippy::doc_markdown, reason = "shown by --help as it is")]
     /// Published weights for the backbone: a .safetensors file, or hub:OWNER/NAME[@REVISION], such as
     /// hub:timm/resnet50.tv_in1k.
     #[arg(long, value_name = "FILE|hub:NAME", conflicts_with = "init")]
@@ -118,11 +119,10 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
     ctrlc::set_handler(move || ask_to_stop(&signalled))
         .map_err(|e| Error::run(&job.out, format!("cannot listen for Ctrl-C: {e}")))?;
     tracing::info!("training on {}, writing to {}", job.data.display(), job.out.display());
-    let outcome = match args.tui {
-        #[cfg(feature = "tui")]
-        true => train_on_dashboard(&job, &stop),
-        _ => train(&job, &stop),
-    };
+    #[cfg(feature = "tui")]
+    let outcome = if args.tui { train_on_dashboard(&job, &stop) } else { train(&job, &stop) };
+    #[cfg(not(feature = "tui"))]
+    let outcome = train(&job, &stop);
     match outcome.map_err(|error| with_advice(error, &job))? {
         Outcome::Finished { scores, best, weights } => {
             farewell(&job, scores.miou, best, &weights);
@@ -152,16 +152,13 @@ fn ask_to_stop(stop: &AtomicBool) {
 /// The terminal is given back whatever comes of the training.
 #[cfg(feature = "tui")]
 fn train_on_dashboard(job: &Job, stop: &Arc<AtomicBool>) -> Result<Outcome> {
-    use crate::watch::tui::Dashboard;
+    use crate::watch::tui::{Dashboard, feed};
 
-    let records = match job.resume {
-        true => RunFolder::reopen(&job.out)?.records()?,
-        false => Vec::new(),
-    };
+    let records = if job.resume { RunFolder::reopen(&job.out)?.records()? } else { Vec::new() };
     let asked = Arc::clone(stop);
-    let dashboard =
-        Dashboard::open(job.out.display().to_string(), &records, move || ask_to_stop(&asked))?;
-    crate::run::train_watched(job, stop, vec![dashboard.watcher()])
+    let title = job.out.display().to_string();
+    let _dashboard = Dashboard::open(title, &records, move || ask_to_stop(&asked))?;
+    crate::run::train_watched(job, stop, vec![feed()])
 }
 
 /// The configuration that the arguments name: a file's, or that of the run which is resumed.

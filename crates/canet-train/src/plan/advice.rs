@@ -40,21 +40,19 @@ pub struct Advice {
 
 impl Footprint {
     /// From the memory held at the `start`, at most in a step on `one` frame, and at most with a
-    /// `validation` frame after it. `lasting` are weights and the optimiser's state, of which the
-    /// `weights` were there at the start; `sums` are what passes are added up in.
+    /// `validation` frame after it. Since the start, what lasts has `grown`; the `state` is what a
+    /// checkpoint holds, `weights` the weights alone, and in `sums` passes are added up.
     pub(super) fn of_one_frame(
         [start, one, validation]: [f64; 3],
-        lasting: f64,
-        weights: f64,
-        sums: f64,
+        [grown, state, weights, sums]: [f64; 4],
         batch: usize,
     ) -> Self {
-        let gradients = weights;
-        let held = start + lasting - weights;
-        let fixed = held + gradients + sums;
+        let held = start + grown;
+        // There is a gradient for each weight.
+        let fixed = held + weights + sums;
         let frame = (one + sums - fixed).max(0.0);
         // The file's content is gathered, and then copied behind its head.
-        let saving = held + 2.0 * lasting;
+        let saving = held + 2.0 * state;
         Self { held, fixed, frame, batch, validation, saving }
     }
 

@@ -61,7 +61,7 @@ impl Hub {
             model: model.to_string(),
             url: url.clone(),
             place: path.clone(),
-            source,
+            source: Box::new(source),
         };
         let note = path.with_extension("safetensors.sha256");
         if path.exists() {

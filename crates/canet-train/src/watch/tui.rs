@@ -72,12 +72,11 @@ impl Dashboard {
         })?;
         Ok(Self { over, thread: Some(thread) })
     }
+}
 
-    /// What tells it of the run.
-    #[expect(clippy::unused_self, reason = "there is nothing to tell without one")]
-    pub(crate) fn watcher(&self) -> Box<dyn Watcher> {
-        Box::new(Feed)
-    }
+/// What tells the dashboard of the run.
+pub(crate) fn feed() -> Box<dyn Watcher> {
+    Box::new(Feed)
 }
 
 impl Drop for Dashboard {

@@ -12,6 +12,7 @@ pub(crate) struct World {
     pub(crate) dir: TempDir,
 }
 
+#[allow(dead_code, reason = "each test program uses its part of this")]
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ fn frame(width: u32, height: u32) -> RgbImage {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands for a network, which can fail")]
 /// Scores that look at nothing but the pixel, three classes; many are equal.
 fn local(picture: &RgbImage, scores: &mut [f32]) -> Result<()> {
     let planes = scores.chunks_exact_mut(scores.len() / 3);

@@ -61,16 +61,14 @@ fn a_validation_that_does_not_fit_wants_smaller_frames() {
 /// One frame predicts, whole steps correct it, and both agree with what was measured.
 #[test]
 fn a_footprint_follows_the_measurements() {
-    let mut footprint = Footprint::of_one_frame([100.0, 260.0, 200.0], 30.0, 10.0, 0.0, 4);
-    assert_eq!(footprint.training_mib(1), 260.0);
-    assert_eq!(footprint.saving, 180.0);
-    assert_eq!(footprint.validation, 200.0);
-    let predicted = footprint.training_mib(4);
-    assert_eq!(predicted, 130.0 + 4.0 * 130.0);
+    let mut footprint = Footprint::of_one_frame([100.0, 260.0, 200.0], [20.0, 30.0, 10.0, 0.0], 4);
+    let one = (footprint.training_mib(1), footprint.validation, footprint.saving);
+    assert_eq!(one, (260.0, 200.0, 180.0));
+    assert_eq!((footprint.training_mib(4),), (130.0 + 4.0 * 130.0,));
     footprint.measured(4, 500.0);
     assert_eq!((footprint.training_mib(1), footprint.training_mib(4)), (260.0, 500.0));
     assert_eq!(footprint.peak_mib(), 550);
     // Where validation held more than steps do, no batch seems to need more than another.
     footprint.measured(4, 200.0);
-    assert_eq!(footprint.training_mib(4), 200.0);
+    assert_eq!((footprint.training_mib(4),), (200.0,));
 }

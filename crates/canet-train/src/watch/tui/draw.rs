@@ -14,6 +14,8 @@ use crate::progress::duration;
 
 const LOSS: Color = Color::Cyan;
 const SCORE: Color = Color::Green;
+/// Classes are shown in two columns where the place for them is as wide as this.
+const TWO_COLUMNS: u16 = 44;
 
 /// Draws the whole screen.
 pub(super) fn draw(frame: &mut Frame, view: &View, lines: &[String]) {
@@ -148,7 +150,7 @@ fn numbers(frame: &mut Frame, area: Rect, view: &View) {
     frame.render_widget(text, area);
 }
 
-/// A bar a class, in two columns where one is too short for all.
+/// A bar a class, in two columns where one is too short for all and there is place.
 fn bars(frame: &mut Frame, area: Rect, view: &View) {
     let block = Block::bordered().title(" IoU by class ");
     let inner = block.inner(area);
@@ -157,7 +159,7 @@ fn bars(frame: &mut Frame, area: Rect, view: &View) {
     if rows == 0 {
         return;
     }
-    let columns = if view.classes.len() > rows { 2 } else { 1 };
+    let columns = if view.classes.len() > rows && inner.width >= TWO_COLUMNS { 2 } else { 1 };
     let areas: [Rect; 2] = match columns {
         1 => [inner, Rect::default()],
         _ => Layout::horizontal([Fill(1), Fill(1)]).spacing(1).areas(inner),
