@@ -311,7 +311,8 @@ fn another_network_is_no_start() {
     let bytes = std::fs::read(&path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let mut metadata = header.metadata().clone().unwrap();
-    metadata.remove("canet.checksum");
+    metadata.remove("canet.sha256");
+    metadata.insert("canet.format".into(), "1".into());
     std::fs::write(&path, safetensors::serialize(tensors, Some(metadata)).unwrap()).unwrap();
     let error = fine_tune(&build(&small_canet(3), 1).1, &meta(&small_canet(3)), &path).unwrap_err();
     assert!(error.to_string().contains("1 missing: low.conv.weight"), "{error}");
