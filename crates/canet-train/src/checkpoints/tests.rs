@@ -155,6 +155,7 @@ fn checkpoint(step: u64) -> Vec<u8> {
         steps_per_epoch: 4,
         cursor: Cursor { step, ..Cursor::default() },
         best: None,
+        averaged: false,
         skipped: 0,
         averaged: false,
         history: Vec::new(),
