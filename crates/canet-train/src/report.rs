@@ -101,12 +101,18 @@ fn head(material: &Material, page: &mut String) {
         let interval = last.scores.interval.map_or("last mIoU".to_owned(), |[low, high]| {
             format!("last mIoU; 95 % from {low:.3} to {high:.3}")
         });
-        for (value, what) in [
-            (best.scores.miou, format!("best mIoU, epoch {}", best.epoch)),
-            (last.scores.miou, interval),
-            (last.scores.pixel_accuracy, "pixel accuracy".to_owned()),
-            (last.loss, "loss".to_owned()),
-        ] {
+        let averaged = records.iter().filter_map(|r| Some((r.ema.as_ref()?.miou, r.epoch)));
+        let averaged = averaged.reduce(|best, new| if new.0 > best.0 { new } else { best });
+        let averaged =
+            averaged.map(|(miou, epoch)| (miou, format!("of the averaged weights, epoch {epoch}")));
+        let tiles = [
+            Some((best.scores.miou, format!("best mIoU, epoch {}", best.epoch))),
+            averaged,
+            Some((last.scores.miou, interval)),
+            Some((last.scores.pixel_accuracy, "pixel accuracy".to_owned())),
+            Some((last.loss, "loss".to_owned())),
+        ];
+        for (value, what) in tiles.into_iter().flatten() {
             writeln!(page, "<li><b>{value:.4}</b>{what}</li>").ok();
         }
         page.push_str("</ul>\n");

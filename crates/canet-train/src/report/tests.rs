@@ -72,6 +72,7 @@ fn a_page_has_all_sections_and_nothing_foreign() {
         "&lt;b&gt;&amp;&quot;&#39;",
         "a/&lt;i&gt;.png",
         "<b>0.4500</b>best mIoU, epoch 2",
+        "<b>0.5000</b>of the averaged weights, epoch 2",
         "95 % from 0.100 to 0.900",
         "title=\"road taken for &lt;b&gt;&amp;&quot;&#39;: 20.0 %, 10 pixels\">20</td>",
         "data:image/jpeg;base64,anBlZw==",
