@@ -67,7 +67,8 @@ impl<D: Disk> Checkpoints<D> {
         Ok(atomic::write_on(&self.disk, &self.best(), bytes)?)
     }
 
-    /// The newest checkpoint that is whole. If none is, the error is that of the newest.
+    /// The newest checkpoint that is whole. If none is, the error is that of the newest. One that is
+    /// whole and of another version of this program is an error, too: what came before it is no better.
     pub(crate) fn newest(&self) -> Result<Newest> {
         let (last, previous) = (self.last(), self.previous());
         // A rotation without hard links that was killed half-way leaves no `last`.
@@ -76,6 +77,7 @@ impl<D: Disk> Checkpoints<D> {
         }
         let error = match Saved::read(&last) {
             Ok(saved) => return Ok(Newest { saved, broken: None }),
+            Err(error @ Error::Run { .. }) => return Err(error),
             Err(error) => error,
         };
         match Saved::read(&previous) {

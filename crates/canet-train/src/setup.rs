@@ -85,21 +85,27 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
     let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
     let fresh = first_state(config, &train, steps_per_epoch);
-    let folder = if job.resume {
-        RunFolder::reopen(&job.out)?
-    } else {
-        RunFolder::create(&job.out, config)?
-    };
-    let (state, saved) = if folder.checkpoints.any() {
-        resume(job, &folder, &train, |saved| {
-            let Stepper { params, optimizer, average, .. } = &mut stepper;
-            saved.restore(params, optimizer, average.as_ref(), fresh)
-        })?
-    } else {
-        start::load(config, &stepper.params, &meta)?;
-        // The average begins where the weights do.
-        stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
-        (fresh, None)
+    let begun = if job.resume { Some(RunFolder::reopen(&job.out)?) } else { None };
+    let (folder, (state, saved)) = match begun {
+        Some(folder) if folder.checkpoints.any() => {
+            let resumed = resume(job, &folder, &train, |saved| {
+                let Stepper { params, optimizer, average, .. } = &mut stepper;
+                saved.restore(params, optimizer, average.as_ref(), fresh)
+            })?;
+            (folder, resumed)
+        }
+        // New, or killed before its first checkpoint.
+        begun => {
+            start::load(config, &stepper.params, &meta)?;
+            // The average begins where the weights do.
+            stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
+            // Made last: a mistake leaves nothing behind.
+            let folder = match begun {
+                Some(folder) => folder,
+                None => RunFolder::create(&job.out, config)?,
+            };
+            (folder, (fresh, None))
+        }
     };
     tracing::info!(
         "{} parameters, {} training and {} validation frames of {}, {} epochs of {steps_per_epoch} steps",
