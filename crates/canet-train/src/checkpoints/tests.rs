@@ -157,7 +157,6 @@ fn checkpoint(step: u64) -> Vec<u8> {
         best: None,
         averaged: false,
         skipped: 0,
-        averaged: false,
         history: Vec::new(),
     };
     let momentum = Tensor::new(&[step as f32], &Device::Cpu).unwrap();
