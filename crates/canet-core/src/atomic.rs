@@ -9,7 +9,7 @@
 //! [`write_later`] is whole or not at all if the process dies, and [`sync`] brings its files to the
 //! disk, which takes a fraction of syncing each, since the system has written most of them by then.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -134,14 +134,18 @@ pub fn sweep(folder: &Path) -> Result<usize, Error> {
     let mut removed = 0;
     for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
         let entry = entry.map_err(Error::io("list", folder))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with('.') && name.ends_with(SUFFIX) {
+        if is_stray(&entry.file_name()) {
             fs::remove_file(entry.path()).map_err(Error::io("remove", entry.path()))?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether a file's name is one that a killed writer leaves.
+pub fn is_stray(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.ends_with(SUFFIX)
 }
 
 fn folder_of(path: &Path) -> &Path {

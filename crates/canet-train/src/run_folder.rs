@@ -36,6 +36,13 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// Whether a start was killed in the folder before anything of it was there: what it left is
+    /// nothing to go on from, and nothing to lose.
+    pub(crate) fn is_blank(root: &Path) -> bool {
+        let Ok(mut entries) = std::fs::read_dir(root) else { return false };
+        entries.all(|entry| entry.is_ok_and(|entry| atomic::is_stray(&entry.file_name())))
+    }
+
     /// Opens the folder of a run that goes on, and removes what a killed writer left there.
     pub(crate) fn reopen(root: &Path) -> Result<Self> {
         let folder = Self::at(root);

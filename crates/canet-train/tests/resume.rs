@@ -139,6 +139,16 @@ fn a_run_without_a_checkpoint_yet_begins() {
         ["run", "whole"].map(|out| world.read(&format!("{out}/checkpoints/last.safetensors")));
     assert!(a == b);
     assert!(!world.path("run/.config.toml.part").exists());
+    // Killed before even that was whole: it begins, too.
+    for left in [&[][..], &[".config.toml.part"]] {
+        let folder = world.path(&format!("blank-{}", left.len()));
+        std::fs::create_dir(&folder).unwrap();
+        left.iter().for_each(|file| std::fs::write(folder.join(file), b"half").unwrap());
+        let out = format!("blank-{}", left.len());
+        run(world.training(&out, &["--set", "epochs=1", "--resume"]), 0);
+        assert!(world.read(&format!("{out}/checkpoints/last.safetensors")) == a);
+        assert_eq!(strays(&folder, SystemTime::now()), Vec::<PathBuf>::new());
+    }
     let text = run(world.command(&["--data", "data/sample", "--out", "none", "--resume"]), 2);
     assert!(text.contains("is not there to resume from"), "{text}");
 }

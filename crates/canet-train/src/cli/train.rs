@@ -82,6 +82,11 @@ impl TrainArgs {
         let skip_bad = self.skip_bad.map(|k| format!("skip_bad={k}"));
         self.set.iter().cloned().chain(own).chain(skip_bad).collect()
     }
+
+    /// Whether there is a run to go on with, if that is asked for.
+    fn resumes(&self) -> bool {
+        self.resume && !self.out.as_deref().is_some_and(RunFolder::is_blank)
+    }
 }
 
 /// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
@@ -101,7 +106,7 @@ pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let name = data.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
     let base = Path::new("runs").join(name);
     let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
-    let (resume, allow) = (args.resume, args.allow.clone());
+    let (resume, allow) = (args.resumes(), args.allow.clone());
     Ok(Job { config, data, out, resume, allow, device, threads })
 }
 
@@ -166,7 +171,7 @@ fn given_config(args: &TrainArgs) -> Result<Option<Config>> {
     let overrides = args.overrides();
     match (&args.config, &args.out) {
         (Some(path), _) => Config::read(path, &overrides).map(Some),
-        (None, Some(out)) if args.resume => RunFolder::stored_config(out, &overrides).map(Some),
+        (None, Some(out)) if args.resumes() => RunFolder::stored_config(out, &overrides).map(Some),
         _ => {
             // Which shipped file it will be depends on the data; the keys are the same in all.
             let (_, origin, text) = CONFIGS[0];
