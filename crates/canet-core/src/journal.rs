@@ -6,59 +6,36 @@
 //! the tail may be missing or, on some file systems, zeros: readers must take a line that makes no sense for
 //! one that was never written.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufRead;
+use std::path::Path;
 
 use crate::Error;
+use crate::growing::Growing;
 
 /// An open journal.
 #[derive(Debug)]
-pub struct Journal {
-    path: PathBuf,
-    file: File,
-    /// Where the last whole line ends.
-    end: u64,
-}
+pub struct Journal(Growing);
 
 impl Journal {
     /// Opens a journal, or begins an empty one, and gives every whole line to `line`, without its end.
     pub fn open(path: &Path, mut line: impl FnMut(&[u8])) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
-        }
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(Error::io("open", path))?;
-        let (mut reader, mut bytes, mut end) = (BufReader::new(&file), Vec::new(), 0);
-        while reader.read_until(b'\n', &mut bytes).map_err(Error::io("read", path))? > 0 {
-            let Some((b'\n', whole)) = bytes.split_last() else { break };
-            line(whole);
-            end += bytes.len() as u64;
-            bytes.clear();
-        }
-        let mut journal = Self { path: path.to_owned(), file, end };
-        journal.cut()?;
-        Ok(journal)
+        let lines = Growing::open(path, |reader| {
+            let (mut bytes, mut end) = (Vec::new(), 0);
+            while reader.read_until(b'\n', &mut bytes)? > 0 {
+                let Some((b'\n', whole)) = bytes.split_last() else { break };
+                line(whole);
+                end += bytes.len() as u64;
+                bytes.clear();
+            }
+            Ok(end)
+        })?;
+        Ok(Self(lines))
     }
 
     /// Appends one line; a failure (a full disk) leaves none of it.
     pub fn append(&mut self, line: &[u8]) -> Result<(), Error> {
         debug_assert!(!line.contains(&b'\n'), "a line has no line feed");
-        let bytes = [line, b"\n"].concat();
-        if let Err(error) = self.file.write_all(&bytes) {
-            self.cut().ok();
-            return Err(Error::io("write", &self.path)(error));
-        }
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Takes away what stands behind the last whole line.
-    fn cut(&mut self) -> Result<(), Error> {
-        let cut =
-            self.file.set_len(self.end).and_then(|()| self.file.seek(SeekFrom::Start(self.end)));
-        cut.map(|_| ()).map_err(Error::io("write", &self.path))
+        self.0.append(&[line, b"\n"].concat())
     }
 }
 

@@ -18,6 +18,7 @@ mod class;
 pub mod disk;
 mod error;
 mod fault;
+mod growing;
 pub mod journal;
 mod label_map;
 mod label_table;

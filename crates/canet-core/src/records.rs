@@ -9,59 +9,36 @@
 //! right by 15 bits, and a constant is added
 //! (<https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/hash/crc32c.h>).
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
 use crate::Error;
+use crate::growing::Growing;
 
 /// Longer records are taken for torn ones: the file is this program's own, and none is as long.
 const LONGEST: u64 = 1 << 30;
 
 /// An open file of records.
 #[derive(Debug)]
-pub struct Records {
-    path: PathBuf,
-    file: File,
-    /// Where the last whole record ends.
-    end: u64,
-}
+pub struct Records(Growing);
 
 impl Records {
     /// Opens a file, or begins an empty one, and gives every whole record to `record`.
     pub fn open(path: &Path, mut record: impl FnMut(&[u8])) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
-        }
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(Error::io("open", path))?;
-        let (mut reader, mut end) = (BufReader::new(&file), 0);
-        while let Some(bytes) = next(&mut reader).map_err(Error::io("read", path))? {
-            record(&bytes);
-            end += bytes.len() as u64 + 16;
-        }
-        let mut records = Self { path: path.to_owned(), file, end };
-        records.cut()?;
-        Ok(records)
+        let records = Growing::open(path, |reader| {
+            let mut end = 0;
+            while let Some(bytes) = next(reader)? {
+                record(&bytes);
+                end += bytes.len() as u64 + 16;
+            }
+            Ok(end)
+        })?;
+        Ok(Self(records))
     }
 
     /// Appends one record; a failure (a full disk) leaves none of it.
     pub fn append(&mut self, record: &[u8]) -> Result<(), Error> {
-        let bytes = framed(record);
-        if let Err(error) = self.file.write_all(&bytes) {
-            self.cut().ok();
-            return Err(Error::io("write", &self.path)(error));
-        }
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Takes away what stands behind the last whole record.
-    fn cut(&mut self) -> Result<(), Error> {
-        let cut =
-            self.file.set_len(self.end).and_then(|()| self.file.seek(SeekFrom::Start(self.end)));
-        cut.map(|_| ()).map_err(Error::io("write", &self.path))
+        self.0.append(&framed(record))
     }
 }
 
