@@ -57,7 +57,12 @@ pub struct Segmentation {
 impl Segmenter {
     /// Reads a checkpoint. An auxiliary head is left out, as only the training needs it.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let checkpoint = Checkpoint::read(path)?.without_aux();
+        Self::from_checkpoint(Checkpoint::read(path)?, device)
+    }
+
+    /// Uses a checkpoint that was read, as [`Segmenter::load`] does.
+    pub fn from_checkpoint(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
+        let checkpoint = checkpoint.without_aux();
         let (network, _) = checkpoint.network(device)?;
         Self::from_parts(network, checkpoint.meta)
     }

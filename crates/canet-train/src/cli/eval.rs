@@ -78,9 +78,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let wanted = args.wanted()?;
     args.worst.as_deref().map_or(Ok(()), worst_frames::check_folder)?;
     let threads = args.machine.threads()?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.machine.device)?)?
-        .with_test_time(args.test_time.parse()?)?;
-    tracing::info!("weights {}", Checkpoint::read(&args.model)?.weight_hash()?);
+    let device = parse_device(&args.machine.device)?;
+    let checkpoint = Checkpoint::read(&args.model)?;
+    let weights = checkpoint.weight_hash()?;
+    let segmenter =
+        Segmenter::from_checkpoint(checkpoint, &device)?.with_test_time(args.test_time.parse()?)?;
+    tracing::info!("weights {weights}");
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let classes = segmenter.classes();
     wanted.check(classes)?;
