@@ -1,6 +1,7 @@
 //! `canet serve`: segmentation over HTTP, with a page.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,12 +10,13 @@ use anyhow::Result;
 use canet_model::Options;
 use canet_serve::{Model, Settings, Token, run_until_signal};
 
-use crate::exit::Failure;
 use crate::model::ModelArgs;
 
 const MIB: u64 = 1 << 20;
-/// Much longer than any token.
-const LONGEST_FILE: u64 = 4096;
+/// Where a token may stand, too.
+const VARIABLE: &str = "CANET_TOKEN";
+/// Bytes of a token's file that are read, more than a token has.
+const LONGEST: u64 = 4096;
 
 const API: &str = "\
 The page is at the address that is printed; programs use /v1/segment:
@@ -34,8 +36,9 @@ pub(crate) struct Args {
     /// The port to listen on; 0 is any that is free
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// What clients have to show. Others on this machine can see it here; prefer --token-file
-    #[arg(long, conflicts_with = "token_file", env = "CANET_TOKEN", hide_env_values = true)]
+    /// What clients have to show. Others on this machine can see it here; prefer a file, or the
+    /// variable CANET_TOKEN
+    #[arg(long, conflicts_with = "token_file")]
     token: Option<String>,
     /// A file with the token
     #[arg(long, value_name = "FILE")]
@@ -106,30 +109,21 @@ impl Args {
     }
 
     fn token(&self) -> Result<Option<Token>> {
-        let secret = match &self.token_file {
-            Some(path) => Some(read_token(path)?),
-            None => self.token.clone(),
+        let secret = match (&self.token, &self.token_file) {
+            (Some(secret), _) => secret.clone(),
+            (None, Some(path)) => read_token(path)?,
+            (None, None) => match std::env::var_os(VARIABLE) {
+                Some(secret) => secret.to_string_lossy().into_owned(),
+                None => return Ok(None),
+            },
         };
-        Ok(secret.map(|secret| Token::new(&secret)).transpose()?)
+        Ok(Some(Token::new(&secret)?))
     }
 }
 
-/// Reads a token's file, but not one that is none, such as a device.
 fn read_token(path: &Path) -> Result<String> {
-    let read = canet_core::Error::io("read", path);
-    let length = match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Err(not_a_token(path)),
-        Ok(metadata) => metadata.len(),
-        Err(error) => return Err(read(error).into()),
-    };
-    if length > LONGEST_FILE {
-        return Err(not_a_token(path));
-    }
-    let bytes = std::fs::read(path).map_err(read)?;
-    String::from_utf8(bytes).map_err(|_| not_a_token(path))
-}
-
-fn not_a_token(path: &Path) -> anyhow::Error {
-    let name = path.display();
-    Failure::usage(format!("{name} is no token: a file with one line of visible characters")).into()
+    let mut secret = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_string(&mut secret));
+    read.map_err(canet_core::Error::io("read", path))?;
+    Ok(secret)
 }
