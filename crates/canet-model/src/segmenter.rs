@@ -31,7 +31,8 @@ use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, R
 #[derive(Debug, Clone)]
 pub struct Segmenter {
     engine: Engine,
-    meta: CheckpointMeta,
+    meta: Arc<CheckpointMeta>,
+    classes: Arc<ClassSet>,
     test_time: TestTime,
     output: Option<[u32; 2]>,
     confidence: bool,
@@ -77,7 +78,8 @@ impl Segmenter {
             Engine::Network(network)
         };
         let test_time = TestTime::default();
-        Ok(Self { engine, meta, test_time, output: None, confidence: false })
+        let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
+        Ok(Self { engine, meta, classes, test_time, output: None, confidence: false })
     }
 
     /// The same network, which from now on predicts each frame as [`TestTime`] says.
@@ -135,7 +137,7 @@ impl Segmenter {
         }
         let mask = Mask::from_ids(width as u32, height as u32, ids);
         let confidence = sure.map(|values| Confidence::of(&mask, values));
-        Ok(Segmentation { mask, classes: self.meta.classes.clone(), confidence })
+        Ok(Segmentation { mask, classes: self.classes.clone(), confidence })
     }
 
     /// What becomes of several frames, in their order; one that fails does not spoil the others. On
