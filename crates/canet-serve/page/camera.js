@@ -20,6 +20,7 @@ async function openCamera() {
   dismiss('frame', 'turned');
   stream.getVideoTracks()[0].onended = stopCamera;
   document.body.dataset.camera = '';
+  shapeBox(video.videoWidth, video.videoHeight);
   for (const id of ['video', 'camera-bar', 'capture', 'go-live']) $(id).hidden = false;
   for (const id of ['empty', 'wipe']) $(id).hidden = true;
   $('camera-off').textContent = 'Close';
@@ -52,6 +53,7 @@ function stopCamera() {
     tell('live');
     tell('result');
   }
+  shapeBox(shownSize()?.width, shownSize()?.height);
   redrawSoon(1);
 }
 

@@ -66,9 +66,12 @@ function newToken(used, trouble) {
 function patience(trouble, attempt, signal, task) {
   return new Promise((resolve, reject) => {
     let left = Math.ceil(trouble.wait);
+    const wasHidden = $('busy').hidden;
+    $('busy').hidden = true; // one message at a time
     const end = (finish) => {
       clearInterval(timer);
       dismiss('busy');
+      $('busy').hidden = wasHidden;
       signal?.removeEventListener('abort', stop);
       finish();
     };

@@ -140,6 +140,11 @@ function resize() {
   else redrawSoon(3);
 }
 
+// On narrow screens the box takes the picture's proportions.
+function shapeBox(width, height) {
+  if (width && height) document.documentElement.style.setProperty('--ratio', height / width);
+}
+
 // The picture's pixel under a point of the window; null beside the picture.
 function pixelAt(clientX, clientY) {
   const size = shownSize();
@@ -156,7 +161,7 @@ function startStage() {
   on('frame', () => {
     const size = shownSize();
     delete document.body.dataset.empty;
-    if (size?.width) document.documentElement.style.setProperty('--ratio', size.height / size.width);
+    shapeBox(size?.width, size?.height);
     place.fitted = true;
     resize();
     if (size?.width) settle();
