@@ -29,7 +29,7 @@ async function openCamera() {
 
 function cameraTrouble({ name }) {
   return {
-    SecurityError: 'Browsers lend the camera only to pages from https:// or from localhost.',
+    SecurityError: 'Browsers lend the camera only to pages that come by HTTPS or from localhost.',
     NotAllowedError: 'The browser was told not to lend it. Allow it beside the address, then try again.',
     NotFoundError: 'There is none on this device.',
     NotReadableError: 'Another program uses it. Close that one, then try again.',

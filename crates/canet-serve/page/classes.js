@@ -1,6 +1,7 @@
 // The list of classes: share, shown or not, only this one, and pointing at one in the picture.
 
 const rowOf = new Map(); // class id to its row; rows are made once, so that nothing jumps or loses the focus
+let liveOrder = [];      // ids in the order of the first live frame
 
 function makeRow({ id, name, color }) {
   const box = make('input', { type: 'checkbox', checked: true });
@@ -62,7 +63,9 @@ function listClasses() {
   for (const one of found) if (!known.some(({ id }) => id === one.id)) known.push(one);
   for (const one of known) if (!rowOf.has(one.id)) makeRow(one);
   const order = known.map(({ id }) => id);
-  if (!state.live) order.sort((a, b) => (pixels.get(b) ?? 0) - (pixels.get(a) ?? 0)); // live, rows stay where they are
+  if (state.live && liveOrder.length === order.length) order.splice(0, order.length, ...liveOrder); // live, rows stay where they are
+  else order.sort((a, b) => (pixels.get(b) ?? 0) - (pixels.get(a) ?? 0));
+  liveOrder = state.live ? order : [];
   const occur = state.result ? order.filter((id) => pixels.get(id)) : order;
   for (const id of order) {
     const share = (pixels.get(id) ?? 0) / total;

@@ -2,6 +2,7 @@
 //
 //   node mock.mjs [--port N] [--token T] [--delay MS]
 
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -10,7 +11,6 @@ import * as scene from './scene.mjs';
 
 const { values: options } = parseArgs({ options: { port: { type: 'string', default: '8799' }, token: { type: 'string' }, delay: { type: 'string', default: '60' } } });
 const LIMITS = { body_bytes: 16 << 20, pixels: 8192 * 8192, side: 8192, queue: 4, timeout_seconds: 30 };
-const CSP = "default-src 'none'; img-src 'self' blob: data:; media-src 'self' blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 const MODEL = {
   name: 'mock-street', network: 'canet-r50', parameters: 25_614_362, weights: '0f3a9c1be57d42886610c4d2a9e0f7b35c88e1d94b7602afdd13590c7e2ab416',
   input: [1280, 720], classes: scene.CLASSES, limits: LIMITS, training: { epochs: 40, validation: { mean_iou: 0.6421, pixel_accuracy: 0.9137 } },
@@ -19,11 +19,16 @@ const MODEL = {
 const folder = new URL('../../page/', import.meta.url);
 const read = (name) => readFileSync(new URL(name, folder), 'utf8');
 
-// The page, put together as its own first comment says.
+const hashed = (text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+// The page, put together as its own first comment says, and the strictest policy that it has to work under.
 function page() {
   const index = read('index.html');
-  const list = (kind) => index.match(new RegExp(`${kind}:([^:]*?)(?:\\n\\s+\\w+:|\\n-->)`))[1].split(',').map((name) => read(name.trim())).join('\n');
-  return index.replace('<!-- style -->', () => `<style>\n${list('style')}</style>`).replace('<!-- script -->', () => `<script type="module">\n${list('script')}</script>`);
+  const list = (kind) => `\n${index.match(new RegExp(`${kind}:([^:]*?)(?:\\n\\s+\\w+:|\\n-->)`))[1].split(',').map((name) => read(name.trim())).join('\n')}`;
+  const [style, script] = [list('style'), list('script')];
+  const html = index.replace('<!-- style -->', () => `<style>${style}</style>`).replace('<!-- script -->', () => `<script type="module">${script}</script>`);
+  const policy = `default-src 'none'; img-src 'self' blob: data:; media-src 'self' blob:; style-src ${hashed(style)}; script-src ${hashed(script)}; connect-src 'self'`;
+  return ['text/html; charset=utf-8', html, { 'content-security-policy': policy }];
 }
 
 const samples = [['Market street', 3], ['Ring road', 11], ['Bus stand', 23]].map(([name, n]) => ({ name, png: encode(960, 540, RGB, scene.frame(960, 540, n)) }));
@@ -95,7 +100,7 @@ function numbers(labels, width, height, include, network) {
 
 async function answer(request, url) {
   const path = url.pathname;
-  if (path === '/') return ['text/html; charset=utf-8', page(), { 'content-security-policy': CSP }];
+  if (path === '/') return page();
   if (path === '/healthz') return ['text/plain', 'ok'];
   if (options.token && request.headers.authorization !== `Bearer ${options.token}`) {
     throw new Refusal(401, 'unauthorized', 'This server wants a token: Authorization: Bearer TOKEN.', { 'www-authenticate': 'Bearer' });
