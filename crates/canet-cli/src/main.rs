@@ -6,6 +6,7 @@ mod check;
 mod exit;
 mod init;
 mod jobs;
+mod model;
 mod rasterise;
 mod segment;
 mod test_time;
