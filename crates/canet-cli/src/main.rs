@@ -9,6 +9,8 @@ mod jobs;
 mod model;
 mod rasterise;
 mod segment;
+#[cfg(feature = "serve")]
+mod serve;
 mod test_time;
 mod vectorise;
 
@@ -32,6 +34,8 @@ enum Command {
     Check(check::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Vectorise(vectorise::Args),
 }
 
@@ -54,6 +58,8 @@ fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {
