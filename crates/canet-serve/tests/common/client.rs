@@ -7,33 +7,33 @@ use std::time::Duration;
 
 /// What a server has answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// A connection, which goes on after an answer.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     /// What was read beyond the last answer.
     read: Vec<u8>,
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
         stream.set_read_timeout(Some(Duration::from_secs(120)))?;
         stream.set_write_timeout(Some(Duration::from_secs(30)))?;
@@ -42,17 +42,17 @@ impl Client {
     }
 
     /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
     /// Says that no more will come.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.stream.shutdown(Shutdown::Write).ok();
     }
 
     /// Sends a request and reads its answer.
-    pub fn ask(
+    pub(crate) fn ask(
         &mut self,
         method: &str,
         path: &str,
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// Reads an answer.
-    pub fn answer(&mut self, method: &str) -> io::Result<Answer> {
+    pub(crate) fn answer(&mut self, method: &str) -> io::Result<Answer> {
         let head = loop {
             if let Some(end) = self.read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break self.read.drain(..end + 4).collect::<Vec<_>>();
@@ -108,7 +108,7 @@ impl Client {
 }
 
 /// A request's bytes.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: test\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
@@ -121,7 +121,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) 
 }
 
 /// Asks once, on a connection of its own.
-pub fn ask(
+pub(crate) fn ask(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -1,7 +1,7 @@
 //! Servers inside of the test, and pictures for them.
 #![allow(dead_code, reason = "each test program uses a part")]
 
-pub mod client;
+pub(crate) mod client;
 
 use std::io::Cursor;
 use std::net::SocketAddr;
@@ -22,14 +22,14 @@ use tokio::sync::oneshot;
 use self::client::{Answer, ask};
 
 /// A server that runs beside the test.
-pub struct Running {
-    pub address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Running {
-    pub fn start(settings: Settings, model: Model) -> Self {
+    pub(crate) fn start(settings: Settings, model: Model) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (bound, address) = std::sync::mpsc::channel();
         let thread = thread::spawn(move || {
@@ -46,23 +46,23 @@ impl Running {
         Self { address, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         ask(self.address, "GET", path, &[], b"").unwrap()
     }
 
-    pub fn segment(&self, query: &str, body: &[u8]) -> Answer {
+    pub(crate) fn segment(&self, query: &str, body: &[u8]) -> Answer {
         ask(self.address, "POST", &format!("/v1/segment{query}"), &[], body).unwrap()
     }
 
     /// The value of a metric's line.
-    pub fn metric(&self, line: &str) -> f64 {
+    pub(crate) fn metric(&self, line: &str) -> f64 {
         let text = self.get("/metrics").text();
         let value = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
         value.unwrap_or(0.0)
     }
 
     /// Waits until a metric has a value.
-    pub fn until(&self, line: &str, value: f64) {
+    pub(crate) fn until(&self, line: &str, value: f64) {
         let since = Instant::now();
         while self.metric(line) < value {
             assert!(since.elapsed() < Duration::from_secs(60), "{line} stays {}", self.metric(line));
@@ -71,12 +71,12 @@ impl Running {
     }
 
     /// Tells the server to stop; it goes on with what was begun.
-    pub fn tell(&mut self) {
+    pub(crate) fn tell(&mut self) {
         self.stop.take();
     }
 
     /// Waits for its end, and says whether it was a good one.
-    pub fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         self.thread.take().is_none_or(|thread| thread.join().is_ok())
     }
 }
@@ -90,16 +90,16 @@ impl Drop for Running {
 }
 
 /// Settings for a free port.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings { address: ([127, 0, 0, 1], 0).into(), ..Settings::default() }
 }
 
-pub fn classes() -> ClassSet {
+pub(crate) fn classes() -> ClassSet {
     LabelMap::builtin("idd-lite-7").unwrap().classes().clone()
 }
 
 /// The assignment's network with random weights of a seed.
-pub fn checkpoint() -> Checkpoint {
+pub(crate) fn checkpoint() -> Checkpoint {
     let config = AssignmentConfig { classes: classes().len(), ..Default::default() };
     let config = ModelConfig::Assignment(config);
     let mut params = Params::new(7, &Device::Cpu);
@@ -109,16 +109,16 @@ pub fn checkpoint() -> Checkpoint {
     Checkpoint::from_bytes(&bytes, "seeded").unwrap()
 }
 
-pub fn segmenter() -> Segmenter {
+pub(crate) fn segmenter() -> Segmenter {
     Segmenter::from_checkpoint(checkpoint(), Options::cpu()).unwrap()
 }
 
-pub fn model() -> Model {
+pub(crate) fn model() -> Model {
     Model::new("seeded", checkpoint(), Options::cpu()).unwrap()
 }
 
 /// A picture with something in it.
-pub fn frame(width: u32, height: u32, salt: u32) -> RgbImage {
+pub(crate) fn frame(width: u32, height: u32, salt: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let wave = |n: u32| ((x * n + y * (n + 2) + salt * 31) % 251) as u8;
         if (x / 9 + y / 7 + salt).is_multiple_of(3) {
@@ -129,14 +129,14 @@ pub fn frame(width: u32, height: u32, salt: u32) -> RgbImage {
     })
 }
 
-pub fn encoded(frame: &RgbImage, format: ImageFormat) -> Vec<u8> {
+pub(crate) fn encoded(frame: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     frame.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
 /// A form with these fields.
-pub fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, bytes) in fields {
         body.extend_from_slice(b"--xYz\r\n");
@@ -150,28 +150,28 @@ pub fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-pub const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=xYz");
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=xYz");
 
 /// An engine with a gate: each frame waits until it is open. Frames of one pixel's width panic.
-pub struct Gated {
+pub(crate) struct Gated {
     segmenter: Segmenter,
     is_open: Mutex<bool>,
     opened: Condvar,
-    pub begun: AtomicUsize,
+    pub(crate) begun: AtomicUsize,
 }
 
 impl Gated {
-    pub fn new(is_open: bool) -> Arc<Self> {
+    pub(crate) fn new(is_open: bool) -> Arc<Self> {
         let (is_open, opened) = (Mutex::new(is_open), Condvar::new());
         Arc::new(Self { segmenter: segmenter(), is_open, opened, begun: AtomicUsize::new(0) })
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
     }
 
-    pub fn model(self: &Arc<Self>) -> Model {
+    pub(crate) fn model(self: &Arc<Self>) -> Model {
         let about = About {
             name: "gated".into(),
             network: "canet-assignment".into(),
@@ -202,7 +202,7 @@ impl Engine for Shared {
 }
 
 /// Bytes that this process has in memory.
-pub fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
