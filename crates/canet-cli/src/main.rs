@@ -4,8 +4,10 @@
 
 mod check;
 mod exit;
+mod export;
 mod init;
 mod jobs;
+mod model;
 mod rasterise;
 mod segment;
 mod test_time;
@@ -29,6 +31,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Export(export::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     Vectorise(vectorise::Args),
@@ -51,6 +54,7 @@ fn run() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),

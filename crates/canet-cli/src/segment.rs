@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use canet_core::atomic;
 use canet_data::frame_file;
-use canet_model::{Segmentation, Segmenter, parse_device, picture};
+use canet_model::{Options, Segmentation, Segmenter, picture};
 use image::{ImageFormat, RgbImage};
 
 use crate::exit::Failure;
 use crate::jobs::{self, Job, SUFFIXES};
+use crate::model::ModelArgs;
 use crate::test_time::TestTimeArgs;
 
 const PICTURES: &str = "\
@@ -25,15 +26,11 @@ A folder's sub-folders are kept below DIR. Existing pictures are replaced.";
 #[derive(clap::Args)]
 #[command(after_help = PICTURES)]
 pub(crate) struct Args {
-    /// The checkpoint, a .safetensors file
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
     /// The folder for the pictures; it is made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where to compute: auto, cpu, cuda:N or metal
-    #[arg(long, default_value = "auto")]
-    device: String,
     /// How much of the colours the overlay shows, from 0 to 1
     #[arg(long, default_value_t = 0.5, value_parser = share)]
     opacity: f32,
@@ -56,8 +53,9 @@ fn share(text: &str) -> Result<f32, String> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     check_out(&args.out)?;
     let jobs = jobs::plan(&args.paths, &args.out)?;
-    let segmenter = Segmenter::load(&args.model, &parse_device(&args.device)?)?
-        .with_test_time(args.test_time.parse()?)?;
+    let (device, test_time) = (args.model.device()?, args.test_time.parse()?);
+    let options = Options { device, test_time, ..Options::default() };
+    let segmenter = Segmenter::from_checkpoint(args.model.checkpoint()?, options)?;
     let mut broken = 0;
     for (job, number) in jobs.iter().zip(1..) {
         let name = format!("{number}/{} {}", jobs.len(), job.frame.display());

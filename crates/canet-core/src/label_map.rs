@@ -104,6 +104,24 @@ impl LabelMap {
         Self::from_toml(&text, &path.display().to_string())
     }
 
+    /// The map by which masks of `classes`, such as a network's, are written as polygons: the
+    /// built-in one whose classes they are, with its labels, or else one in which names are labels.
+    pub fn of_classes(classes: &ClassSet) -> Result<Self, Error> {
+        classes.check(&classes.name)?;
+        if let Some(map) = Self::builtin(&classes.name).ok().filter(|map| map.classes == *classes) {
+            return Ok(map);
+        }
+        let mut map = Self {
+            classes: classes.clone(),
+            by_label: BTreeMap::new(),
+            by_value: BTreeMap::new(),
+            by_color: BTreeMap::new(),
+            first_labels: BTreeMap::new(),
+        };
+        map.take_names_for_labels();
+        Ok(map)
+    }
+
     /// Parses and checks a map; `origin` names it in errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, Error> {
         let fail = |reason: String| Error::Spec { origin: origin.to_owned(), reason };

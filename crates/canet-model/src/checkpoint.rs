@@ -19,14 +19,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use canet_core::{ClassSet, MAX_SIDE, atomic};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::container::Container;
 use crate::seal::HASH;
 use crate::weight_hash::weight_hash;
-use crate::{Error, ModelConfig, Network, Normalisation, Params, Result};
+use crate::{Error, ModelConfig, Network, Normalisation, Params, Precision, Result};
 
 /// The version of the format that is written, and the newest that is read.
 const FORMAT: u32 = 2;
@@ -178,11 +178,49 @@ impl Checkpoint {
 
     /// Reads and checks a checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
-        let container = read_container(path)?;
+        Self::of_container(read_container(path)?, path)
+    }
+
+    /// The same from the bytes of a file, such as one that a program has built in. `name` stands for
+    /// it in errors.
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self> {
+        let path = Path::new(name);
+        Self::of_container(Container::from_bytes(bytes, path)?, path)
+    }
+
+    fn of_container(container: Container, path: &Path) -> Result<Self> {
         let meta = CheckpointMeta::from_metadata(&container.metadata, path)?;
         let (training_tensors, tensors) =
             container.tensors.into_iter().partition(|(name, _)| name.starts_with(TRAINING_PREFIX));
         Ok(Self { meta, tensors, training_tensors, path: path.to_owned() })
+    }
+
+    /// A file that predicts and does nothing else: the network's parameters alone, without an
+    /// auxiliary head and what the training needs to go on, at a precision.
+    ///
+    /// [`Precision::F16`] halves the file, as [`Precision::rounds`] tells. Equal content gives equal
+    /// bytes, and what is read from them can be written so again.
+    pub fn to_lean_bytes(self, precision: Precision) -> Result<Vec<u8>> {
+        let checkpoint = self.without_aux();
+        let mut metadata = checkpoint.meta.to_metadata()?;
+        let mut tensors = checkpoint.tensors;
+        for tensor in tensors.values_mut() {
+            if precision.rounds(tensor)? {
+                *tensor = tensor.to_dtype(DType::F16)?;
+            }
+        }
+        metadata.insert(WEIGHTS.into(), weight_hash(&tensors)?);
+        Ok(Container { metadata, tensors }.to_bytes()?)
+    }
+
+    /// Rounds the weights as [`Checkpoint::to_lean_bytes`] would, in place.
+    pub(crate) fn round(&mut self, precision: Precision) -> Result<()> {
+        for tensor in self.tensors.values_mut() {
+            if precision.rounds(tensor)? {
+                *tensor = tensor.to_dtype(DType::F16)?.to_dtype(tensor.dtype())?;
+            }
+        }
+        Ok(())
     }
 
     /// What its weights are called: see [`weight_hash`].
@@ -216,6 +254,7 @@ impl Checkpoint {
     }
 }
 
+/// Reads a safetensors file.
 pub(crate) fn read_container(path: &Path) -> Result<Container> {
     let bytes = std::fs::read(path).map_err(canet_core::Error::io("read", path))?;
     Container::from_bytes(&bytes, path)

@@ -116,6 +116,7 @@ pub(crate) fn append(tensor: &Tensor, bytes: &mut Vec<u8>) -> candle_core::Resul
     match tensor.dtype() {
         DType::U8 => append_as!(u8, "U8"),
         DType::U32 => append_as!(u32, "U32"),
+        DType::F16 => append_as!(half::f16, "F16"),
         DType::I64 => append_as!(i64, "I64"),
         DType::F32 => append_as!(f32, "F32"),
         DType::F64 => append_as!(f64, "F64"),

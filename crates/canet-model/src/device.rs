@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// ```
 pub fn parse_device(text: &str) -> Result<Device> {
     match text {
-        "auto" => Ok(best()),
+        "auto" => Ok(best_device()),
         "cpu" => Ok(Device::Cpu),
         "metal" => metal(text),
         "cuda" => cuda(text, 0),
@@ -30,7 +30,8 @@ pub fn parse_device(text: &str) -> Result<Device> {
     }
 }
 
-fn best() -> Device {
+/// The best that this program was built for and this machine has.
+pub(crate) fn best_device() -> Device {
     cuda("auto", 0).or_else(|_| metal("auto")).unwrap_or(Device::Cpu)
 }
 

@@ -99,6 +99,18 @@ impl Frozen {
         self.mask_watched(sizes, fill, ids, &mut |_, _| {})
     }
 
+    /// As [`Frozen::mask`], and writes to `confidence`, `(H, W)` of the frame, the probability of
+    /// each pixel's class: the largest value of the softmax over its scores.
+    pub fn mask_and_confidence(
+        &self,
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        ids: &mut [u8],
+        confidence: &mut [f32],
+    ) -> Result<()> {
+        self.predict(sizes, fill, ids, Some(confidence), &mut |_, _| {})
+    }
+
     /// As [`Frozen::mask`], with `watch` called after each step; for measurements.
     pub fn mask_watched(
         &self,
@@ -107,12 +119,25 @@ impl Frozen {
         ids: &mut [u8],
         watch: &mut Watch,
     ) -> Result<()> {
+        self.predict(sizes, fill, ids, None, watch)
+    }
+
+    fn predict(
+        &self,
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        ids: &mut [u8],
+        confidence: Option<&mut [f32]>,
+        watch: &mut Watch,
+    ) -> Result<()> {
         if !self.graph.is_finite() {
             return Err(Error::NotFinite);
         }
-        let [h, w] = sizes.frame;
-        self.with_session(sizes, (ids.len(), h * w), |session| {
-            session.mask(&self.graph, fill, ids, watch)
+        let pixels = sizes.frame[0] * sizes.frame[1];
+        let rooms = [ids.len(), confidence.as_ref().map_or(pixels, |place| place.len())];
+        let room = rooms.into_iter().find(|&room| room != pixels).unwrap_or(pixels);
+        self.with_session(sizes, (room, pixels), |session| {
+            session.mask(&self.graph, fill, ids, confidence, watch)
         })
     }
 

@@ -34,9 +34,9 @@
 //! Segmenting takes a checkpoint and nothing else:
 //!
 //! ```no_run
-//! use canet_model::{Segmenter, image, parse_device};
+//! use canet_model::{Options, Segmenter, image};
 //!
-//! let segmenter = Segmenter::load("model.safetensors".as_ref(), &parse_device("auto")?)?;
+//! let segmenter = Segmenter::load("model.safetensors", Options::default())?;
 //! let frame = image::open("frame.jpg")?.into_rgb8();
 //! let segmentation = segmenter.segment(&frame)?;
 //! for (class, share) in segmentation.classes.classes.iter().zip(segmentation.shares()) {
@@ -68,12 +68,14 @@ mod layers;
 pub mod lowered;
 mod network;
 mod normalisation;
+mod options;
 mod params;
 mod pass;
 pub mod picture;
 mod pretrained;
 mod report;
 mod seal;
+mod segmentation;
 mod segmenter;
 mod select;
 mod test_time;
@@ -88,11 +90,13 @@ pub use fine_tune::fine_tune;
 pub use frozen::{Frozen, Sizes, Watch};
 pub use network::{Network, Output};
 pub use normalisation::Normalisation;
+pub use options::{Options, Precision};
 pub use params::{FrozenNorms, Kind, Param, Params, Part};
 pub use pass::Pass;
 pub use pretrained::load_backbone;
 pub use report::LoadReport;
-pub use segmenter::{Segmentation, Segmenter};
+pub use segmentation::{Confidence, Segmentation};
+pub use segmenter::Segmenter;
 pub use test_time::{TestTime, Tile};
 pub use weight_hash::weight_hash;
 

@@ -91,26 +91,25 @@ impl<F> Lowered<F> {
 }
 
 impl Lowered {
-    /// The same network with other weights in its convolutions, such as rounded ones; biases stay as
-    /// they are.
+    /// The same network with other weights in its convolutions, such as rounded ones: `f` changes
+    /// those of one convolution at a time. Biases stay as they are.
     ///
     /// ```
     /// # use canet_model::{AssignmentConfig, Device, ModelConfig, Network, Params};
     /// # let mut params = Params::new(42, &Device::Cpu);
     /// # let config = ModelConfig::Assignment(AssignmentConfig { classes: 3, ..Default::default() });
     /// # let lowered = Network::new(&config, &mut params)?.lower()?;
-    /// let broken = lowered.map_weights(|w| w / 0.0);
+    /// let broken = lowered.map_weights(|weights| weights[0] = f32::NAN);
     /// assert!(!broken.is_finite());
     /// # Ok::<(), canet_model::Error>(())
     /// ```
     #[must_use]
-    pub fn map_weights(mut self, f: impl Fn(f32) -> f32) -> Self {
+    pub fn map_weights(mut self, mut f: impl FnMut(&mut [f32])) -> Self {
         for node in &mut self.nodes {
             if let Op::Conv(conv) | Op::PooledConv(conv, _) = &mut node.op {
-                for weight in &mut conv.filters.weights {
-                    *weight = f(*weight);
-                    self.finite &= weight.is_finite();
-                }
+                let weights = &mut conv.filters.weights;
+                f(weights);
+                self.finite &= weights.iter().all(|weight| weight.is_finite());
             }
         }
         self

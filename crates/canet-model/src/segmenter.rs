@@ -6,24 +6,23 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use canet_core::{ClassSet, Mask};
+use canet_ops::frozen::side_by_side;
 use canet_ops::{Corners, Value};
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
-use crate::test_time::{TestTime, Views, probabilities};
-use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Pass, Result, Sizes, picture};
-
-/// Frames smaller than the network's output stride are enlarged to it first.
-pub(crate) const LEAST_SIDE: u32 = 8;
+use crate::segmentation::{Confidence, Segmentation};
+use crate::test_time::{LEAST_SIDE, TestTime, Views, probabilities, softmax};
+use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, Result, Sizes};
 
 /// A network that is ready for frames.
 ///
 /// It can be shared between threads; segmenting does not change it. Clones share its weights.
 ///
 /// ```no_run
-/// use canet_model::{Device, Segmenter};
+/// use canet_model::{Options, Segmenter};
 ///
-/// let segmenter = Segmenter::load("model.safetensors".as_ref(), &Device::Cpu)?;
+/// let segmenter = Segmenter::load("model.safetensors", Options::default())?;
 /// let frame = image::open("frame.jpg")?.into_rgb8();
 /// let segmentation = segmenter.segment(&frame)?;
 /// segmentation.overlay(&frame, 0.5)?.save("overlay.png")?;
@@ -32,8 +31,11 @@ pub(crate) const LEAST_SIDE: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Segmenter {
     engine: Engine,
-    meta: CheckpointMeta,
+    meta: Arc<CheckpointMeta>,
+    classes: Arc<ClassSet>,
     test_time: TestTime,
+    output: Option<[u32; 2]>,
+    confidence: bool,
 }
 
 /// What computes.
@@ -45,26 +47,22 @@ enum Engine {
     Network(Network),
 }
 
-/// The classes of a frame's pixels.
-#[derive(Debug, Clone)]
-pub struct Segmentation {
-    /// One class a pixel of the frame.
-    pub mask: Mask,
-    /// What the ids in the mask stand for.
-    pub classes: ClassSet,
-}
-
 impl Segmenter {
-    /// Reads a checkpoint. An auxiliary head is left out, as only the training needs it.
-    pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        Self::from_checkpoint(Checkpoint::read(path)?, device)
+    /// Reads a checkpoint and makes its network ready: batch norms are folded into convolutions, and
+    /// weights packed once. An auxiliary head is left out, as only the training needs it.
+    pub fn load(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Self::from_checkpoint(Checkpoint::read(path.as_ref())?, options)
     }
 
     /// Uses a checkpoint that was read, as [`Segmenter::load`] does.
-    pub fn from_checkpoint(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
-        let checkpoint = checkpoint.without_aux();
-        let (network, _) = checkpoint.network(device)?;
-        Self::from_parts(network, checkpoint.meta)
+    pub fn from_checkpoint(checkpoint: Checkpoint, options: Options) -> Result<Self> {
+        options.check()?;
+        let mut checkpoint = checkpoint.without_aux();
+        checkpoint.round(options.precision)?;
+        let (network, _) = checkpoint.network(&options.device)?;
+        let Options { test_time, output, confidence, .. } = options;
+        let plain = Self::from_parts(network, checkpoint.meta)?;
+        Ok(Self { test_time, output, confidence, ..plain })
     }
 
     /// Uses a network at hand, such as one in training, as it is now. (On devices other than the CPU
@@ -79,7 +77,9 @@ impl Segmenter {
         } else {
             Engine::Network(network)
         };
-        Ok(Self { engine, meta, test_time: TestTime::default() })
+        let test_time = TestTime::default();
+        let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
+        Ok(Self { engine, meta, classes, test_time, output: None, confidence: false })
     }
 
     /// The same network, which from now on predicts each frame as [`TestTime`] says.
@@ -87,6 +87,13 @@ impl Segmenter {
         test_time.check()?;
         self.test_time = test_time;
         Ok(self)
+    }
+
+    /// The same network, which from now on tells how sure it is, or not.
+    #[must_use]
+    pub fn with_confidence(mut self, confidence: bool) -> Self {
+        self.confidence = confidence;
+        self
     }
 
     /// What the checkpoint says about the network.
@@ -102,22 +109,69 @@ impl Segmenter {
     /// The class of every pixel of a frame.
     pub fn segment(&self, frame: &RgbImage) -> Result<Segmentation> {
         let sizes = self.sizes(frame)?;
-        let pixels = sizes.frame[0] * sizes.frame[1];
-        let ids = if !self.is_plain(sizes) {
-            best_classes(&self.probabilities(frame)?, pixels)
-        } else if let Engine::Frozen(frozen) = &self.engine {
-            let picture = resized(frame, sizes);
-            let mut ids = vec![0; pixels];
-            frozen.mask(sizes, |planes| self.normalise(&picture, planes), &mut ids)?;
-            Some(ids)
-        } else {
-            best_classes(&self.plain_logits(frame)?.flatten_all()?.to_vec1()?, pixels)
-        };
-        let mask = Mask::from_ids(frame.width(), frame.height(), ids.ok_or(Error::NotFinite)?);
-        Ok(Segmentation { mask, classes: self.meta.classes.clone() })
+        let [height, width] = sizes.frame;
+        let mut ids = vec![0; height * width];
+        let mut sure = self.confidence.then(|| vec![0.0; ids.len()]);
+        match &self.engine {
+            Engine::Frozen(frozen) if self.is_plain(sizes) => {
+                let picture = resized(frame, sizes);
+                let fill = |planes: &mut [f32]| self.normalise(&picture, planes);
+                match &mut sure {
+                    Some(sure) => frozen.mask_and_confidence(sizes, fill, &mut ids, sure)?,
+                    None => frozen.mask(sizes, fill, &mut ids)?,
+                }
+            }
+            Engine::Network(_) if self.is_plain(sizes) => {
+                let mut scores = self.plain_logits(frame)?.flatten_all()?.to_vec1()?;
+                best_classes(&scores, &mut ids)?;
+                if let Some(sure) = &mut sure {
+                    softmax(&mut scores, ids.len());
+                    largest(&scores, sure);
+                }
+            }
+            _ => {
+                let scores = self.probabilities(frame)?;
+                best_classes(&scores, &mut ids)?;
+                sure.iter_mut().for_each(|sure| largest(&scores, sure));
+            }
+        }
+        let mask = Mask::from_ids(width as u32, height as u32, ids);
+        let confidence = sure.map(|values| Confidence::of(&mask, values));
+        Ok(Segmentation { mask, classes: self.classes.clone(), confidence })
     }
 
-    /// The scores behind [`Segmenter::segment`]: `(1, classes, H, W)` at the frame's size, on the
+    /// What becomes of several frames, in their order; one that fails does not spoil the others. On
+    /// the CPU as many frames as there are threads are worked on side by side, each with the
+    /// [`Segmenter::memory`] of its size: small networks leave cores idle within one frame.
+    pub fn segment_batch(&self, frames: &[RgbImage]) -> Vec<Result<Segmentation>> {
+        match &self.engine {
+            Engine::Frozen(_) => side_by_side(frames, |frame| self.segment(frame)),
+            Engine::Network(_) => frames.iter().map(|frame| self.segment(frame)).collect(),
+        }
+    }
+
+    /// Bytes that segmenting a frame of a width and height works in, besides the weights and the
+    /// frame: what the network, the averages and the result take. On other devices than the CPU it
+    /// is what is needed here, not there.
+    pub fn memory(&self, width: u32, height: u32) -> Result<usize> {
+        let area = |[h, w]: [usize; 2]| h * w;
+        let sizes = self.sizes_of(width, height)?;
+        let result = area(sizes.frame) * if self.confidence { 1 + size_of::<f32>() } else { 1 };
+        let resized = if sizes.network == sizes.frame { 0 } else { 3 * area(sizes.network) };
+        let network = |sizes| match &self.engine {
+            Engine::Frozen(frozen) => frozen.memory(sizes),
+            Engine::Network(_) => Ok(0),
+        };
+        if self.is_plain(sizes) {
+            return Ok(result + resized + network(sizes)?);
+        }
+        let base = self.meta.input.unwrap_or([width, height]);
+        let (tile, kept) = self.test_time.needs(base, sizes.frame);
+        let averages = kept * self.meta.classes.len() * size_of::<f32>();
+        Ok(result + averages + network(Sizes::same(tile))?)
+    }
+
+    /// The scores behind [`Segmenter::segment`]: `(1, classes, H, W)` at the mask's size, on the
     /// network's device. Where several predictions are averaged they are the logarithms of the
     /// probabilities, which softmax gives back, and not below -87.4, that of the least `f32`.
     pub fn logits(&self, frame: &RgbImage) -> Result<Tensor> {
@@ -160,7 +214,8 @@ impl Segmenter {
     fn probabilities(&self, frame: &RgbImage) -> Result<Vec<f32>> {
         let base = self.meta.input.unwrap_or(frame.dimensions().into());
         let (test_time, classes) = (&self.test_time, self.meta.classes.len());
-        let views = Views { test_time, frame, base, classes };
+        let size = self.sizes(frame)?.frame;
+        let views = Views { test_time, frame, base, classes, size };
         probabilities(&views, |picture, scores| match &self.engine {
             Engine::Frozen(frozen) => {
                 let sizes = Sizes::same([picture.height(), picture.width()].map(|n| n as usize));
@@ -186,11 +241,16 @@ impl Segmenter {
     /// The sizes of one prediction of the whole frame.
     fn sizes(&self, frame: &RgbImage) -> Result<Sizes> {
         let (width, height) = frame.dimensions();
+        self.sizes_of(width, height)
+    }
+
+    fn sizes_of(&self, width: u32, height: u32) -> Result<Sizes> {
         if width == 0 || height == 0 {
             return Err(Error::Input(format!("the frame has no pixels ({width}x{height})")));
         }
         let [w, h] = self.meta.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE));
         let size = |h: u32, w: u32| [h as usize, w as usize];
+        let [width, height] = self.output.unwrap_or([width, height]);
         Ok(Sizes { network: size(h, w), frame: size(height, width) })
     }
 
@@ -211,51 +271,39 @@ impl Segmenter {
     }
 }
 
-impl Segmentation {
-    /// The mask in the colours of its classes.
-    pub fn color_image(&self) -> RgbImage {
-        picture::color_image(&self.mask, &self.classes)
-    }
-
-    /// The frame under the mask's colours; `opacity` 0 shows the frame alone, 1 the colours.
-    pub fn overlay(&self, frame: &RgbImage, opacity: f32) -> Result<RgbImage> {
-        picture::overlay(frame, &self.mask, &self.classes, opacity)
-    }
-
-    /// The share of the frame that each class has, by id.
-    pub fn shares(&self) -> Vec<f64> {
-        let total = self.mask.ids().len() as f64;
-        let counts = self.mask.histogram();
-        counts[..self.classes.len()].iter().map(|&count| count as f64 / total).collect()
-    }
-}
-
 /// The frame as the network wants it.
 fn resized(frame: &RgbImage, sizes: Sizes) -> Cow<'_, RgbImage> {
-    let [h, w] = sizes.network;
-    if sizes.network == sizes.frame {
+    let [h, w] = sizes.network.map(|side| side as u32);
+    if (w, h) == frame.dimensions() {
         Cow::Borrowed(frame)
     } else {
-        Cow::Owned(resize(frame, w as u32, h as u32, FilterType::Triangle))
+        Cow::Owned(resize(frame, w, h, FilterType::Triangle))
     }
 }
 
-/// The class with the highest of `scores` `(classes, pixels)`, the first of equals; `None` if any
-/// score is not finite.
-fn best_classes(scores: &[f32], pixels: usize) -> Option<Vec<u8>> {
-    let (first, rest) = scores.split_at_checked(pixels)?;
+/// Writes the class with the highest of `scores` `(classes, pixels)`, the first of equals.
+fn best_classes(scores: &[f32], ids: &mut [u8]) -> Result<()> {
+    let (first, rest) = scores.split_at(ids.len());
     let mut best = first.to_vec();
-    let mut ids = vec![0; best.len()];
+    ids.fill(0);
     let mut finite = best.iter().all(|score| score.is_finite());
-    for (scores, id) in rest.chunks_exact(pixels).zip(1..) {
-        for ((best, at), &score) in best.iter_mut().zip(&mut ids).zip(scores) {
+    for (scores, id) in rest.chunks_exact(ids.len()).zip(1..) {
+        for ((best, at), &score) in best.iter_mut().zip(&mut *ids).zip(scores) {
             finite &= score.is_finite();
             if score > *best {
                 (*best, *at) = (score, id);
             }
         }
     }
-    finite.then_some(ids)
+    if finite { Ok(()) } else { Err(Error::NotFinite) }
+}
+
+/// Writes the largest of `values` `(classes, pixels)` of each pixel.
+fn largest(values: &[f32], to: &mut [f32]) {
+    to.fill(0.0);
+    for values in values.chunks_exact(to.len()) {
+        to.iter_mut().zip(values).for_each(|(to, value)| *to = to.max(*value));
+    }
 }
 
 #[cfg(test)]

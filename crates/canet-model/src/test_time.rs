@@ -21,7 +21,8 @@ use std::str::FromStr;
 
 use canet_core::MAX_SIDE;
 
-pub(crate) use views::{Views, probabilities};
+pub(crate) use mean::softmax;
+pub(crate) use views::{LEAST_SIDE, Views, probabilities};
 
 use crate::{Error, Result};
 
@@ -79,6 +80,28 @@ impl TestTime {
             w >= width && h >= height
         };
         self.scales == [1.0] && !self.flip && self.tile.is_none_or(in_one)
+    }
+
+    /// What [`probabilities`] works in at most, for a frame that the network sees at `base`, width
+    /// and height, and a result of `size`: `[height, width]` of the largest picture that the network
+    /// sees at once, and how many pixels have their probabilities kept meanwhile.
+    pub(crate) fn needs(&self, base: [u32; 2], size: [usize; 2]) -> ([usize; 2], usize) {
+        let area = |[h, w]: [usize; 2]| h * w;
+        let at_scale = |&scale: &f64| {
+            let [w, h] = views::scaled_size(base, scale);
+            let whole = [h, w].map(|side| side as usize);
+            let tile = self.tile.map_or(whole, |tile| {
+                let [w, h] = tile.size.map(|side| side as usize);
+                [h.min(whole[0]), w.min(whole[1])]
+            });
+            let mean = if tile == whole { 0 } else { area(whole) };
+            (tile, mean + area(tile) * if self.flip { 2 } else { 1 }, whole)
+        };
+        let scales: Vec<_> = self.scales.iter().map(at_scale).collect();
+        let tile = scales.iter().map(|&(tile, ..)| tile).max_by_key(|&tile| area(tile));
+        let kept = scales.iter().map(|&(_, kept, _)| kept).max().unwrap_or(0);
+        let is_the_result = matches!(scales[..], [(.., whole)] if whole == size);
+        (tile.unwrap_or_default(), kept + if is_the_result { 0 } else { area(size) })
     }
 
     /// Refuses what cannot be meant, naming the bounds.

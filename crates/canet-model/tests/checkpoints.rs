@@ -4,7 +4,8 @@
 mod common;
 
 use canet_model::{
-    CanetConfig, Checkpoint, CheckpointMeta, Device, Fault, ModelConfig, Params, Segmenter, Tensor,
+    CanetConfig, Checkpoint, CheckpointMeta, Device, Fault, ModelConfig, Options, Params,
+    Segmenter, Tensor,
 };
 use canet_model::{fine_tune, load_backbone, serde_json};
 use common::{Scratch, assignment, build, frame, meta, small_canet};
@@ -41,7 +42,7 @@ fn checkpoints_are_exact_and_deterministic() {
     assert_eq!(extra.len(), 1);
     Checkpoint::save(&second, &loaded, &read.meta, &extra).unwrap();
     assert_eq!(std::fs::read(&first).unwrap(), std::fs::read(&second).unwrap());
-    Segmenter::load(&first, &Device::Cpu).unwrap().segment(&frame(20, 30)).unwrap();
+    Segmenter::load(&first, Options::cpu()).unwrap().segment(&frame(20, 30)).unwrap();
     let foreign = [("velocity".to_owned(), extra[0].1.clone())];
     let error = Checkpoint::save(&second, &params, &full_meta(), &foreign).unwrap_err();
     assert!(error.to_string().contains("training."), "{error}");
@@ -173,7 +174,7 @@ fn an_auxiliary_head_is_for_the_training_only() {
     let config = small_canet(3);
     let (network, params) = build(&config, 2);
     Checkpoint::save(&path, &params, &meta(&config), &[]).unwrap();
-    let loaded = Segmenter::load(&path, &Device::Cpu).unwrap();
+    let loaded = Segmenter::load(&path, Options::cpu()).unwrap();
     let at_hand = Segmenter::from_parts(network, meta(&config)).unwrap();
     assert_ne!(loaded.meta().model, config);
     let masks = [&loaded, &at_hand].map(|s| s.segment(&frame(33, 21)).unwrap().mask);

@@ -4,10 +4,10 @@
 mod engine;
 
 use canet_core::{GOLDEN_GAMMA, mix};
-use canet_model::{Frozen, Sizes};
-use half::f16;
+use canet_model::{Frozen, Precision, Sizes};
 
-use crate::{Error, Model, Options, Result, Size, Weights};
+use crate::graph::halves;
+use crate::{Error, ExportOptions, Model, Result, Size};
 use engine::{Answer, Engine};
 
 /// What [`Agreement::tolerate`] should allow: sums in another order differ by a hundredth of it.
@@ -43,13 +43,13 @@ impl Agreement {
 
 /// Runs what [`crate::export`] made of a model with these options. Files for frames of any size are
 /// run on several.
-pub fn compare(file: Vec<u8>, model: &Model, options: &Options) -> Result<Agreement> {
+pub fn compare(file: Vec<u8>, model: &Model, options: &ExportOptions) -> Result<Agreement> {
     let engine = Engine::load(file, options.outputs)?;
     let plain = Frozen::from_lowered(model.lowered.clone())?;
     let rounded = match options.weights {
-        Weights::F32 => None,
-        Weights::F16 => {
-            let rounded = model.lowered.clone().map_weights(|w| f16::from_f32(w).to_f32());
+        Precision::F32 => None,
+        Precision::F16 => {
+            let rounded = model.lowered.clone().map_weights(round);
             Some(Frozen::from_lowered(rounded)?)
         }
     };
@@ -71,6 +71,13 @@ pub fn compare(file: Vec<u8>, model: &Model, options: &Options) -> Result<Agreem
         }
     }
     Ok(Agreement { largest, equal_labels: equal as f64 / pixels as f64, pictures })
+}
+
+/// Rounds the weights of a convolution as they are in a file of half precision.
+fn round(weights: &mut [f32]) {
+    if let Some(halves) = halves(weights) {
+        weights.iter_mut().zip(halves).for_each(|(weight, half)| *weight = half.to_f32());
+    }
 }
 
 /// The sizes of the pictures, `[height, width]`.

@@ -22,14 +22,6 @@ pub enum Error {
         /// The smallest side that the network takes.
         least: usize,
     },
-    /// A weight is too large for half precision.
-    #[error("weight {value} of operation {node} does not fit 16 bits; export with 32 bits")]
-    Half {
-        /// The operation's place in the lowered network.
-        node: usize,
-        /// The weight.
-        value: f32,
-    },
     /// The file would be larger than what protocol buffers can hold.
     #[error(
         "the file would have {bytes} bytes, and ONNX files end at 2 GiB; export with 16-bit weights"
@@ -63,7 +55,7 @@ impl Error {
     /// Whose fault this is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Size { .. } | Self::Half { .. } | Self::TooLarge { .. } => Fault::Usage,
+            Self::Size { .. } | Self::TooLarge { .. } => Fault::Usage,
             Self::Model(error) => error.fault(),
             #[cfg(feature = "check")]
             Self::Engine(_) | Self::Differs { .. } => Fault::Bug,

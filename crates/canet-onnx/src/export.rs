@@ -1,8 +1,6 @@
 //! Puts a whole file together.
 
 use canet_core::MAX_SIDE;
-use canet_model::lowered::{Lowered, Op};
-use half::f16;
 use prost::Message as _;
 
 use crate::graph::GraphWriter;
@@ -12,7 +10,7 @@ use crate::proto::{
     self, Attribute, DataType, Dim, Dimension, OperatorSetId, TensorShape, TensorType, Type,
     ValueInfo,
 };
-use crate::{Error, Model, Options, Outputs, Result, Size, Weights};
+use crate::{Error, ExportOptions, Model, Outputs, Result, Size};
 
 /// The name of the classes at the frame's size.
 pub(crate) const LABELS: &str = "labels";
@@ -27,12 +25,9 @@ const LARGEST: usize = i32::MAX as usize;
 /// that frames should be brought to, or `null`. `canet.weights` names the checkpoint's weights (see
 /// [`canet_model::weight_hash`]), `canet.precision` is `f32` or `f16`, and `canet.least_side` the
 /// smallest side of a frame that works.
-pub fn export(model: &Model, options: &Options) -> Result<Vec<u8>> {
+pub fn export(model: &Model, options: &ExportOptions) -> Result<Vec<u8>> {
     let Model { lowered, meta, .. } = model;
     check_size(options.size, lowered.least_side())?;
-    if options.weights == Weights::F16 {
-        check_halves(lowered)?;
-    }
     let mut g = translate(lowered, &meta.normalisation, options)?;
     if options.outputs.labels() {
         labels(&mut g);
@@ -66,19 +61,6 @@ fn check_size(size: Size, least: usize) -> Result<()> {
     }
 }
 
-/// Refuses weights that half precision would make infinite.
-fn check_halves(lowered: &Lowered) -> Result<()> {
-    for (value, node) in lowered.values() {
-        if let Op::Conv(conv) | Op::PooledConv(conv, _) = &node.op {
-            let too_large = |&&weight: &&f32| !f16::from_f32(weight).is_finite();
-            if let Some(&weight) = conv.filters.weights.iter().find(too_large) {
-                return Err(Error::Half { node: value.index(), value: weight });
-            }
-        }
-    }
-    Ok(())
-}
-
 fn check_len(bytes: usize) -> Result<()> {
     if bytes > LARGEST { Err(Error::TooLarge { bytes }) } else { Ok(()) }
 }
@@ -96,7 +78,7 @@ fn frame(size: Size) -> ValueInfo {
     value(FRAME, doc, DataType::Float, vec![batch(), Dim::Value(3), h, w])
 }
 
-fn outputs(options: &Options, classes: usize) -> Vec<ValueInfo> {
+fn outputs(options: &ExportOptions, classes: usize) -> Vec<ValueInfo> {
     let [h, w] = sides(options.size);
     let classes = Dim::Value(classes as i64);
     let doc = "a score for each class and pixel; canet.classes in the metadata names the classes";

@@ -6,6 +6,12 @@ use half::f16;
 
 use crate::proto::{Attribute, DataType, Graph, Node, Tensor};
 
+/// Weights in half precision, if it can hold all of them.
+pub(crate) fn halves(weights: &[f32]) -> Option<Vec<f16>> {
+    let halves: Vec<f16> = weights.iter().map(|&weight| f16::from_f32(weight)).collect();
+    halves.iter().all(|weight| weight.is_finite()).then_some(halves)
+}
+
 /// A graph in the making. A node has one output, which has the node's name.
 #[derive(Default)]
 pub(crate) struct GraphWriter {
@@ -42,8 +48,8 @@ impl GraphWriter {
     }
 
     /// Adds a constant tensor that is stored in half precision, and a cast to `f32`.
-    pub(crate) fn halves(&mut self, name: String, dims: &[usize], values: &[f32]) -> String {
-        let bytes = values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
+    pub(crate) fn halves(&mut self, name: String, dims: &[usize], values: &[f16]) -> String {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let stored = self.constant(format!("{name}.f16"), dims, DataType::Float16, bytes);
         self.cast(name, &stored, DataType::Float)
     }
@@ -82,5 +88,28 @@ impl GraphWriter {
         let data_type = kind as i32;
         self.constants.push(Tensor { dims, data_type, name: name.clone(), raw_data: bytes });
         name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_half_precision_cannot_hold_stays() {
+        assert_eq!(
+            halves(&[0.1, -2.0]),
+            Some(vec![f16::from_bits(0x2e66), f16::from_bits(0xc000)])
+        );
+        assert_eq!(halves(&[0.1, 70_000.0]), None);
+    }
+
+    #[test]
+    fn equal_lists_are_written_once() {
+        let mut g = GraphWriter::default();
+        let names = [g.ints(&[1, 2]), g.ints(&[1, 2]), g.ints(&[1]), g.int(1)];
+        assert_eq!(names, ["ints [1, 2]", "ints [1, 2]", "ints [1]", "int 1"]);
+        let dims: Vec<_> = g.finish().initializer.into_iter().map(|tensor| tensor.dims).collect();
+        assert_eq!(dims, [vec![2], vec![1], vec![]]);
     }
 }

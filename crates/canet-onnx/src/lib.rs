@@ -20,7 +20,7 @@
 //! ```
 //! use canet_model::{AssignmentConfig, Class, ClassSet, CheckpointMeta, Device, ModelConfig, Network,
 //!     Params, Rgb};
-//! use canet_onnx::{Model, Options, export};
+//! use canet_onnx::{ExportOptions, Model, export};
 //!
 //! let config = ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() });
 //! let mut params = Params::new(42, &Device::Cpu);
@@ -28,7 +28,7 @@
 //! let class = |name: &str, v| Class { name: name.into(), color: Rgb([v; 3]) };
 //! let classes = ClassSet { name: "two".into(), classes: vec![class("road", 0), class("sky", 255)] };
 //! let model = Model::new(&network, &params, CheckpointMeta::new(config, classes))?;
-//! let bytes = export(&model, &Options::default())?;
+//! let bytes = export(&model, &ExportOptions::default())?;
 //! # assert!(bytes.len() > 1_000_000);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -53,4 +53,4 @@ mod sizes;
 pub use error::{Error, Result};
 pub use export::export;
 pub use model::Model;
-pub use options::{Options, Outputs, Size, Weights};
+pub use options::{ExportOptions, Outputs, Size};

@@ -1,16 +1,17 @@
 //! What a file tells about itself.
 
+use canet_model::Precision;
 use canet_model::serde_json::{Value, json};
 
 use crate::proto::StringStringEntry;
-use crate::{Model, Options, Weights};
+use crate::{ExportOptions, Model};
 
 /// The entries, see [`crate::export`].
-pub(crate) fn metadata(model: &Model, options: &Options) -> Vec<StringStringEntry> {
+pub(crate) fn metadata(model: &Model, options: &ExportOptions) -> Vec<StringStringEntry> {
     let Model { lowered, meta, weight_hash } = model;
     let precision = match options.weights {
-        Weights::F32 => "f32",
-        Weights::F16 => "f16",
+        Precision::F32 => "f32",
+        Precision::F16 => "f16",
     };
     let json = |value: Value| value.to_string();
     let entries = [

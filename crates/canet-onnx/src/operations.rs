@@ -3,14 +3,14 @@
 //! Value `i` of the network is called `vi` in the graph; what is made on the way to it, or for it, has
 //! names that go on after that (`v7.conv`, `v7.weight`).
 
-use canet_model::Normalisation;
 use canet_model::lowered::{Bins, Conv, Corners, Lowered, MaxPool, Node, Op, Padding, ValueId};
+use canet_model::{Normalisation, Precision};
 
-use crate::graph::GraphWriter;
+use crate::graph::{GraphWriter, halves};
 use crate::pooling::Poolings;
 use crate::proto::Attribute;
 use crate::sizes::{Sizes, batch};
-use crate::{Options, Result, Weights};
+use crate::{ExportOptions, Result};
 
 /// The name of the graph's input.
 pub(crate) const FRAME: &str = "frame";
@@ -26,7 +26,7 @@ pub(crate) fn name_of(value: ValueId) -> String {
 pub(crate) fn translate(
     lowered: &Lowered,
     normalisation: &Normalisation,
-    options: &Options,
+    options: &ExportOptions,
 ) -> Result<GraphWriter> {
     let (mut g, sizes) = (GraphWriter::default(), Sizes::new(lowered, options.size)?);
     let (batch, poolings) = (batch(&mut g), Poolings::default());
@@ -47,7 +47,7 @@ struct Translation {
     batch: String,
     sizes: Sizes,
     poolings: Poolings,
-    weights: Weights,
+    weights: Precision,
 }
 
 impl Translation {
@@ -101,9 +101,10 @@ impl Translation {
         let g = &mut self.g;
         let (weights, bias) = (&conv.filters.weights, &conv.filters.bias);
         let weight = format!("{name}.weight");
-        let weight = match self.weights {
-            Weights::F32 => g.floats(weight, &conv.shape(), weights),
-            Weights::F16 => g.halves(weight, &conv.shape(), weights),
+        let halves = (self.weights == Precision::F16).then(|| halves(weights)).flatten();
+        let weight = match halves {
+            Some(halves) => g.halves(weight, &conv.shape(), &halves),
+            None => g.floats(weight, &conv.shape(), weights),
         };
         let bias = g.floats(format!("{name}.bias"), &[conv.outputs], bias);
         let attributes = vec![

@@ -1,14 +1,19 @@
 //! What an exported file shall be like.
 
+use canet_model::Precision;
+
 /// What an exported file shall be like.
 ///
 /// By default it takes frames of any size and gives logits, with weights of 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Options {
+pub struct ExportOptions {
     /// Of the frames that it takes.
     pub size: Size,
-    /// How the weights are stored.
-    pub weights: Weights,
+    /// How the weights of the convolutions are stored. [`Precision::F16`] makes a file of half the
+    /// size: each is cast to `f32` in the graph, which engines do once, when they load it. So the
+    /// arithmetic is that of `f32` in any case, and all engines run it. (It is the weights with the
+    /// batch norms in them that are rounded.)
+    pub weights: Precision,
     /// What it gives.
     pub outputs: Outputs,
 }
@@ -21,18 +26,6 @@ pub enum Size {
     Dynamic,
     /// These, `[height, width]`: a simpler graph, which some engines insist on.
     Fixed([usize; 2]),
-}
-
-/// How the weights of the convolutions are stored. The arithmetic is that of `f32` in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Weights {
-    /// As they are.
-    #[default]
-    F32,
-    /// Rounded to half precision, in a file of half the size: each is cast to `f32` in the graph,
-    /// which engines do once, when they load it. All engines run that, also those without arithmetic
-    /// in half precision.
-    F16,
 }
 
 /// What a file gives.

@@ -6,6 +6,7 @@
 
 mod average_pool;
 mod best_class;
+mod confidence;
 mod conv;
 mod elementwise;
 mod max_pool;
@@ -16,9 +17,10 @@ mod tasks;
 
 pub use average_pool::AveragePool;
 pub use best_class::best_class;
+pub use confidence::confidence;
 pub use conv::{After, ConvPlan, FrozenConv};
 pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
 pub use pixels::look_up;
 pub use resize::Resize;
-pub use tasks::in_pool;
+pub use tasks::{in_pool, side_by_side};

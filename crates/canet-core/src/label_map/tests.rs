@@ -175,3 +175,19 @@ fn faulty_maps_are_refused_with_the_reason() {
     let error = LabelMap::builtin("idd-level9").unwrap_err().to_string();
     assert!(error.contains("known are assignment-21"), "{error}");
 }
+
+#[test]
+fn the_map_of_classes_is_the_one_they_come_from_or_their_names() {
+    for name in LabelMap::builtin_names() {
+        let map = LabelMap::builtin(name).unwrap();
+        assert_eq!(LabelMap::of_classes(map.classes()).unwrap(), map);
+    }
+    let mut classes = LabelMap::builtin("idd-lite-7").unwrap().classes().clone();
+    classes.classes[2].name = "people and \"animals\"".into();
+    let map = LabelMap::of_classes(&classes).unwrap();
+    assert_eq!(map.class_of_label("people and \"animals\""), Some(ClassId(2)));
+    assert_eq!(map.label_of_class(ClassId(2)), Some("people and \"animals\""));
+    assert_eq!(map.label_of_class(ClassId::VOID), Some("void"));
+    classes.classes.clear();
+    assert!(LabelMap::of_classes(&classes).is_err());
+}

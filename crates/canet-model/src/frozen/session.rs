@@ -4,7 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use canet_ops::Corners;
-use canet_ops::frozen::{Resize, best_class, in_pool};
+use canet_ops::frozen::{Resize, best_class, confidence, in_pool};
 
 use super::plan::Plan;
 use super::run::run;
@@ -51,18 +51,24 @@ impl Session {
         (self.values.len() + self.workspace.len() + between) * size_of::<f32>()
     }
 
-    /// Writes the class of each pixel of the frame to `ids`. See [`super::Frozen::mask`].
+    /// Writes the class of each pixel of the frame to `ids`, and how sure it is to `sure`, if there
+    /// is such a place. See [`super::Frozen::mask`].
     pub(super) fn mask(
         &mut self,
         graph: &Graph,
         fill: impl FnOnce(&mut [f32]) + Send,
         ids: &mut [u8],
+        sure: Option<&mut [f32]>,
         watch: &mut Watch,
     ) -> Result<()> {
         let finite = in_pool(|| -> Result<bool> {
             let (last, logits) = self.network(graph, fill, watch)?;
             let finite = best_class(last, logits, ids);
             watch("resize and best class", 0);
+            if let Some(sure) = sure {
+                confidence(last, logits, sure);
+                watch("resize and confidence", 0);
+            }
             Ok(finite)
         })?;
         if finite { Ok(()) } else { Err(Error::NotFinite) }

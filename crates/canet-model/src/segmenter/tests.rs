@@ -8,8 +8,10 @@ use crate::{AssignmentConfig, ModelConfig, Tile};
 #[test]
 fn the_first_of_equal_scores_wins() {
     let scores = [0.0, 1.0, 2.0, -1.0, 0.0, 3.0, 2.0, -3.0, 0.0, 3.0, 9.0, -2.0];
-    assert_eq!(best_classes(&scores, 4), Some(vec![0, 1, 2, 0]));
-    assert_eq!(best_classes(&[0.0, f32::NAN], 1), None);
+    let mut ids = [9; 4];
+    best_classes(&scores, &mut ids).unwrap();
+    assert_eq!(ids, [0, 1, 2, 0]);
+    assert!(matches!(best_classes(&[0.0, f32::NAN], &mut [0]), Err(Error::NotFinite)));
 }
 
 #[test]
@@ -37,7 +39,9 @@ fn local_segmenter(classes: usize) -> Segmenter {
     let classes = ClassSet { name: "test".into(), classes: (0..classes).map(class).collect() };
     let model = AssignmentConfig { classes: classes.len(), ..Default::default() };
     let meta = CheckpointMeta::new(ModelConfig::Assignment(model), classes);
-    Segmenter { engine, meta, test_time: TestTime::default() }
+    let test_time = TestTime::default();
+    let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
+    Segmenter { engine, meta, classes, test_time, output: None, confidence: false }
 }
 
 fn frame(width: u32, height: u32) -> RgbImage {

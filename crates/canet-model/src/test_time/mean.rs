@@ -6,7 +6,7 @@ use super::tiles::tent;
 const CHUNK: usize = 512;
 
 /// Makes probabilities of scores `(classes, pixels)`; false if any score is not finite.
-pub(super) fn softmax(scores: &mut [f32], pixels: usize) -> bool {
+pub(crate) fn softmax(scores: &mut [f32], pixels: usize) -> bool {
     let mut finite = true;
     for first in (0..pixels).step_by(CHUNK) {
         let count = CHUNK.min(pixels - first);

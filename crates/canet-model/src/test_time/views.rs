@@ -11,8 +11,10 @@ use image::imageops::{FilterType, crop_imm, flip_horizontal, resize};
 use super::mean::{Mean, join_mirrored, softmax, take_in};
 use super::tiles::starts;
 use super::{TestTime, Tile};
-use crate::segmenter::LEAST_SIDE;
 use crate::{Error, Result};
+
+/// Frames smaller than the network's output stride are enlarged to it first.
+pub(crate) const LEAST_SIDE: u32 = 8;
 
 /// What there is to predict.
 pub(crate) struct Views<'a> {
@@ -21,19 +23,20 @@ pub(crate) struct Views<'a> {
     /// Width and height at which the network sees the frame at scale 1.
     pub(crate) base: [u32; 2],
     pub(crate) classes: usize,
+    /// Height and width of the result.
+    pub(crate) size: [usize; 2],
 }
 
-/// The mean probabilities of a frame, `(classes, H, W)`. `scores` writes the scores of a picture,
+/// The mean probabilities of a frame, `(classes, H, W)` of the result. `scores` writes the scores of a picture,
 /// `(classes, h, w)` at the picture's size.
 ///
-/// At once there are, at most, the probabilities at the frame's size, at one scale's, and of a tile
+/// At once there are, at most, the probabilities at the result's size, at one scale's, and of a tile
 /// (or two, if it is mirrored).
 pub(crate) fn probabilities(
     views: &Views,
     mut scores: impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
 ) -> Result<Vec<f32>> {
-    let Views { test_time, frame, classes, .. } = *views;
-    let size = [frame.height(), frame.width()].map(|side| side as usize);
+    let Views { test_time, classes, size, .. } = *views;
     let mut mean: Option<Vec<f32>> = None;
     for (&scale, number) in test_time.scales.iter().zip(1_u8..) {
         let picture = scaled(views, scale)?;
@@ -51,10 +54,14 @@ pub(crate) fn probabilities(
     mean.ok_or_else(|| Error::Config("no scale is given".into()))
 }
 
+/// Width and height at which the network sees a frame at a scale.
+pub(super) fn scaled_size(base: [u32; 2], scale: f64) -> [u32; 2] {
+    base.map(|side| ((f64::from(side) * scale).round() as u32).max(LEAST_SIDE))
+}
+
 /// The frame as the network sees it at a scale.
 fn scaled<'a>(views: &Views<'a>, scale: f64) -> Result<Cow<'a, RgbImage>> {
-    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(LEAST_SIDE);
-    let [w, h] = views.base.map(side);
+    let [w, h] = scaled_size(views.base, scale);
     if w.max(h) > MAX_SIDE {
         return Err(Error::Input(format!(
             "at scale {scale} the frame has {w}x{h} pixels; sides up to {MAX_SIDE} are possible"

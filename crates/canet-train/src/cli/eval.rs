@@ -78,11 +78,11 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let wanted = args.wanted()?;
     args.worst.as_deref().map_or(Ok(()), worst_frames::check_folder)?;
     let threads = args.machine.threads()?;
-    let device = parse_device(&args.machine.device)?;
+    let (device, test_time) = (parse_device(&args.machine.device)?, args.test_time.parse()?);
     let checkpoint = Checkpoint::read(&args.model)?;
     let weights = checkpoint.weight_hash()?;
-    let segmenter =
-        Segmenter::from_checkpoint(checkpoint, &device)?.with_test_time(args.test_time.parse()?)?;
+    let options = canet_model::Options { device, test_time, ..canet_model::Options::default() };
+    let segmenter = Segmenter::from_checkpoint(checkpoint, options)?;
     tracing::info!("weights {weights}");
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);
     let classes = segmenter.classes();

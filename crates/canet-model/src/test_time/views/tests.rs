@@ -22,8 +22,13 @@ fn local(picture: &RgbImage, scores: &mut [f32]) -> Result<()> {
     Ok(())
 }
 
+fn size_of(frame: &RgbImage) -> [usize; 2] {
+    [frame.height(), frame.width()].map(|side| side as usize)
+}
+
 fn predicted(frame: &RgbImage, base: [u32; 2], test_time: &TestTime) -> Vec<f32> {
-    probabilities(&Views { test_time, frame, base, classes: 3 }, local).unwrap()
+    let size = size_of(frame);
+    probabilities(&Views { test_time, frame, base, classes: 3, size }, local).unwrap()
 }
 
 fn tiled(of: &TestTime, size: [u32; 2], overlap: f64) -> TestTime {
@@ -57,7 +62,13 @@ fn tiles_of_a_local_network_change_no_bit() {
 fn tiles_have_one_size_and_stay_within_the_picture() {
     let (frame, mut seen) = (frame(150, 61), Vec::new());
     let test_time = tiled(&TestTime::default(), [64, 96], 0.25);
-    let views = Views { test_time: &test_time, frame: &frame, base: [150, 61], classes: 3 };
+    let views = Views {
+        test_time: &test_time,
+        frame: &frame,
+        base: [150, 61],
+        classes: 3,
+        size: [61, 150],
+    };
     probabilities(&views, |picture, scores| {
         seen.push((picture.dimensions(), picture.get_pixel(0, 0).0));
         local(picture, scores)
@@ -85,7 +96,13 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
     };
     let frame = frame(37, 20);
     let of = |frame: &RgbImage| {
-        let views = Views { test_time: &test_time, frame, base: [37, 20], classes: 3 };
+        let views = Views {
+            test_time: &test_time,
+            frame,
+            base: [37, 20],
+            classes: 3,
+            size: size_of(frame),
+        };
         probabilities(&views, lopsided).unwrap()
     };
     let (straight, mirrored) = (of(&frame), of(&flip_horizontal(&frame)));
@@ -93,7 +110,13 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
         assert!(row.iter().eq(mirrored.iter().rev()));
     }
     let once = TestTime::default();
-    let views = Views { test_time: &once, frame: &frame, base: [37, 20], classes: 3 };
+    let views = Views {
+        test_time: &once,
+        frame: &frame,
+        base: [37, 20],
+        classes: 3,
+        size: size_of(&frame),
+    };
     assert!(probabilities(&views, lopsided).unwrap() != straight, "the mirror image counts");
 }
 
@@ -101,7 +124,13 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
 fn scales_count_the_same_and_are_bounded() {
     let frame = RgbImage::from_pixel(40, 30, Rgb([9, 9, 9]));
     let test_time = TestTime { scales: vec![1.0, 0.5, 2.0], ..TestTime::default() };
-    let views = Views { test_time: &test_time, frame: &frame, base: [40, 30], classes: 2 };
+    let views = Views {
+        test_time: &test_time,
+        frame: &frame,
+        base: [40, 30],
+        classes: 2,
+        size: size_of(&frame),
+    };
     let mean = probabilities(&views, |picture, scores| {
         // Probabilities 0.5 and 0.5, but at scale 2: there 0.8 and 0.2.
         let score = if picture.width() == 80 { 4.0_f32.ln() } else { 0.0 };
@@ -126,6 +155,7 @@ fn useless_scores_are_noticed() {
         frame: &frame(9, 8),
         base: [9, 8],
         classes: 3,
+        size: [8, 9],
     };
     let mut calls = 0;
     let result = probabilities(&views, |picture, scores| {
