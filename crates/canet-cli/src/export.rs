@@ -29,7 +29,7 @@ pub(crate) struct Args {
     weights: Precision,
     #[cfg(feature = "onnx")]
     #[command(flatten)]
-    onnx: onnx::Args,
+    onnx: onnx::OnnxArgs,
 }
 
 /// Runs the command.
@@ -88,7 +88,7 @@ mod onnx {
     use crate::model;
 
     #[derive(clap::Args)]
-    pub(super) struct Args {
+    pub(super) struct OnnxArgs {
         /// Write an ONNX file
         #[arg(long, value_name = "FILE")]
         pub(super) onnx: Option<PathBuf>,
