@@ -10,6 +10,8 @@ mod jobs;
 mod model;
 mod rasterise;
 mod segment;
+#[cfg(feature = "serve")]
+mod serve;
 mod test_time;
 mod vectorise;
 
@@ -34,6 +36,8 @@ enum Command {
     Export(export::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Vectorise(vectorise::Args),
 }
 
@@ -57,6 +61,8 @@ fn run() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {
