@@ -154,9 +154,10 @@ impl Frozen {
         })
     }
 
-    /// Bytes of memory that a prediction of these sizes works in, besides the weights.
+    /// Bytes of memory that a prediction of these sizes works in, besides the weights. Nothing of that
+    /// size is allocated to find out.
     pub fn memory(&self, sizes: Sizes) -> Result<usize> {
-        Ok(Session::new(&self.graph, sizes)?.memory())
+        Session::needs(&self.graph, sizes)
     }
 
     fn with_session(
