@@ -2,14 +2,21 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
+mod escape;
 mod exit;
+mod explain;
+mod frame;
 mod init;
+mod inspect;
 mod jobs;
 mod model;
 mod rasterise;
 mod segment;
+mod size;
 mod test_time;
+mod units;
 mod vectorise;
 
 use std::io::IsTerminal;
@@ -29,7 +36,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Check(check::Args),
+    Explain(explain::Args),
+    Inspect(inspect::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     Vectorise(vectorise::Args),
@@ -51,7 +61,10 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),

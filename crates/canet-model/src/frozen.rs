@@ -21,6 +21,7 @@ use std::fmt;
 use crate::{Error, Network, Result};
 pub(crate) use fold::{Affine, Folding, Padding};
 pub(crate) use graph::{Bins, Flow, Graph, GraphBuilder, ValueId};
+use plan::Plan;
 use session::{Idle, Session};
 
 /// Sees each step of a run: its name, and the multiplications in it.
@@ -154,7 +155,35 @@ impl Frozen {
 
     /// Bytes of memory that a prediction of these sizes works in, besides the weights.
     pub fn memory(&self, sizes: Sizes) -> Result<usize> {
-        Ok(Session::new(&self.graph, sizes)?.memory())
+        self.check(sizes)?;
+        // Planned, and not taken: the answer may be that there is not so much.
+        let Plan { values, workspace, .. } = Plan::new(&self.graph, sizes.network)?;
+        let between =
+            if sizes.network == sizes.frame { 0 } else { sizes.network[0] * sizes.network[1] };
+        Ok((values + workspace + self.classes() * between) * size_of::<f32>())
+    }
+
+    /// The steps of a prediction of these sizes, each with its multiplications, without running it;
+    /// what follows the logits' resize is not among them.
+    pub fn steps(&self, sizes: Sizes) -> Result<Vec<(String, u64)>> {
+        self.check(sizes)?;
+        let plan = Plan::new(&self.graph, sizes.network)?;
+        Ok(plan.steps.into_iter().map(|step| (step.name, step.products)).collect())
+    }
+
+    /// Multiply-adds of all convolutions of a picture of `[height, width]`, by direct convolution
+    /// (some are computed with fewer).
+    ///
+    /// ```
+    /// use canet_model::{AssignmentConfig, Device, Frozen, ModelConfig, Network, Params};
+    ///
+    /// let config = ModelConfig::Assignment(AssignmentConfig { classes: 21, ..Default::default() });
+    /// let network = Network::new(&config, &mut Params::blank(&Device::Cpu))?;
+    /// assert_eq!(Frozen::new(&network)?.macs([512, 512])? / 1_000_000, 1783);
+    /// # Ok::<(), canet_model::Error>(())
+    /// ```
+    pub fn macs(&self, size: [usize; 2]) -> Result<u64> {
+        Ok(self.steps(Sizes::same(size))?.iter().map(|(_, products)| products).sum())
     }
 
     fn with_session(
@@ -163,12 +192,7 @@ impl Frozen {
         (found, expected): (usize, usize),
         work: impl FnOnce(&mut Session) -> Result<()>,
     ) -> Result<()> {
-        let least = self.least_side;
-        if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
-            return Err(Error::Input(format!(
-                "the network takes pictures with sides of at least {least}, this is {sizes:?}"
-            )));
-        }
+        self.check(sizes)?;
         if found != expected {
             return Err(Error::Input(format!(
                 "the result of {sizes:?} has {expected} values, but there is room for {found}"
@@ -178,6 +202,16 @@ impl Frozen {
         let result = work(&mut session);
         self.idle.give_back(session);
         result
+    }
+
+    fn check(&self, sizes: Sizes) -> Result<()> {
+        let least = self.least_side;
+        if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
+            return Err(Error::Input(format!(
+                "the network takes pictures with sides of at least {least}, this is {sizes:?}"
+            )));
+        }
+        Ok(())
     }
 }
 
