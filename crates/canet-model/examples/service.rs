@@ -16,14 +16,12 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 fn answer(mut to: TcpStream, segmenter: &Segmenter) -> Result<()> {
     let mut from = BufReader::new((&to).take(32 << 20));
-    let mut length = 0;
+    let mut n = 0;
     for line in from.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
-        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
-            length = number.trim().parse().unwrap_or(0);
-        }
+        let line = line.to_lowercase();
+        n = line.strip_prefix("content-length:").map_or(n, |n| n.trim().parse().unwrap_or(0));
     }
-    let mut body = Vec::new();
-    from.take(length).read_to_end(&mut body)?;
+    let body = from.take(n).bytes().collect::<Result<Vec<u8>>>()?;
     let frame = image::load_from_memory(&body).map_err(Error::other)?.into_rgb8();
     let segmentation = segmenter.segment(&frame).map_err(Error::other)?;
     to.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nConnection: close\r\n\r\n")?;
