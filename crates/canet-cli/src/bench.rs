@@ -15,7 +15,7 @@ use image::RgbImage;
 use crate::model::ModelArgs;
 use crate::size::Size;
 use crate::{escape, frame};
-use report::{NetworkTimes, Report};
+use report::{BatchTimes, NetworkTimes, Report};
 use timing::{Times, measure};
 
 const MORE: &str = "\
@@ -25,7 +25,8 @@ Examples:
   canet bench --model m.safetensors --frame road.jpg --threads 1 --json
 
 Two things are timed, one after the other, each for half of the seconds: a frame's whole way from RGB
-pixels to its mask, and the network alone, from a normalised picture to the classes. The first frame
+pixels to its mask, and the network alone, from a normalised picture to the classes. --batch adds a
+third, for as long. The first frame
 of a size, which also plans and takes memory, is told apart. The median is the figure to compare; the
 95th percentile tells what other programs on the machine did to it.";
 
@@ -44,6 +45,9 @@ pub(crate) struct Args {
     /// How long to measure; at least five frames are
     #[arg(long, value_name = "S", default_value_t = 6.0, value_parser = seconds)]
     seconds: f64,
+    /// Time this many frames side by side, too: small networks leave cores idle within one frame
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: Option<u16>,
     /// How many threads compute [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -82,6 +86,7 @@ fn report(args: &Args) -> Result<Report> {
     let half = Duration::from_secs_f64(args.seconds / 2.0);
     let whole = measure(half, || Ok(drop(segmenter.segment(&frame)?)))?;
     let network = network(&segmenter, &frame, half)?;
+    let batch = args.batch.map(|count| batch(&segmenter, &frame, count.into(), half));
     Ok(Report {
         model,
         weights,
@@ -93,6 +98,7 @@ fn report(args: &Args) -> Result<Report> {
         first_frame_ms: whole.first * 1e3,
         frame: Times::of(&whole),
         network,
+        batch: batch.transpose()?,
         planned_memory: segmenter.memory(frame.width(), frame.height())?,
         peak_memory: memory::peak_mib().map(|mib| mib << 20),
     })
@@ -134,6 +140,23 @@ fn network(
     let (times, macs) = (Times::of(&measured), frozen.macs(size)?);
     let gflops = 2.0 * macs as f64 / times.median_ms * 1e-6;
     Ok(Some(NetworkTimes { size, times, macs, gflops }))
+}
+
+/// So many frames together.
+fn batch(
+    segmenter: &Segmenter,
+    frame: &RgbImage,
+    frames: usize,
+    time: Duration,
+) -> Result<BatchTimes> {
+    let batch = vec![frame.clone(); frames];
+    let measured = measure(time, || {
+        let results = segmenter.segment_batch(&batch);
+        Ok(results.into_iter().try_for_each(|result| result.map(drop))?)
+    })?;
+    let times = Times::of(&measured);
+    let frames_per_second = frames as f64 * times.per_second;
+    Ok(BatchTimes { frames, times, frames_per_second })
 }
 
 #[cfg(test)]

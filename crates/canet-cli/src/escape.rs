@@ -42,8 +42,9 @@ pub(crate) fn markdown(text: &str) -> String {
     for c in letters {
         match c {
             c if acts(c) => line.push(char::REPLACEMENT_CHARACTER),
-            // They have no meaning within a line.
-            '-' | ',' | '/' | ';' | '?' | '%' | '\'' => line.push(c),
+            // `www.` alone makes a link; else these have no meaning within a line.
+            '.' if line.ends_with(['w', 'W']) => line.push_str("\\."),
+            '-' | ',' | '.' | '/' | ';' | '?' | '%' | '\'' | '(' | ')' | '=' => line.push(c),
             c if c.is_ascii_punctuation() => line.extend(['\\', c]),
             c => line.push(c),
         }
@@ -109,8 +110,8 @@ mod tests {
         for (raw, expected) in [
             ("non-drivable", "non-drivable"),
             ("a|b", "a\\|b"),
-            ("<img src=x>", "\\<img src\\=x\\>"),
-            ("[x](http://y.z)", "\\[x\\]\\(http\\://y\\.z\\)"),
+            ("<img src=x>", "\\<img src=x\\>"),
+            ("[x](http://y.z) www.z", "\\[x\\](http\\://y.z) www\\.z"),
             ("a\n\n# b", "a\u{fffd}\u{fffd}\\# b"),
             ("\\|", "\\\\\\|"),
         ] {

@@ -24,9 +24,11 @@ Examples:
 
 The sheet shows, from top to bottom:
   the frame, the prediction, how sure it is, and what it would have said next where it is not sure
-  the response of each flow: the mean of its channels' absolute values, each on its own scale
+  the response of each flow: the mean of its channels' absolute values, each on its own scale, whose
+    ends leave out a hundredth of the pixels
   what changes if a flow is left out of the sum
-  the sum of the flows, the context that the feature selection makes of it, and the fine detail
+  the sum of the flows, the context that the feature selection makes of it, what changes without any
+    context, and the fine detail
   the gates of the feature selection, sorted: a channel with gate 1 passes, one with gate 0 does not";
 
 /// Show what the context does on a frame: flows, gates, confidence.

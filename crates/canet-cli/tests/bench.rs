@@ -28,6 +28,10 @@ fn reports_hold_together() {
     if cfg!(target_os = "linux") {
         assert!(report["peak_memory"].as_u64() >= Some(1 << 20));
     }
+    assert_eq!(report["batch"], json!(null));
+    let batch = &with(&["--size", "9,9", "--batch", "3"])["batch"];
+    let rate = batch["frames_per_second"].as_f64().unwrap();
+    assert!((rate / batch["per_second"].as_f64().unwrap() - 3.0).abs() < 1e-9, "{batch}");
     world.frame("f.png", 30, 20);
     assert_eq!(with(&["--frame", "f.png"])["size"], json!([20, 30]));
     let text = world.text(&[&quick[..], &["--size", "9,9"]].concat());
@@ -42,7 +46,8 @@ fn a_models_own_input_is_the_default() {
     world.save("m.safetensors", &looks::assignment(), &["a", "b"], |meta| {
         meta.input = Some([48, 32]);
     });
-    let bench = ["bench", "--model", "m.safetensors", "--device", "cpu", "--seconds", "0", "--json"];
+    let bench =
+        ["bench", "--model", "m.safetensors", "--device", "cpu", "--seconds", "0", "--json"];
     assert_eq!(world.json(&bench)["size"], json!([32, 48]));
     // A frame of another size is resized for the network.
     let other = world.json(&[&bench[..], &["--size", "10,20"]].concat());

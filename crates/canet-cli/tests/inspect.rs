@@ -26,8 +26,13 @@ fn cards_tell_what_the_checkpoint_holds() {
 
     let text = world.text(&["inspect", "small.safetensors"]);
     for needle in [
-        "canet-assignment", "global flow", "adapted global convolution", "#3cc80a  sky",
-        "of 512x512: 1.5", "data hash                   not recorded", "best mIoU",
+        "canet-assignment",
+        "global flow",
+        "adapted global convolution",
+        "#3cc80a  sky",
+        "of 512x512: 1.613 G",
+        "data hash                   not recorded",
+        "best mIoU",
     ] {
         assert!(text.contains(needle), "{needle}: {text}");
     }
@@ -49,9 +54,20 @@ fn recorded_training_is_shown_in_all_forms() {
     });
     let text = world.text(&["inspect", "m.safetensors"]);
     for needle in [
-        "dilated ResNet-18", "idd-lite", "ab12", "cd34", "1050 (150 an epoch)", "adamw, learning rate 0.004",
-        "0.4545", "0.8125", "7, on 200 frames", "IoU 0.7500", "resized to 96x64", "of 96x64:",
-        "the moving average of the run's", "auxiliary head              in the file",
+        "dilated ResNet-18",
+        "idd-lite",
+        "ab12",
+        "cd34",
+        "1050 (150 an epoch)",
+        "adamw, learning rate 0.004",
+        "0.4545",
+        "0.8125",
+        "7, on 200 frames",
+        "IoU 0.7500",
+        "resized to 96x64",
+        "of 96x64:",
+        "the moving average of the run's",
+        "auxiliary head              in the file",
     ] {
         assert!(text.contains(needle), "{needle}: {text}");
     }
@@ -60,8 +76,11 @@ fn recorded_training_is_shown_in_all_forms() {
     assert_eq!((&card["training"]["steps"], &card["training"]["seed"]), (&json!(1050), &json!(7)));
     let markdown = world.text(&["inspect", "m.safetensors", "--markdown"]);
     for needle in [
-        "pipeline_tag: image-segmentation", "- type: mean_iou\n      value: 0.4545", "\"idd-lite\"",
-        "| 0 | road | `#00c80a` | 0.7500 |", "| 1 | sky | `#3cc80a` | not recorded |",
+        "pipeline_tag: image-segmentation",
+        "- type: mean_iou\n      value: 0.4545",
+        "\"idd-lite\"",
+        "| 0 | road | `#00c80a` | 0.7500 |",
+        "| 1 | sky | `#3cc80a` | not recorded |",
         "| at epoch | 7, on 200 frames |",
     ] {
         assert!(markdown.contains(needle), "{needle}: {markdown}");
@@ -79,7 +98,11 @@ fn hostile_names_are_harmless() {
         meta.classes.name = hostile.into();
         meta.training = json!({"dataset": hostile, "data_hash": hostile, "best": [0.5, 1]});
     });
-    for form in [&["inspect", "m.safetensors"][..], &["inspect", "m.safetensors", "--json"], &["inspect", "m.safetensors", "--markdown"]] {
+    for form in [
+        &["inspect", "m.safetensors"][..],
+        &["inspect", "m.safetensors", "--json"],
+        &["inspect", "m.safetensors", "--markdown"],
+    ] {
         let text = world.text(form);
         let acts = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!text.chars().any(acts), "{form:?}: {text:?}");
@@ -109,7 +132,7 @@ fn what_cannot_be_shown_has_a_code() {
         assert_eq!(found, code, "{arguments:?}: {errors}");
         assert!(errors.contains(needle), "{arguments:?}: {errors}");
     }
-    // As large as pictures may be: told, not tried.
-    let largest = world.json(&["inspect", "small.safetensors", "--size", "16384,16384", "--json"]);
-    assert!(largest["cost"]["memory"].as_u64().unwrap() > 1 << 33);
+    // Far more than is there may be asked for: nothing of it is taken.
+    let large = world.json(&["inspect", "small.safetensors", "--size", "1024,16384", "--json"]);
+    assert!(large["cost"]["memory"].as_u64().unwrap() > 1 << 30);
 }

@@ -25,6 +25,8 @@ pub struct Explanation {
     /// The fine features that the context is joined with: what the decoder keeps of C1, or what the
     /// assignment's adapted global convolution makes of it.
     pub detail: Tensor,
+    /// What the network predicts from the detail alone, with a context of zeros.
+    pub without_context: Mask,
     /// What [`crate::Network::forward`] gives: `(1, classes, H, W)`.
     pub logits: Tensor,
 }
@@ -64,9 +66,8 @@ impl Explanation {
         let sum = network.chain(&features, pass, &mut |flow| responses.push(flow.clone()))?;
         let context = network.select(&sum, pass, &mut |g| gates = Some(g.tensor().clone()))?;
         let logits = network.decode(&features, &context, pass, &mut |x| detail = x.clone())?;
-        let predict_from = |sum: Tensor| -> Result<Mask> {
-            let context = network.select(&Value::from(sum), pass, &mut |_| {})?;
-            mask(network.decode(&features, &context, pass, &mut |_| {})?.tensor())
+        let decoded = |context: &Value| -> Result<Mask> {
+            mask(network.decode(&features, context, pass, &mut |_| {})?.tensor())
         };
         let whole = numbers(sum.tensor())?;
         let mut flows = Vec::new();
@@ -80,13 +81,14 @@ impl Explanation {
                 rate: at.checked_sub(1).and_then(|flow| config.rates().get(flow).copied()),
                 share: product(&numbers(response)?, &whole) / product(&whole, &whole),
                 response: response.squeeze(0)?,
-                without: predict_from(others)?,
+                without: decoded(&network.select(&Value::from(others), pass, &mut |_| {})?)?,
             });
         }
         Ok(Self {
             flows,
             sum: sum.tensor().squeeze(0)?,
             gates: gates.map(|gates| gates.flatten_all()?.to_vec1()).transpose()?,
+            without_context: decoded(&Value::from(context.tensor().zeros_like()?))?,
             context: context.tensor().squeeze(0)?,
             detail: detail.tensor().squeeze(0)?,
             logits: logits.into_tensor(),

@@ -74,6 +74,7 @@ fn flows_are_what_the_sum_is_made_of() {
         let best = explanation.ranking().unwrap().best;
         assert!(flows.iter().any(|flow| flow.without != best), "{name}");
         assert!(flows.iter().all(|flow| (flow.without.width(), flow.without.height()) == (75, 53)));
+        assert_ne!(explanation.without_context, best, "{name}");
         let gates = explanation.gates.unwrap();
         assert_eq!(gates.len(), explanation.context.dim(0).unwrap(), "{name}");
         assert!(gates.iter().all(|gate| (0.0..=1.0).contains(gate)), "{name}");

@@ -89,13 +89,12 @@ fn multiply_adds_are_those_of_direct_convolution() {
             let error = (macs / expected - 1.0).abs();
             assert!(error < 5e-4, "{config:?} {size:?}: {macs}, not {expected}");
         }
-        // What is said is what a run goes through, and no size is too large to ask for.
+        // What is said is what a run goes through.
         let mut seen = Vec::new();
         let sizes = Sizes::same([24, 32]);
         let mut watch = |name: &str, macs| seen.push((name.to_owned(), macs));
         frozen.mask_watched(sizes, |x| x.fill(0.5), &mut [0; 24 * 32], &mut watch).unwrap();
         assert_eq!(seen[1..seen.len() - 1], frozen.steps(sizes).unwrap());
-        assert!(frozen.memory(Sizes::same([16_384; 2])).unwrap() > 1 << 33);
         frozen.macs([0, 9]).unwrap_err();
     }
 }

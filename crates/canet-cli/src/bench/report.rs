@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) frame: Times,
     /// None on other devices than the CPU.
     pub(crate) network: Option<NetworkTimes>,
+    /// If it was asked for.
+    pub(crate) batch: Option<BatchTimes>,
     /// Bytes that a frame is planned to work in, beside the weights.
     pub(crate) planned_memory: usize,
     /// The most bytes that the process has held, loading the model among it; none where the system
@@ -47,6 +49,16 @@ pub(crate) struct NetworkTimes {
     pub(crate) gflops: f64,
 }
 
+/// Several frames side by side.
+#[derive(Serialize)]
+pub(crate) struct BatchTimes {
+    pub(crate) frames: usize,
+    /// Of all frames together.
+    #[serde(flatten)]
+    pub(crate) times: Times,
+    pub(crate) frames_per_second: f64,
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [h, w] = self.size;
@@ -65,6 +77,10 @@ impl fmt::Display for Report {
                 line(f, "multiply-adds", &format!("{macs} G, {gflops:.1} GFLOP/s"))?;
             }
             None => line(f, "network alone", "not timed on this device")?,
+        }
+        if let Some(BatchTimes { frames, times: all, frames_per_second }) = &self.batch {
+            line(f, &format!("{frames} frames together"), &times(all))?;
+            line(f, "", &format!("{frames_per_second:.1} frames a second"))?;
         }
         let planned = bytes(self.planned_memory as u64);
         line(f, "planned memory", &format!("{planned} a frame, beside the weights"))?;

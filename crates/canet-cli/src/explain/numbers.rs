@@ -26,6 +26,10 @@ pub(crate) struct Numbers {
     pub(crate) flows: Vec<OneFlow>,
     pub(crate) sum: Response,
     pub(crate) context: Response,
+    /// The share of the pixels whose class is another without any context.
+    pub(crate) changed_without_context: f64,
+    /// Which, the most frequent first.
+    pub(crate) changes_without_context: Vec<Change>,
     pub(crate) detail: Response,
     pub(crate) gates: Option<Gates>,
 }
@@ -64,6 +68,8 @@ pub(crate) struct Response {
     /// Channels, height and width.
     pub(crate) shape: [usize; 3],
     pub(crate) min: f32,
+    /// All but a hundredth of the pixels at either end lie between these; the sheet's colours, too.
+    pub(crate) most: [f32; 2],
     pub(crate) mean: f64,
     pub(crate) max: f32,
 }
@@ -109,6 +115,7 @@ impl Numbers {
         let (best, classes) = (&ranking.best, &meta.classes);
         let flows = explanation.flows.iter().enumerate();
         let flows = flows.map(|(at, flow)| OneFlow::of(at, flow, best, classes));
+        let without = changes(best, &explanation.without_context, classes);
         Ok(Self {
             network: match meta.model {
                 ModelConfig::Canet(_) => "canet",
@@ -120,6 +127,8 @@ impl Numbers {
             flows: flows.collect::<Result<_>>()?,
             sum: Response::of(&explanation.sum)?,
             context: Response::of(&explanation.context)?,
+            changed_without_context: share(&without),
+            changes_without_context: without,
             detail: Response::of(&explanation.detail)?,
             gates: explanation.gates.clone().map(Gates::of),
         })
@@ -138,16 +147,21 @@ fn shares(mask: &Mask, classes: &ClassSet) -> Vec<Share> {
     shares
 }
 
-/// Pixels that `differ`, by the classes before and after, the most frequent first.
-fn changes(
-    from: &Mask,
-    to: &Mask,
-    differ: impl Fn(usize) -> bool,
-    classes: &ClassSet,
-) -> Vec<Change> {
+/// Pixels that have another class in `to`, by both classes, the most frequent first.
+fn changes(from: &Mask, to: &Mask, classes: &ClassSet) -> Vec<Change> {
+    pairs(from, to, |pixel| from.ids()[pixel] != to.ids()[pixel], classes)
+}
+
+/// The share of all pixels that some changes are.
+fn share(changes: &[Change]) -> f64 {
+    changes.iter().map(|change| change.share).sum()
+}
+
+/// The pixels that `count`, by their classes in both masks, the most frequent first.
+fn pairs(from: &Mask, to: &Mask, count: impl Fn(usize) -> bool, classes: &ClassSet) -> Vec<Change> {
     let mut counts = BTreeMap::<[u8; 2], usize>::new();
     for (pixel, (&from, &to)) in from.ids().iter().zip(to.ids()).enumerate() {
-        if differ(pixel) {
+        if count(pixel) {
             *counts.entry([from, to]).or_default() += 1;
         }
     }
@@ -170,7 +184,7 @@ impl Sure {
             mean: ranking.confidence.mean(),
             threshold: SURE,
             unsure: unsure as f64 / sure.len() as f64,
-            doubts: changes(&ranking.best, &ranking.second, |pixel| sure[pixel] < SURE, classes),
+            doubts: pairs(&ranking.best, &ranking.second, |pixel| sure[pixel] < SURE, classes),
         }
     }
 }
@@ -179,7 +193,7 @@ impl Response {
     fn of(features: &Tensor) -> Result<Self> {
         let map = HeatMap::of_features(features)?;
         let ([min, max], (c, h, w)) = (map.range(), features.dims3()?);
-        Ok(Self { shape: [c, h, w], min, mean: map.mean(), max })
+        Ok(Self { shape: [c, h, w], min, most: map.most(), mean: map.mean(), max })
     }
 }
 
@@ -187,15 +201,14 @@ impl OneFlow {
     fn of(at: usize, flow: &Flow, best: &Mask, classes: &ClassSet) -> Result<Self> {
         let response = Response::of(&flow.response)?;
         let [_, h, w] = response.shape;
-        let differs = |pixel: usize| best.ids()[pixel] != flow.without.ids()[pixel];
-        let changes = changes(best, &flow.without, differs, classes);
+        let changes = changes(best, &flow.without, classes);
         Ok(Self {
             name: if at == 0 { "G".into() } else { format!("F{at}") },
             rate: flow.rate,
             grid: flow.rate.map_or([1, 1], |rate| [h, w].map(|side| (side / rate).max(1))),
             response,
             share: flow.share,
-            changed: changes.iter().map(|change| change.share).sum(),
+            changed: share(&changes),
             changes,
         })
     }
@@ -231,7 +244,7 @@ mod tests {
         let classes = ClassSet { name: "t".into(), classes: ["a", "b", "c"].map(class).into() };
         let mask = |ids: &[u8]| Mask::from_ids(4, 1, ids.to_vec());
         let (from, to) = (mask(&[0, 1, 1, 2]), mask(&[0, 0, 0, 1]));
-        let found = changes(&from, &to, |pixel| from.ids()[pixel] != to.ids()[pixel], &classes);
+        let found = changes(&from, &to, &classes);
         let told: Vec<_> = found.iter().map(|c| (&*c.from, &*c.to, c.share)).collect();
         assert_eq!(told, [("b", "a", 0.5), ("c", "b", 0.25)]);
         let shares = shares(&from, &classes);

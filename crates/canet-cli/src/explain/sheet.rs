@@ -30,15 +30,20 @@ pub(crate) fn draw(
     let size = small.dimensions();
     let heat = |features: &Tensor| -> Result<RgbImage> {
         let map = HeatMap::of_features(features)?;
-        Ok(map.to_image(size.0, size.1, map.range()))
+        Ok(map.to_image(size.0, size.1, map.most()))
+    };
+    let changed = |mask: &Mask| {
+        let (now, before) = (mask.ids(), ranking.best.ids());
+        let picture = painted(&grey, mask, classes, |pixel| now[pixel] != before[pixel]);
+        picture::fit(&picture, SIDE)
     };
     let mut responses = Vec::new();
     let mut without = Vec::new();
     for (flow, numbers) in flows {
         responses.push(response(numbers, heat(&flow.response)?));
-        let changed = |pixel: usize| flow.without.ids()[pixel] != ranking.best.ids()[pixel];
-        let picture = painted(&grey, &flow.without, classes, changed);
-        without.push(left_out(numbers, picture::fit(&picture, SIDE)));
+        let title = format!("Without {}", numbers.name);
+        let picture = changed(&flow.without);
+        without.push(left_out(title, picture, numbers.changed, &numbers.changes));
     }
     let width = (responses.len() as u32).max(COLUMNS) * (size.0 + 16) - 16;
     let mut rows = vec![
@@ -49,6 +54,12 @@ pub(crate) fn draw(
         vec![
             panel("Sum of the flows", heat(&explanation.sum)?, &numbers.sum, "before selection"),
             panel("Context", heat(&explanation.context)?, &numbers.context, "after selection"),
+            left_out(
+                "Without any context".into(),
+                changed(&explanation.without_context),
+                numbers.changed_without_context,
+                &numbers.changes_without_context,
+            ),
             panel(
                 detail_title(numbers),
                 heat(&explanation.detail)?,
@@ -124,8 +135,9 @@ fn first_row(
 /// All classes that any picture of the sheet shows.
 fn legend(explanation: &Explanation, ranking: &Ranking, classes: &ClassSet, width: u32) -> Panel {
     let masks = explanation.flows.iter().map(|flow| &flow.without);
+    let others = [&explanation.without_context, &ranking.best, &ranking.second];
     let mut there = [false; 256];
-    for mask in masks.chain([&ranking.best, &ranking.second]) {
+    for mask in masks.chain(others) {
         for (there, count) in there.iter_mut().zip(mask.histogram()) {
             *there |= count > 0;
         }
@@ -143,7 +155,7 @@ fn response(flow: &OneFlow, picture: RgbImage) -> Panel {
         Some(rate) => format!("{}: pooled by {rate}", flow.name),
     };
     let grid = match flow.rate {
-        None => "one value a channel, the same everywhere".into(),
+        None => "one value a channel".into(),
         Some(_) => format!("sees a grid of {w}x{h}"),
     };
     let share = percent(flow.share);
@@ -151,12 +163,12 @@ fn response(flow: &OneFlow, picture: RgbImage) -> Panel {
     Panel { title, picture, notes }
 }
 
-fn left_out(flow: &OneFlow, picture: RgbImage) -> Panel {
+fn left_out(title: String, picture: RgbImage, share: f64, changes: &[Change]) -> Panel {
     let notes = vec![
-        format!("{} of the pixels become another class", percent(flow.changed)),
-        named(&flow.changes, "->"),
+        format!("{} of the pixels become another class", percent(share)),
+        named(changes, "->"),
     ];
-    Panel { title: format!("Without {}", flow.name), picture, notes }
+    Panel { title, picture, notes }
 }
 
 fn panel(title: &str, picture: RgbImage, response: &Response, what: &str) -> Panel {
@@ -170,8 +182,12 @@ fn detail_title(numbers: &Numbers) -> &'static str {
 }
 
 fn scale(response: &Response) -> String {
-    let Response { min, mean, max, .. } = response;
-    format!("violet {min:.3}, yellow {max:.3}, mean {mean:.3}")
+    let Response { min, most: [low, high], mean, max, .. } = response;
+    if min < max {
+        format!("violet {low:.2}, yellow {high:.2}; mean {mean:.2}, all {min:.2} to {max:.2}")
+    } else {
+        format!("{mean:.2} everywhere")
+    }
 }
 
 fn named(changes: &[Change], between: &str) -> String {

@@ -74,9 +74,12 @@ fn classes(text: &mut Text, card: &Card) {
     let scores = &card.training.scores;
     for (id, class) in card.classes.iter().enumerate() {
         let swatch = text.swatch(class.color.0);
-        let iou = scores.class(id).map(|iou| format!("  IoU {iou:.4}")).unwrap_or_default();
         let (name, color) = (safe(&class.name), class.color);
-        _ = writeln!(text.to, "  {id:>3}  {swatch}{color}  {name:<24}{iou}");
+        let line = match scores.class(id) {
+            Some(iou) => format!("{name:<24}  IoU {iou:.4}"),
+            None => name,
+        };
+        _ = writeln!(text.to, "  {id:>3}  {swatch}{color}  {line}");
     }
 }
 

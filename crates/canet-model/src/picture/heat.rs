@@ -76,6 +76,15 @@ impl HeatMap {
         values.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &v| [low.min(v), high.max(v)])
     }
 
+    /// The range without the hundredth of the values at either end: a few outliers, such as at the
+    /// picture's edge, would leave no colours for the rest.
+    pub fn most(&self) -> [f32; 2] {
+        let mut sorted = self.values().to_vec();
+        sorted.sort_by(f32::total_cmp);
+        let cut = sorted.len() / 100;
+        [sorted[cut], sorted[sorted.len() - 1 - cut]]
+    }
+
     /// The mean of all numbers.
     pub fn mean(&self) -> f64 {
         self.values().iter().map(|&v| f64::from(v)).sum::<f64>() / self.values().len() as f64
@@ -84,11 +93,13 @@ impl HeatMap {
     /// A picture of `width` and `height`, coloured by [`viridis`] from the first to the second of
     /// `range`; where these are equal, it has the colour of the middle.
     pub fn to_image(&self, width: u32, height: u32, [low, high]: [f32; 2]) -> RgbImage {
-        let map = resize(&self.0, width, height, FilterType::Triangle);
-        RgbImage::from_fn(width, height, |x, y| {
-            let value = map.get_pixel(x, y).0[0];
-            viridis(if high > low { (value - low) / (high - low) } else { 0.5 })
-        })
+        // Before it is resized: that keeps floats within 0 and 1.
+        let mut map = self.0.clone();
+        for Luma([value]) in map.pixels_mut() {
+            *value = if high > low { (*value - low) / (high - low) } else { 0.5 };
+        }
+        let map = resize(&map, width, height, FilterType::Triangle);
+        RgbImage::from_fn(width, height, |x, y| viridis(map.get_pixel(x, y).0[0]))
     }
 }
 
@@ -120,8 +131,13 @@ mod tests {
         let picture = map.to_image(4, 1, map.range());
         let expected = [0.5, 0.25, 0.0, 1.0].map(viridis);
         assert_eq!(picture.pixels().copied().collect::<Vec<_>>(), expected);
+        let large = map.to_image(40, 9, map.range());
+        assert_eq!([0, 20, 39].map(|x| *large.get_pixel(x, 4)), [0.5, 0.0, 1.0].map(viridis));
         let flat = HeatMap::new(1, 1, vec![7.0]).unwrap();
         assert_eq!(*flat.to_image(9, 5, [7.0; 2]).get_pixel(8, 4), viridis(0.5));
+        assert_eq!(flat.most(), [7.0, 7.0]);
+        let outliers = (0..200).map(|i| if i < 2 { -900.0 } else { i as f32 }).collect();
+        assert_eq!(HeatMap::new(20, 10, outliers).unwrap().most(), [2.0, 197.0]);
         for (w, h) in [(2, 1), (0, 0), (1, 3)] {
             HeatMap::new(w, h, if w == 0 { vec![] } else { vec![0.0; 4] }).unwrap_err();
         }
