@@ -137,9 +137,7 @@ fn handler(route: Route) -> MethodRouter<Arc<App>> {
             body("text/plain; version=0.0.4; charset=utf-8", app.metrics.to_text(app.now()))
         }),
         Route::OpenApi => get(async || body("application/json", OPENAPI)),
-        Route::Model => {
-            get(async |State(app): Shared| json(&app.model.to_json(&app.settings)))
-        }
+        Route::Model => get(async |State(app): Shared| json(&app.model.to_json(&app.settings))),
         Route::Samples => get(async || json(&Samples::list())),
         Route::Sample => get(async |State(app): Shared, Path(number): Path<String>| {
             match app.samples.png(&number).await {

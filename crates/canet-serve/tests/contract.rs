@@ -245,7 +245,10 @@ fn other_addresses_and_methods_are_told() {
         }
     }
     let ok = server.get("/healthz");
-    assert_eq!((ok.text().as_str(), ok.header("content-type").unwrap()), ("ok", "text/plain; charset=utf-8"));
+    assert_eq!(
+        (ok.text().as_str(), ok.header("content-type").unwrap()),
+        ("ok", "text/plain; charset=utf-8")
+    );
     let page = server.get("/");
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();

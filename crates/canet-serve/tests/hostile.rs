@@ -24,8 +24,18 @@ const GROWTH: u64 = 200 << 20;
 
 /// What HTTP and forms are made of.
 const WORDS: [&[u8]; 12] = [
-    b"\r\n", b"\r\n\r\n", b"--xYz", b"--", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n",
-    b"name=\"image\"", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"\0", b"HTTP/1.1", b"\xff\xd8\xff\xda",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"--xYz",
+    b"--",
+    b"Content-Length: ",
+    b"Transfer-Encoding: chunked\r\n",
+    b"name=\"image\"",
+    b"0\r\n\r\n",
+    b"ffffffffffffffff\r\n",
+    b"\0",
+    b"HTTP/1.1",
+    b"\xff\xd8\xff\xda",
 ];
 
 /// Request `number`, which may be anything.
@@ -43,15 +53,19 @@ fn hostile(number: u64) -> Vec<u8> {
         0..=2 => request("POST", path, &[], &mutator.mutant(picture, number)),
         3 => request("POST", path, &[], &picture[..draws.below(picture.len())]),
         // A broken form.
-        4 | 5 => request("POST", path, &[FORM], &mutator.mutant(&form(&[("image", picture)]), number)),
+        4 | 5 => {
+            request("POST", path, &[FORM], &mutator.mutant(&form(&[("image", picture)]), number))
+        }
         // A broken request.
         6 => mutator.mutant(&whole, number),
         7 => chunked(path, picture, &mut draws),
         8 => {
             // A length that is none, or another's.
-            let lengths = ["-1", "0x10", "99999999999999999999", "1, 2", "", "1e3", "18446744073709551615"];
+            let lengths =
+                ["-1", "0x10", "99999999999999999999", "1, 2", "", "1e3", "18446744073709551615"];
             let length = lengths[draws.below(lengths.len())];
-            let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+            let head =
+                format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
             [head.as_bytes(), picture].concat()
         }
         9 => odd_head(&mut draws, picture),
@@ -87,7 +101,9 @@ fn odd_head(draws: &mut Draws, picture: &[u8]) -> Vec<u8> {
     let head = match draws.below(7) {
         0 => format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(draws.below(100_000))),
         1 => format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(draws.below(3000))),
-        2 => format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(draws.below(100_000))),
+        2 => {
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(draws.below(100_000)))
+        }
         3 => format!(
             "POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n"
         ),
@@ -176,9 +192,8 @@ fn clients_side_by_side_get_what_one_gets_alone() {
     const CLIENTS: u32 = 64;
     let server = Running::start(Settings { queue: 16, ..settings() }, model());
     let address = server.address;
-    let picture = |client: u32| {
-        encoded(&frame(40 + client % 7, 30 + client % 5, client), ImageFormat::Png)
-    };
+    let picture =
+        |client: u32| encoded(&frame(40 + client % 7, 30 + client % 5, client), ImageFormat::Png);
     let path = "/v1/segment?format=mask";
     let alone: Vec<_> = (0..CLIENTS)
         .map(|client| {

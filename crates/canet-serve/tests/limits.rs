@@ -44,7 +44,9 @@ fn heads_and_bodies_have_to_come_in_time() {
     // A body that stops, and one that trickles.
     for trickle in [false, true] {
         let mut client = Client::connect(server.address).unwrap();
-        client.send(b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n").unwrap();
+        client
+            .send(b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n")
+            .unwrap();
         let since = Instant::now();
         while trickle && since.elapsed() < 2 * SHORT && client.send(b"x").is_ok() {
             thread::sleep(Duration::from_millis(10));

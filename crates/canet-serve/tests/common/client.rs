@@ -81,8 +81,7 @@ impl Client {
             let (name, value) = line.split_once(':').unwrap_or((line, ""));
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
-        let mut answer =
-            Answer { status, headers: lines.map(header).collect(), body: Vec::new() };
+        let mut answer = Answer { status, headers: lines.map(header).collect(), body: Vec::new() };
         if status == 100 {
             return self.answer(method);
         }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use canet_core::LabelMap;
 use canet_model::image::{ImageFormat, Rgb, RgbImage};
 use canet_model::{
-    AssignmentConfig, Checkpoint, CheckpointMeta, ClassSet, Device, ModelConfig,
-    Network, Options, Params, Segmentation, Segmenter,
+    AssignmentConfig, Checkpoint, CheckpointMeta, ClassSet, Device, ModelConfig, Network, Options,
+    Params, Segmentation, Segmenter,
 };
 use canet_serve::{About, Engine, Model, Server, Settings};
 use tokio::sync::oneshot;
@@ -65,7 +65,11 @@ impl Running {
     pub(crate) fn until(&self, line: &str, value: f64) {
         let since = Instant::now();
         while self.metric(line) < value {
-            assert!(since.elapsed() < Duration::from_secs(60), "{line} stays {}", self.metric(line));
+            assert!(
+                since.elapsed() < Duration::from_secs(60),
+                "{line} stays {}",
+                self.metric(line)
+            );
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -140,7 +144,8 @@ pub(crate) fn form(fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, bytes) in fields {
         body.extend_from_slice(b"--xYz\r\n");
-        let line = format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"../a.png\"");
+        let line =
+            format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"../a.png\"");
         body.extend_from_slice(line.as_bytes());
         body.extend_from_slice(b"\r\nContent-Type: image/png\r\n\r\n");
         body.extend_from_slice(bytes);
@@ -207,4 +212,3 @@ pub(crate) fn resident() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
-
