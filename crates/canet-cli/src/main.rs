@@ -2,16 +2,24 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
+mod escape;
 mod exit;
+mod explain;
+mod export;
+mod frame;
 mod init;
+mod inspect;
 mod jobs;
 mod model;
 mod rasterise;
 mod segment;
 #[cfg(feature = "serve")]
 mod serve;
+mod size;
 mod test_time;
+mod units;
 mod vectorise;
 
 use std::io::IsTerminal;
@@ -31,7 +39,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Check(check::Args),
+    Explain(explain::Args),
+    Export(export::Args),
+    Inspect(inspect::Args),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     #[cfg(feature = "serve")]
@@ -55,7 +67,11 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         #[cfg(feature = "serve")]

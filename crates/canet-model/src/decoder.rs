@@ -6,11 +6,12 @@ use candle_core::{Result, Var};
 use canet_ops::{ConvGeometry, Corners, Value};
 
 use crate::Pass;
-use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{Cbr, ConvSpec, NormSpec, size_of};
+use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 use crate::params::Scope;
 use crate::pass::Site;
+use crate::stages::Watch;
 
 /// Channels of the fused map.
 pub(crate) const WIDTH: usize = 256;
@@ -38,10 +39,18 @@ impl Decoder {
         })
     }
 
-    /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`.
-    pub(crate) fn forward(&self, c1: &Value, context: &Value, pass: Pass) -> Result<Value> {
+    /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`;
+    /// `watch` sees what is left of C1.
+    pub(crate) fn forward(
+        &self,
+        c1: &Value,
+        context: &Value,
+        pass: Pass,
+        watch: &mut Watch,
+    ) -> Result<Value> {
         let context = canet_ops::resize_bilinear(context, size_of(c1)?, Corners::Aligned)?;
         let low = self.low.forward(c1, pass)?;
+        watch(&low);
         self.fuse.forward(&canet_ops::concat(&[&context, &low])?, pass)
     }
 }
@@ -87,13 +96,13 @@ impl Head {
 }
 
 impl Decoder {
-    /// In a frozen graph, what is left of C1.
-    pub(crate) fn freeze_low(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
-        self.low.freeze(g, c1)
+    /// In a lowered network, what is left of C1.
+    pub(crate) fn lower_low(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
+        self.low.lower(g, c1)
     }
 
-    /// In a frozen graph, the context and what [`Decoder::freeze_low`] made, joined.
-    pub(crate) fn freeze(
+    /// In a lowered network, the context and what [`Decoder::lower_low`] made, joined.
+    pub(crate) fn lower(
         &self,
         g: &mut GraphBuilder,
         low: ValueId,
@@ -101,14 +110,14 @@ impl Decoder {
     ) -> Result<ValueId> {
         let context = g.resize(context, low, Corners::Aligned);
         let joined = g.concat(&[context, low])?;
-        self.fuse.freeze(g, joined)
+        self.fuse.lower(g, joined)
     }
 }
 
 impl Head {
-    /// In a frozen graph, logits at the size of the features: `(classes, h, w)`.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.cbr.freeze(g, x)?;
+    /// In a lowered network, logits at the size of the features: `(classes, h, w)`.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.lower(g, x)?;
         let padding = Padding::Fixed([[0; 2]; 2]);
         let geometry = ConvGeometry::default();
         g.conv(x, Folding::new(&self.weight, Some(&self.bias), geometry, padding)?, false)

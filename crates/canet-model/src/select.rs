@@ -5,9 +5,10 @@ use candle_core::Result;
 use canet_ops::{Activation, Value};
 
 use crate::Pass;
-use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{BatchNorm, Cbr, Conv, ConvSpec, NormSpec, global_average};
+use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
+use crate::stages::Watch;
 
 /// Feature selection, or the plain convolution that stands for it when it is switched off.
 #[derive(Debug, Clone)]
@@ -36,13 +37,13 @@ impl FeatureSelection {
     }
 
     /// `(N, inputs, h, w)` to `(N, outputs, h, w)`: `X * g + X`. (The paper's first version has no
-    /// `+ X`.)
-    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+    /// `+ X`.) `watch` sees the factors `g`.
+    pub(crate) fn forward(&self, x: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
         let x = self.cbr.forward(x, pass)?;
-        match &self.gate {
-            Some(gate) => canet_ops::gate(&x, &gate.forward(&x, pass)?, true),
-            None => Ok(x),
-        }
+        let Some(gate) = &self.gate else { return Ok(x) };
+        let factors = gate.forward(&x, pass)?;
+        watch(&factors);
+        canet_ops::gate(&x, &factors, true)
     }
 }
 
@@ -62,9 +63,9 @@ impl Gate {
 }
 
 impl FeatureSelection {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.cbr.freeze(g, x)?;
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.lower(g, x)?;
         let Some(Gate { conv, bn }) = &self.gate else { return Ok(x) };
         let mean = g.average_pool(x, Bins::Global);
         let factors = g.conv(mean, conv.folding()?.then(&bn.affine()?), false)?;

@@ -7,9 +7,10 @@ use canet_ops::{Activation, Value};
 use super::FLOW;
 use super::keras::{ConvBn, KerasConv};
 use crate::Pass;
-use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, global_average};
+use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
+use crate::stages::Watch;
 
 /// 3x3, then a factor a channel; without the paper's later `+ X`.
 #[derive(Debug, Clone)]
@@ -25,11 +26,13 @@ impl FeatureSelection {
         Ok(Self { conv, gate: ConvBn::new(&mut scope.sub("gate"), ["conv", "bn"], shape, norm)? })
     }
 
-    /// `(N, 32, h, w)` to the same shape.
-    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+    /// `(N, 32, h, w)` to the same shape; `watch` sees the factors.
+    pub(crate) fn forward(&self, x: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
         let x = self.conv.forward(x, pass)?;
         let gate = self.gate.forward(&global_average(&x)?, pass, Activation::None)?;
-        canet_ops::gate(&x, &canet_ops::sigmoid(&gate)?, false)
+        let factors = canet_ops::sigmoid(&gate)?;
+        watch(&factors);
+        canet_ops::gate(&x, &factors, false)
     }
 }
 
@@ -63,23 +66,23 @@ impl AdaptedGlobalConvolution {
 }
 
 impl FeatureSelection {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.conv.freeze(g, x, false)?;
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.conv.lower(g, x, false)?;
         let mean = g.average_pool(x, Bins::Global);
-        let factors = self.gate.freeze(g, mean, false)?;
+        let factors = self.gate.lower(g, mean, false)?;
         Ok(g.gate(x, factors, false))
     }
 }
 
 impl AdaptedGlobalConvolution {
-    /// The same in a frozen graph; both sums are made by the convolutions that end them.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    /// The same in a lowered network; both sums are made by the convolutions that end them.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         let [first, second] = &self.left;
-        let left = first.freeze(g, x, false)?;
-        let left = second.freeze(g, left, false)?;
+        let left = first.lower(g, x, false)?;
+        let left = second.lower(g, left, false)?;
         let [first, second] = &self.right;
-        let right = first.freeze(g, x, false)?;
+        let right = first.lower(g, x, false)?;
         let sum = g.conv_onto(left, right, second.folding()?, false)?;
         g.conv_onto(sum, sum, self.refine.folding()?, false)
     }

@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use canet_ops::Corners;
 use canet_ops::frozen::{Resize, best_class, confidence, in_pool};
 
-use super::graph::Graph;
 use super::plan::Plan;
 use super::run::run;
-use super::{Sizes, Watch};
+use super::{Graph, Sizes, Watch};
 use crate::{Error, Result};
 
 /// Sessions that are kept for later; it takes two for a folder of upright and of lying pictures.
@@ -133,7 +132,7 @@ impl End {
             let last = Resize::new(logits, frame, graph.corners)?;
             return Ok(Self { frame, first: None, last });
         }
-        let classes = graph.nodes[graph.logits.index()].channels;
+        let classes = graph.classes();
         let between = vec![0.0; classes * network[0] * network[1]];
         let first = Some((Resize::new(logits, network, graph.corners)?, between));
         Ok(Self { frame, first, last: Resize::new(network, frame, Corners::HalfPixel)? })
@@ -176,7 +175,8 @@ mod tests {
     use canet_ops::ConvGeometry;
 
     use super::*;
-    use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
+    use crate::frozen::pack::pack;
+    use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 
     #[test]
     fn the_last_few_sessions_are_kept() {
@@ -185,7 +185,7 @@ mod tests {
         let folding = Folding::new(&weight, None, ConvGeometry::default(), padding).unwrap();
         let mut g = GraphBuilder::new();
         let logits = g.conv(ValueId::PICTURE, folding, false).unwrap();
-        let graph = g.finish(logits, Corners::Aligned);
+        let graph = pack(g.finish(logits, Corners::Aligned)).unwrap();
         let idle = Idle::default();
         let use_one = |side: usize| {
             let session = idle.take(&graph, Sizes::same([side, 9])).unwrap();
