@@ -5,12 +5,15 @@
 mod check;
 mod exit;
 mod init;
-mod jobs;
+mod manual;
 mod model;
+mod ordered;
 mod rasterise;
 mod segment;
+mod stop;
 mod test_time;
 mod vectorise;
+mod y4m;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -21,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Label every pixel of traffic scenes with CANet.
 #[derive(Parser)]
-#[command(version, after_help = exit::HELP)]
+#[command(name = "canet", version, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +33,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     Vectorise(vectorise::Args),
@@ -52,6 +57,8 @@ fn run() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),

@@ -1,102 +1,13 @@
-//! `canet segment` as a whole program, with a small network of random weights.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+//! Files and folders in, pictures and JSON out.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
-use canet_model::{
-    AssignmentConfig, Checkpoint, CheckpointMeta, Class, ClassSet, Device, Mask, ModelConfig,
-    Network, Params, Rgb,
-};
-use image::{ImageFormat, RgbImage};
+use canet_model::Mask;
+use image::ImageFormat;
 
-/// A folder of the test's own with a checkpoint in it.
-struct World(PathBuf);
-
-impl World {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("canet-cli-{name}-{}", std::process::id()));
-        fs::remove_dir_all(&path).ok();
-        let world = Self(path);
-        world.checkpoint("m.safetensors", None);
-        world
-    }
-
-    /// Writes a checkpoint of random weights, or with this value for all of them.
-    fn checkpoint(&self, name: &str, value: Option<f32>) {
-        let (config, classes) = (model(), classes());
-        let mut params = Params::new(1, &Device::Cpu);
-        Network::new(&config, &mut params).unwrap();
-        for param in params.iter() {
-            let values = value.map(|value| param.var.ones_like().unwrap() * f64::from(value));
-            if let Some(values) = values {
-                param.var.set(&values.unwrap()).unwrap();
-            }
-        }
-        let meta = CheckpointMeta::new(config, classes);
-        Checkpoint::save(&self.file(name), &params, &meta, &[]).unwrap();
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn frame(&self, name: &str, format: ImageFormat) {
-        fs::create_dir_all(self.file(name).parent().unwrap()).unwrap();
-        let frame = RgbImage::from_fn(30, 20, |x, y| image::Rgb([8 * x as u8, 9 * y as u8, 77]));
-        frame.save_with_format(self.file(name), format).unwrap();
-    }
-
-    /// Runs `canet segment` in the folder.
-    fn segment(&self, arguments: &[&str]) -> Output {
-        let common = ["segment", "--model", "m.safetensors", "--device", "cpu"];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_canet"));
-        command.current_dir(&self.0).args(common).args(arguments).env_remove("RUST_LOG");
-        command.output().unwrap()
-    }
-
-    /// Every file in `folder`, relative to it and sorted.
-    fn tree(&self, folder: &str) -> Vec<String> {
-        let (root, mut found) = (self.file(folder), Vec::new());
-        let mut folders = vec![root.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-fn model() -> ModelConfig {
-    ModelConfig::Assignment(AssignmentConfig { classes: 3, ..Default::default() })
-}
-
-fn classes() -> ClassSet {
-    let class = |(name, color): (&str, _)| Class { name: name.into(), color: Rgb(color) };
-    let classes = [("road", [128, 64, 128]), ("sky", [70, 130, 180]), ("auto", [255, 204, 54])];
-    ClassSet { name: "three".into(), classes: classes.map(class).into() }
-}
-
-#[track_caller]
-fn expect(output: &Output, code: i32, words: &str) {
-    let messages = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{messages}");
-    assert!(messages.contains(words), "{words:?} is not in: {messages}");
-}
+use crate::world::{World, classes, expect};
 
 #[test]
 fn files_and_folders_become_pictures() {
@@ -110,8 +21,8 @@ fn files_and_folders_become_pictures() {
     let output = world.segment(&["--out", "out", "a.jpg", "drives"]);
     expect(&output, 0, "3/3");
     assert!(output.stdout.is_empty());
-    let names = ["007/b", "008/b", "a"]
-        .map(|name| ["color", "mask", "overlay"].map(|kind| format!("{name}_{kind}.png")));
+    let kinds = ["color.png", "frame.json", "mask.png", "overlay.png"];
+    let names = ["007/b", "008/b", "a"].map(|name| kinds.map(|kind| format!("{name}_{kind}")));
     assert_eq!(world.tree("out"), names.concat());
     let mask = Mask::read(&world.file("out/007/b_mask.png"), &classes()).unwrap();
     assert_eq!((mask.width(), mask.height()), (30, 20));
@@ -141,7 +52,7 @@ fn broken_frames_are_reported_and_the_rest_goes_on() {
     let output = world.segment(&["--out", "out", "frames"]);
     expect(&output, 3, "2 of 4 frames could not be segmented");
     expect(&output, 3, "cut.png: is no readable JPEG or PNG");
-    assert_eq!(world.tree("out").len(), 6);
+    assert_eq!(world.tree("out").len(), 8);
 }
 
 #[test]
@@ -196,4 +107,97 @@ fn faults_have_their_exit_codes() {
     expect(&with("a.png", "cpu"), 3, "not a safetensors file");
     expect(&with("m.safetensors", "gpu"), 2, "use auto");
     assert!(!world.file("out").exists());
+}
+
+#[test]
+fn each_kind_of_file_is_written_if_asked_for() {
+    let world = World::new("kinds");
+    world.frame("007/a.png", ImageFormat::Png);
+    for (kinds, expected) in [
+        ("mask", &["a_mask.png"][..]),
+        ("frame,color", &["a.png", "a_color.png"]),
+        ("json,confidence,json", &["a_confidence.png", "a_frame.json"]),
+    ] {
+        expect(&world.segment(&["--out", kinds, "--write", kinds, "007"]), 0, "1/1");
+        assert_eq!(world.tree(kinds), expected);
+    }
+    let open = |name: &str| image::open(world.file(name)).unwrap();
+    assert_eq!(open("frame,color/a.png"), open("007/a.png"));
+    let confidence = open("json,confidence,json/a_confidence.png").into_luma8();
+    let record = world.json("json,confidence,json/a_frame.json");
+    assert_eq!(record["frame"], "a.png");
+    for size in ["frame", "network", "mask"] {
+        assert_eq!(record["sizes"][size], canet_model::serde_json::json!([30, 20]), "{size}");
+    }
+    let mask = Mask::read(&world.file("mask/a_mask.png"), &classes()).unwrap();
+    for (class, id) in classes().classes.iter().zip(0..) {
+        let share = mask.ids().iter().filter(|&&of| of == id).count() as f64 / 600.0;
+        assert_eq!(record["shares"][&class.name], share, "{}", class.name);
+    }
+    let mean = record["mean_confidence"].as_f64().unwrap();
+    let pixels = confidence.pixels().map(|pixel| f64::from(pixel[0]) / 255.0).sum::<f64>() / 600.0;
+    assert!((mean - pixels).abs() < 1.0 / 255.0 && mean > 1.0 / 3.0, "{mean} {pixels}");
+    for part in ["decode", "network", "encode"] {
+        assert!(record["ms"][part].as_f64().unwrap() >= 0.0, "{part}");
+    }
+}
+
+#[test]
+fn options_of_the_network_reach_it() {
+    let world = World::new("options");
+    world.frame("a.png", ImageFormat::Png);
+    expect(&world.segment(&["--out", "plain", "a.png"]), 0, "1/1");
+    for arguments in [&["--size", "45x12"][..], &["--precision", "f16"], &["--scales", "1,2"]] {
+        let common = ["--out", "out", "--write", "mask,overlay,json", "a.png"];
+        expect(&world.segment(&[arguments, &common].concat()), 0, "1/1");
+        let mask = Mask::read(&world.file("out/a_mask.png"), &classes()).unwrap();
+        let is_sized = arguments[0] == "--size";
+        let size = if is_sized { (45, 12) } else { (30, 20) };
+        assert_eq!((mask.width(), mask.height()), size);
+        let confidence =
+            |folder| world.json(&format!("{folder}/a_frame.json"))["mean_confidence"].clone();
+        assert_ne!(confidence("out"), confidence("plain"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn patterns_are_expanded_where_the_shell_has_not() {
+    let world = World::new("patterns");
+    for name in ["d/1/a.png", "d/1/b.png", "d/2/c.png", "d/[x].png"] {
+        world.frame(name, ImageFormat::Png);
+    }
+    for (pattern, code, words) in [
+        ("d/*/?.png", 0, "3/3 d/2/c.png"),
+        ("d/**/[ab].png", 0, "2/2 d/1/b.png"),
+        ("d/[x].png", 0, "1/1 d/[x].png"),
+        ("d/*", 0, "4/4"),
+        ("d/*.jpg", 2, "d/*.jpg matches nothing"),
+        ("d/[", 2, "d/[ is no pattern"),
+    ] {
+        let output = world.segment(&["--out", "out", "--write", "mask", pattern]);
+        expect(&output, code, words);
+    }
+    let output = world.segment(&["--out", "each", "--write", "mask", "--every", "2", "d"]);
+    expect(&output, 0, "2/2");
+    assert_eq!(world.tree("each"), ["1/a_mask.png", "2/c_mask.png"]);
+}
+
+#[test]
+fn threads_change_nothing() {
+    let world = World::new("threads");
+    for name in ["a", "b", "c", "d", "e", "f", "g"] {
+        world.frame(&format!("frames/{name}.jpg"), ImageFormat::Jpeg);
+    }
+    let run = |threads: &str, format: &str| {
+        let out = format!("{threads}-{format}");
+        let mut command = world.command(&["--out", &out, "--polygons", format, "frames"]);
+        let output = command.env("RAYON_NUM_THREADS", threads).output().unwrap();
+        expect(&output, 0, "7/7");
+        let told = String::from_utf8(output.stderr).unwrap();
+        let files = world.tree(&out).into_iter().filter(|name| !name.ends_with("_frame.json"));
+        (told, files.map(|name| (world.read(&format!("{out}/{name}")), name)).collect::<Vec<_>>())
+    };
+    for format in ["coco", "cvat", "idd"] {
+        assert_eq!(run("1", format), run("5", format), "{format}");
+    }
 }
