@@ -1,5 +1,7 @@
 //! What became of a frame: its mask, how sure it is, and pictures of it.
 
+use std::sync::Arc;
+
 use canet_core::{ClassSet, Mask};
 use image::{GrayImage, RgbImage};
 
@@ -11,7 +13,7 @@ pub struct Segmentation {
     /// One class a pixel of the frame.
     pub mask: Mask,
     /// What the ids in the mask stand for.
-    pub classes: ClassSet,
+    pub classes: Arc<ClassSet>,
     /// How sure each pixel's class is, if [`crate::Options::confidence`] asked for it.
     pub confidence: Option<Confidence>,
 }

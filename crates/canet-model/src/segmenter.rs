@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use canet_core::{ClassSet, Mask};
+use canet_ops::frozen::side_by_side;
 use canet_ops::{Corners, Value};
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -30,7 +31,8 @@ use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, R
 #[derive(Debug, Clone)]
 pub struct Segmenter {
     engine: Engine,
-    meta: CheckpointMeta,
+    meta: Arc<CheckpointMeta>,
+    classes: Arc<ClassSet>,
     test_time: TestTime,
     output: Option<[u32; 2]>,
     confidence: bool,
@@ -76,7 +78,8 @@ impl Segmenter {
             Engine::Network(network)
         };
         let test_time = TestTime::default();
-        Ok(Self { engine, meta, test_time, output: None, confidence: false })
+        let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
+        Ok(Self { engine, meta, classes, test_time, output: None, confidence: false })
     }
 
     /// The same network, which from now on predicts each frame as [`TestTime`] says.
@@ -134,13 +137,17 @@ impl Segmenter {
         }
         let mask = Mask::from_ids(width as u32, height as u32, ids);
         let confidence = sure.map(|values| Confidence::of(&mask, values));
-        Ok(Segmentation { mask, classes: self.meta.classes.clone(), confidence })
+        Ok(Segmentation { mask, classes: self.classes.clone(), confidence })
     }
 
-    /// The classes of several frames, in their order. On the CPU each frame has all cores, so this
-    /// is no faster than one after the other; the first error ends it.
-    pub fn segment_batch(&self, frames: &[RgbImage]) -> Result<Vec<Segmentation>> {
-        frames.iter().map(|frame| self.segment(frame)).collect()
+    /// What becomes of several frames, in their order; one that fails does not spoil the others. On
+    /// the CPU as many frames as there are threads are worked on side by side, each with the
+    /// [`Segmenter::memory`] of its size: small networks leave cores idle within one frame.
+    pub fn segment_batch(&self, frames: &[RgbImage]) -> Vec<Result<Segmentation>> {
+        match &self.engine {
+            Engine::Frozen(_) => side_by_side(frames, |frame| self.segment(frame)),
+            Engine::Network(_) => frames.iter().map(|frame| self.segment(frame)).collect(),
+        }
     }
 
     /// Bytes that segmenting a frame of a width and height works in, besides the weights and the

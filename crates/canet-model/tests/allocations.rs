@@ -10,8 +10,8 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use canet_model::{Frozen, Sizes};
-use common::{assignment, build, small_canet};
+use canet_model::{CheckpointMeta, Frozen, Segmenter, Sizes};
+use common::{assignment, build, frame, meta, small_canet};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -57,8 +57,20 @@ fn allocations(frozen: &Frozen, size: [usize; 2]) -> [usize; 2] {
     counts
 }
 
+/// Allocations of ten whole segmentations after some, from frames to masks: a mask each, the frame
+/// at the network's size, and the tables by which it is brought there.
+fn allocations_of_frames(segmenter: &Segmenter, size: [u32; 2]) -> usize {
+    let frame = frame(size[0], size[1]);
+    (0..3).for_each(|_| drop(segmenter.segment(&frame).unwrap()));
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    (0..10).for_each(|_| drop(segmenter.segment(&frame).unwrap()));
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
 /// Ten pictures may not cost more than this.
 const FEW: usize = 10;
+/// Nor a frame more than this, besides.
+const A_FRAME: usize = 5;
 
 fn networks() -> [Frozen; 2] {
     [small_canet(5), assignment(5)].map(|config| Frozen::new(&build(&config, 4).0).unwrap())
@@ -69,9 +81,18 @@ fn networks() -> [Frozen; 2] {
 fn a_picture_allocates_next_to_nothing() {
     for frozen in networks() {
         for size in [[40, 56], [200, 260]] {
-            let [_, others] = allocations(&frozen, size);
-            println!("{size:?}: {others}");
+            let [convolutions, others] = allocations(&frozen, size);
+            println!("{size:?}: {convolutions} in convolutions, {others} elsewhere");
             assert!(others <= FEW, "{others} allocations");
+        }
+    }
+    for config in [small_canet(5), assignment(5)] {
+        for input in [None, Some([64, 48])] {
+            let meta = CheckpointMeta { input, ..meta(&config) };
+            let segmenter = Segmenter::from_parts(build(&config, 4).0, meta).unwrap();
+            let count = allocations_of_frames(&segmenter, [90, 70]);
+            println!("ten frames for {input:?}: {count}");
+            assert!(count <= 10 * A_FRAME + FEW, "{count} allocations");
         }
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use canet_ops::Corners::{self, Aligned, HalfPixel};
 use canet_ops::Value;
 use canet_ops::frozen::{
-    AveragePool, MaxPool, Resize, add, affine, best_class, gate, look_up, spread,
+    AveragePool, MaxPool, Resize, add, affine, best_class, confidence, gate, look_up, spread,
 };
 
 /// Channels of all maps here.
@@ -138,6 +138,23 @@ fn the_best_class_is_that_of_the_resized_scores() {
         let mut ids = vec![255; out[0] * out[1]];
         assert!(best_class(&resize, &x, &mut ids));
         assert_eq!(ids, best(&scores), "{size:?} to {out:?}, {corners:?}");
+    }
+}
+
+#[test]
+fn confidence_is_the_largest_probability_of_the_resized_scores() {
+    for (size, out, corners) in resizes() {
+        let x: Vec<f32> = map(size).iter().map(|v| v * 9.0).collect();
+        let resize = Resize::new(size, out, corners).unwrap();
+        let scores = made(CHANNELS * out[0] * out[1], |y| resize.run(&x, y));
+        let pixels = out[0] * out[1];
+        let sure = made(pixels, |sure| confidence(&resize, &x, sure));
+        for (pixel, &sure) in sure.iter().enumerate() {
+            let of = |class: usize| f64::from(scores[class * pixels + pixel]);
+            let best = (0..CHANNELS).map(of).fold(f64::MIN, f64::max);
+            let sum: f64 = (0..CHANNELS).map(|class| (of(class) - best).exp()).sum();
+            assert!((f64::from(sure) - 1.0 / sum).abs() < 1e-6, "{size:?} to {out:?}: {sure}");
+        }
     }
 }
 

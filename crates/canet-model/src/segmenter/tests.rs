@@ -39,7 +39,8 @@ fn local_segmenter(classes: usize) -> Segmenter {
     let model = AssignmentConfig { classes: classes.len(), ..Default::default() };
     let meta = CheckpointMeta::new(ModelConfig::Assignment(model), classes);
     let test_time = TestTime::default();
-    Segmenter { engine, meta, test_time, output: None, confidence: false }
+    let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
+    Segmenter { engine, meta, classes, test_time, output: None, confidence: false }
 }
 
 fn frame(width: u32, height: u32) -> RgbImage {

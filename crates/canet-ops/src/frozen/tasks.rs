@@ -47,6 +47,13 @@ pub(super) fn for_rows_with<T: Send, P>(
     });
 }
 
+/// Works on several things, as many at a time as there are threads, and no more: a thread that waits
+/// within one of them must not begin another, which would have to be held, too.
+pub fn side_by_side<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let chunks = things.chunks(rayon::current_num_threads());
+    chunks.flat_map(|chunk| chunk.par_iter().map(&work).collect::<Vec<_>>()).collect()
+}
+
 /// Runs `work` on a thread of the pool: the many small parallel steps inside it need not be handed
 /// to the pool one by one.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
