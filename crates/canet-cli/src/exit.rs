@@ -68,9 +68,21 @@ fn fault(error: &anyhow::Error) -> Fault {
         error.fault()
     } else if let Some(error) = error.downcast_ref::<canet_core::Error>() {
         error.fault()
+    } else if let Some(fault) = fault_of_server(error) {
+        fault
     } else {
         error.downcast_ref::<std::io::Error>().map_or(Fault::Bug, Fault::of_io)
     }
+}
+
+#[cfg(feature = "serve")]
+fn fault_of_server(error: &anyhow::Error) -> Option<Fault> {
+    error.downcast_ref::<canet_serve::Error>().map(canet_serve::Error::fault)
+}
+
+#[cfg(not(feature = "serve"))]
+fn fault_of_server(_: &anyhow::Error) -> Option<Fault> {
+    None
 }
 
 /// The exit code of an error.

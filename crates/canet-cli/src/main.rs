@@ -10,6 +10,8 @@ mod model;
 mod ordered;
 mod rasterise;
 mod segment;
+#[cfg(feature = "serve")]
+mod serve;
 mod stop;
 mod test_time;
 mod vectorise;
@@ -37,6 +39,8 @@ enum Command {
     Man(manual::ManArgs),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     Vectorise(vectorise::Args),
 }
 
@@ -61,6 +65,8 @@ fn run() -> ExitCode {
         Command::Man(args) => manual::man(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(&args),
         Command::Vectorise(args) => vectorise::run(&args),
     };
     match result {

@@ -33,6 +33,14 @@ pub enum Error {
         /// What is wrong, and what is expected.
         reason: String,
     },
+    /// A frame is larger than any that is decoded, as its header says: the data's fault.
+    #[error("{}: {reason}", path.display())]
+    FrameTooLarge {
+        /// The image.
+        path: PathBuf,
+        /// How large it is, and what is possible.
+        reason: String,
+    },
     /// Polygons do not give back the mask that they were made of: a bug.
     #[error(
         "the polygons differ from the mask in {differing} pixels by the rule {rule}; please report it"
@@ -78,6 +86,7 @@ impl Error {
             Self::Inexact { .. } => Fault::Bug,
             Self::Annotation { .. }
             | Self::Frame { .. }
+            | Self::FrameTooLarge { .. }
             | Self::Layout { .. }
             | Self::Manifest { .. } => Fault::Data,
         }
@@ -94,6 +103,7 @@ impl Error {
                 canet_core::Error::Mask { reason, .. } | canet_core::Error::Spec { reason, .. },
             )
             | Self::Frame { reason, .. }
+            | Self::FrameTooLarge { reason, .. }
             | Self::Layout { reason, .. }
             | Self::Manifest { reason, .. }
             | Self::Options { reason, .. } => reason.clone(),

@@ -48,6 +48,11 @@ fn read(bytes: &[u8], path: &Path) -> Result<DynamicImage, Error> {
     DynamicImage::from_decoder(decoder).map_err(|e| unreadable(&e, path))
 }
 
+/// Width and height by the header, with all of [`check`] that does not need the pixels.
+pub fn size(bytes: &[u8], path: &Path) -> Result<(u32, u32), Error> {
+    Ok(header(bytes, path)?.size)
+}
+
 /// All of [`check`] that does not need the pixels.
 pub(crate) fn header(bytes: &[u8], path: &Path) -> Result<Header, Error> {
     open(bytes, path).map(|(header, _)| header)
@@ -55,6 +60,7 @@ pub(crate) fn header(bytes: &[u8], path: &Path) -> Result<Header, Error> {
 
 fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, impl ImageDecoder + use<'a>), Error> {
     let fail = |reason: String| Error::Frame { path: path.to_owned(), reason };
+    let too_large = |reason: String| Error::FrameTooLarge { path: path.to_owned(), reason };
     if bytes.is_empty() {
         return Err(fail("is empty".into()));
     }
@@ -68,17 +74,22 @@ fn open<'a>(bytes: &'a [u8], path: &Path) -> Result<(Header, impl ImageDecoder +
     // The decoder knows the size from the header; nothing of that size is allocated yet.
     let decoder = reader.into_decoder().map_err(|e| unreadable(&e, path))?;
     let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+    if width == 0 || height == 0 {
         return Err(fail(format!("is {width}x{height}; sides of 1 to {MAX_SIDE} are possible")));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(too_large(format!(
+            "is {width}x{height}; sides of 1 to {MAX_SIDE} are possible"
+        )));
     }
     let decoded = decoder.total_bytes();
     if decoded > MAX_DECODED_BYTES {
-        return Err(fail(format!(
+        return Err(too_large(format!(
             "would take {decoded} bytes decoded; {MAX_DECODED_BYTES} are possible"
         )));
     }
     if decoded > FRAME_GROWTH_FROM && decoded / MAX_FRAME_GROWTH > bytes.len() as u64 {
-        return Err(fail(format!(
+        return Err(too_large(format!(
             "would grow from {} to {decoded} bytes, which no photograph does",
             bytes.len()
         )));

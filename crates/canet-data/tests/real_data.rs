@@ -1,5 +1,5 @@
-//! Against real data, which users do not have. The tests exist only with the feature `real-data`:
-//! `CANET_SHARED_DATA=DIR cargo test -p canet-data --features real-data --test real_data`. Then
+//! Against real data, which users do not have. The tests are ignored unless asked for:
+//! `CANET_SHARED_DATA=DIR cargo test --workspace --test real_data -- --ignored`. Then
 //! everything must be there; nothing is left out silently.
 
 #![expect(
@@ -62,6 +62,7 @@ fn frames(manifest: &Manifest) -> [usize; 3] {
 
 /// The hash is that of the image which Pillow 6.2.2 draws by the official tool's steps.
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_full_annotation_is_the_official_mask() {
     let data = shared_data();
     let path = data.join("idd-polygon-sample/frame0029_gtFine_polygons.json");
@@ -80,6 +81,7 @@ const OFFICIAL_HASH: [u8; 8] = [0xb3, 0xae, 0x5a, 0x68, 0xa8, 0x51, 0xef, 0xa5];
 
 /// The full annotation with a frame of its size, as a tree of IDD.
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_full_annotation_is_checked() {
     let dir = tempfile::tempdir().unwrap();
     let name = "frame0029_gtFine_polygons.json";
@@ -111,6 +113,7 @@ fn real_data_full_annotation_is_checked() {
 
 /// Traced from label images: single pixels and lines of them are outlines without an area.
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_assignment_mini_is_checked() {
     let raw = unpack(&shared_data().join("assignment-mini.zip"));
     let spec = check::dataset(raw.path()).unwrap();
@@ -127,6 +130,7 @@ fn real_data_assignment_mini_is_checked() {
 /// The polygons of assignment-mini were traced from IDD-Lite's label images, so filling them must
 /// give these images back.
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_polygons_and_label_images_agree() {
     let data = shared_data();
     let polygons = unpack(&data.join("assignment-mini.zip"));
@@ -172,6 +176,7 @@ fn level1_of_assignment() -> BTreeMap<ClassId, ClassId> {
 }
 
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_assignment_mini_is_prepared() {
     let data = shared_data();
     let (raw, out) = (unpack(&data.join("assignment-mini.zip")), tempfile::tempdir().unwrap());
@@ -184,6 +189,7 @@ fn real_data_assignment_mini_is_prepared() {
 }
 
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_idd_lite_is_prepared() {
     let data = shared_data();
     let (raw, out) = (unpack(&data.join("idd-lite-dev.zip")), tempfile::tempdir().unwrap());
@@ -194,6 +200,7 @@ fn real_data_idd_lite_is_prepared() {
 }
 
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_camvid_is_prepared() {
     let data = shared_data();
     let (raw, out) = (unpack(&data.join("camvid-trainval.zip")), tempfile::tempdir().unwrap());
@@ -206,6 +213,7 @@ fn real_data_camvid_is_prepared() {
 
 /// What `canet check --init` drafts finds every frame, and is prepared like the project's own files.
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_drafts_find_all_frames() {
     let data = shared_data();
     for (archive, frames, labelled, map, classes) in [

@@ -1,5 +1,5 @@
-//! Real masks to polygons and back, pixel by pixel. The tests exist only with the feature `real-data`:
-//! `CANET_SHARED_DATA=DIR cargo test -p canet-data --features real-data --test real_vectorise`.
+//! Real masks to polygons and back, pixel by pixel. The tests are ignored unless asked for:
+//! `CANET_SHARED_DATA=DIR cargo test --workspace --test real_vectorise -- --ignored`.
 
 #![expect(
     clippy::unwrap_used,
@@ -71,6 +71,7 @@ fn there_and_back(name: &str, masks: &[Mask], labels: &LabelMap) {
 }
 
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_label_images_come_back() {
     let labels = LabelMap::builtin("idd-lite-7").unwrap();
     let masks = idd_lite_masks(&labels);
@@ -79,6 +80,7 @@ fn real_data_label_images_come_back() {
 }
 
 #[test]
+#[ignore = "needs the folder of CANET_SHARED_DATA"]
 fn real_data_a_full_frame_comes_back() {
     let path = shared_data().join("idd-polygon-sample/frame0029_gtFine_polygons.json");
     let labels = LabelMap::builtin("idd-level3").unwrap();
