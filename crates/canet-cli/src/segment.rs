@@ -136,11 +136,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let pipeline = Pipeline { segmenter: &segmenter, outputs: &outputs, stop: &stop };
     let segment = |video: Option<&mut dyn Write>| segment(&pipeline, input, args.every, video);
     let tally = match &args.y4m_out {
-        None => segment(None)?,
-        Some(path) if path == Path::new("-") => segment(Some(&mut io::stdout().lock()))?,
-        Some(path) => whole_or_not(path, |file| segment(Some(file)))?,
+        None => segment(None),
+        Some(path) if path == Path::new("-") => segment(Some(&mut io::stdout().lock())),
+        Some(path) => whole_or_not(path, |file| segment(Some(file))),
     };
-    tally.verdict()
+    tally.map_err(|error| blame_model(error, &args.model))?.verdict()
+}
+
+/// Names the model where it is at fault, and not the frame.
+fn blame_model(error: anyhow::Error, model: &ModelArgs) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(canet_model::Error::NotFinite) => error.context(model.name()),
+        _ => error,
+    }
 }
 
 /// The frames that the arguments name.

@@ -27,14 +27,12 @@ const DECODERS: usize = 2;
 /// Decoded frames, and those in work.
 const DECODED: usize = 3;
 
-/// What becomes of a frame.
-enum Outcome {
-    /// Its files are written, and this is told.
-    Done(Made, String),
+/// Why a frame is not segmented.
+enum Trouble {
     /// It cannot be read.
     Broken(String),
     /// What would fail for every frame.
-    Failed(anyhow::Error),
+    Fatal(anyhow::Error),
 }
 
 /// What a run comes to, once all is written that could be done.
@@ -92,12 +90,12 @@ impl Pipeline<'_> {
             let threads = [encoders + 1, encoders + 2];
             for (name, outcome) in in_order(scope, threads, segmented, encode)? {
                 match outcome {
-                    Outcome::Done(made, summary) => {
+                    Ok((made, summary)) => {
                         ending.take(made)?;
                         progress.done(&name, &summary);
                     }
-                    Outcome::Broken(reason) => progress.broken(&name, &reason),
-                    Outcome::Failed(error) => return Err(error.context(progress.next(&name))),
+                    Err(Trouble::Broken(reason)) => progress.broken(&name, &reason),
+                    Err(Trouble::Fatal(error)) => return Err(error.context(progress.next(&name))),
                 }
             }
             anyhow::Ok(())
@@ -107,24 +105,20 @@ impl Pipeline<'_> {
         Ok(Tally { done: progress.done, broken: progress.broken, stopped })
     }
 
-    fn segment(&self, frame: Result<Frame, String>) -> Result<Segmented, Outcome> {
-        let frame = frame.map_err(Outcome::Broken)?;
+    fn segment(&self, frame: Result<Frame, String>) -> Result<Segmented, Trouble> {
+        let frame = frame.map_err(Trouble::Broken)?;
         let start = Instant::now();
         let segmentation = self.segmenter.segment(&frame.picture);
-        let segmentation = segmentation.map_err(|error| Outcome::Failed(error.into()))?;
+        let segmentation = segmentation.map_err(|error| Trouble::Fatal(error.into()))?;
         let network = self.segmenter.meta().input.unwrap_or(frame.picture.dimensions().into());
         Ok(Segmented { frame, network, segmentation, took: start.elapsed() })
     }
 
-    fn encode(&self, segmented: Result<Segmented, Outcome>) -> Outcome {
-        let segmented = match segmented {
-            Ok(segmented) => segmented,
-            Err(outcome) => return outcome,
-        };
-        match self.outputs.write(&segmented) {
-            Ok(made) => Outcome::Done(made, summary(&segmented.segmentation)),
-            Err(error) => Outcome::Failed(error),
-        }
+    /// Writes a frame's files, and says what is in it.
+    fn encode(&self, segmented: Result<Segmented, Trouble>) -> Result<(Made, String), Trouble> {
+        let segmented = segmented?;
+        let made = self.outputs.write(&segmented).map_err(Trouble::Fatal)?;
+        Ok((made, summary(&segmented.segmentation)))
     }
 }
 

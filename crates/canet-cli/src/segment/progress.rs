@@ -26,7 +26,8 @@ impl Progress {
         let line = format!("{}: {summary}", self.next(name));
         self.done += 1;
         if let Some(bar) = &self.bar {
-            bar.set_message(line);
+            // The subscriber writes what would move the cursor as numbers; the bar would not.
+            bar.set_message(line.replace(char::is_control, "\u{fffd}"));
             bar.inc(1);
         } else {
             tracing::info!("{line}");

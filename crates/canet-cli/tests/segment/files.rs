@@ -101,7 +101,7 @@ fn faults_have_their_exit_codes() {
     };
     expect(&with("none.safetensors", "cpu"), 2, "none.safetensors");
     expect(&with("empty", "cpu"), 2, "empty");
-    expect(&with("useless.safetensors", "cpu"), 3, "1/1 a.png: the network gives scores");
+    expect(&with("useless.safetensors", "cpu"), 3, "useless: 1/1 a.png: the network gives scores");
     expect(&with("cut.safetensors", "cpu"), 3, "cut short");
     expect(&with("text.txt", "cpu"), 3, "empty or cut short");
     expect(&with("a.png", "cpu"), 3, "not a safetensors file");

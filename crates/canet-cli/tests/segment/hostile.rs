@@ -93,6 +93,7 @@ fn what_cannot_be_read_is_told_and_the_rest_goes_on() {
     expect(&output, 3, "1/2 frames/a.png: cannot be read: Input/output error");
     assert_eq!(world.tree("out"), ["z_mask.png"]);
     expect(&world.segment(&["--out", "out", "/dev/zero"]), 2, "neither a folder nor");
+    expect(&world.segment(&["--out", "/proc/none", "frames/z.png"]), 2, "folder /proc/none");
 }
 
 /// The system refuses every byte, as a full disk does.
