@@ -60,6 +60,10 @@ impl std::error::Error for Failure {}
 
 /// Whose fault an error is; what nobody foresaw is a bug.
 fn fault(error: &anyhow::Error) -> Fault {
+    #[cfg(feature = "onnx")]
+    if let Some(error) = error.downcast_ref::<canet_onnx::Error>() {
+        return error.fault();
+    }
     if let Some(failure) = error.downcast_ref::<Failure>() {
         failure.fault
     } else if let Some(error) = error.downcast_ref::<canet_model::Error>() {

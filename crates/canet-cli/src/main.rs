@@ -4,6 +4,7 @@
 
 mod check;
 mod exit;
+mod export;
 mod init;
 mod manual;
 mod model;
@@ -35,8 +36,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Args),
+<<<<<<< HEAD
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
+=======
+    Export(export::Args),
+>>>>>>> main
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     #[cfg(feature = "serve")]
@@ -61,8 +66,12 @@ fn run() -> ExitCode {
         .init();
     let result = match cli.command {
         Command::Check(args) => check::run(&args),
+<<<<<<< HEAD
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
+=======
+        Command::Export(args) => export::run(&args),
+>>>>>>> main
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         #[cfg(feature = "serve")]

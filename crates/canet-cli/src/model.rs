@@ -1,6 +1,6 @@
 //! The model that the commands use, and where it computes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use canet_model::{Checkpoint, Device, parse_device};
@@ -21,10 +21,7 @@ pub(crate) struct ModelArgs {
 impl ModelArgs {
     /// Reads the model.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
-        match &self.model {
-            Some(path) => Ok(Checkpoint::read(path)?),
-            None => Err(Failure::usage("no model is built in yet; name one with --model").into()),
-        }
+        read(self.model.as_deref())
     }
 
     /// What to call the model: the name of its file.
@@ -36,5 +33,13 @@ impl ModelArgs {
     /// The device.
     pub(crate) fn device(&self) -> Result<Device> {
         Ok(parse_device(&self.device)?)
+    }
+}
+
+/// Reads a model, or the one that is built in.
+pub(crate) fn read(path: Option<&Path>) -> Result<Checkpoint> {
+    match path {
+        Some(path) => Ok(Checkpoint::read(path)?),
+        None => Err(Failure::usage("no model is built in yet; name one with --model").into()),
     }
 }

@@ -26,8 +26,8 @@ mod keras;
 use candle_core::Result;
 use canet_ops::{Corners, Value};
 
-use crate::frozen::{Flow, Graph, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, size_of};
+use crate::lowered::{Flow, GraphBuilder, Lowered, ValueId};
 use crate::params::{Part, Scope};
 use crate::pass::SampleDrop;
 use crate::{AssignmentConfig, Output, Pass};
@@ -109,31 +109,31 @@ impl Assignment {
 }
 
 impl Assignment {
-    /// The network as a frozen graph.
-    pub(crate) fn freeze(&self) -> Result<Graph> {
+    /// The network as plain operations.
+    pub(crate) fn lower(&self) -> Result<Lowered> {
         let mut graph = GraphBuilder::new();
         let g = &mut graph;
         let [stage1, later @ ..] = &self.stages;
-        let x = self.stem.freeze(g, ValueId::PICTURE)?;
-        let c1_block = stage1.freeze_convolutional_block(g, x)?;
-        let detail = self.agcn.freeze(g, c1_block)?;
-        let c1 = stage1.freeze_identity_blocks(g, c1_block)?;
+        let x = self.stem.lower(g, ValueId::PICTURE)?;
+        let c1_block = stage1.lower_convolutional_block(g, x)?;
+        let detail = self.agcn.lower(g, c1_block)?;
+        let c1 = stage1.lower_identity_blocks(g, c1_block)?;
         let c4 = later.iter().try_fold(c1, |x, stage| {
-            let x = stage.freeze_convolutional_block(g, x)?;
-            stage.freeze_identity_blocks(g, x)
+            let x = stage.lower_convolutional_block(g, x)?;
+            stage.lower_identity_blocks(g, x)
         })?;
 
-        let global = self.global_flow.freeze(g, c4)?;
+        let global = self.global_flow.lower(g, c4)?;
         let (mut flow, mut sum) = (Flow::Pixel(global), g.spread(global, c4));
         for context_flow in &self.context_flows {
-            let map = context_flow.freeze(g, c4, flow)?;
+            let map = context_flow.lower(g, c4, flow)?;
             sum = g.add(sum, map);
             flow = Flow::Map(map);
         }
-        let selected = self.fsm.freeze(g, sum)?;
+        let selected = self.fsm.lower(g, sum)?;
         let selected = g.resize(selected, c1, Corners::HalfPixel);
         let joined = g.concat(&[selected, detail])?;
-        let logits = self.classifier.freeze(g, joined, false)?;
+        let logits = self.classifier.lower(g, joined, false)?;
         Ok(graph.finish(logits, Corners::HalfPixel))
     }
 }

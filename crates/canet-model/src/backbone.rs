@@ -18,9 +18,9 @@ use candle_core::{Result, bail};
 use canet_ops::frozen::MaxPool;
 use canet_ops::{Activation, Value};
 
-use crate::frozen::{Folding, GraphBuilder, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, Conv, ConvSpec, NormSpec};
+use crate::lowered::{Folding, GraphBuilder, ValueId};
 use crate::params::Scope;
 use crate::pass::SampleDrop;
 use crate::{Depth, Pass, Stem};
@@ -228,20 +228,20 @@ impl Block {
 }
 
 impl Backbone {
-    /// C1 in a frozen graph.
-    pub(crate) fn freeze_fine(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.stem.freeze(g, x)?;
-        self.layers[0].iter().try_fold(x, |x, block| block.freeze(g, x))
+    /// C1 in a lowered network.
+    pub(crate) fn lower_fine(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.stem.lower(g, x)?;
+        self.layers[0].iter().try_fold(x, |x, block| block.lower(g, x))
     }
 
-    /// C4 in a frozen graph, from C1.
-    pub(crate) fn freeze_rich(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
-        self.layers[1..].iter().flatten().try_fold(c1, |x, block| block.freeze(g, x))
+    /// C4 in a lowered network, from C1.
+    pub(crate) fn lower_rich(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
+        self.layers[1..].iter().flatten().try_fold(c1, |x, block| block.lower(g, x))
     }
 }
 
 impl StemLayers {
-    fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         let pool = MaxPool { kernel: 3, stride: 2, padding: 1 };
         let [others @ .., last] = &self.convs[..] else { bail!("internal: an empty stem") };
         let x = others.iter().try_fold(x, |x, pair| g.conv(x, folded(pair)?, true))?;
@@ -251,7 +251,7 @@ impl StemLayers {
 
 impl Block {
     /// The last convolution takes the shortcut in.
-    fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         // First, so that the block's input can be forgotten early.
         let shortcut = match &self.downsample {
             Some(pair) => g.conv(x, folded(pair)?, false)?,

@@ -10,8 +10,8 @@ use canet_ops::{Corners, Value};
 use crate::backbone::Backbone;
 use crate::decoder::{self, Decoder, Head, HeadSpec};
 use crate::flow::{ContextFlow, GlobalFlow};
-use crate::frozen::{Flow, Graph, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, size_of};
+use crate::lowered::{Flow, GraphBuilder, Lowered, ValueId};
 use crate::params::{Part, Scope};
 use crate::pass::Site;
 use crate::select::FeatureSelection;
@@ -88,26 +88,26 @@ impl Canet {
 
 impl Canet {
     /// The network without its auxiliary head.
-    pub(crate) fn freeze(&self) -> Result<Graph> {
+    pub(crate) fn lower(&self) -> Result<Lowered> {
         let mut g = GraphBuilder::new();
-        let c1 = self.backbone.freeze_fine(&mut g, ValueId::PICTURE)?;
+        let c1 = self.backbone.lower_fine(&mut g, ValueId::PICTURE)?;
         // Before all else that C1 is for, so that it need not be kept to the end.
-        let low = self.decoder.freeze_low(&mut g, c1)?;
-        let c4 = self.backbone.freeze_rich(&mut g, c1)?;
-        let context = self.freeze_aggregate(&mut g, c4)?;
-        let fused = self.decoder.freeze(&mut g, low, context)?;
-        let logits = self.head.freeze(&mut g, fused)?;
+        let low = self.decoder.lower_low(&mut g, c1)?;
+        let c4 = self.backbone.lower_rich(&mut g, c1)?;
+        let context = self.lower_aggregate(&mut g, c4)?;
+        let fused = self.decoder.lower(&mut g, low, context)?;
+        let logits = self.head.lower(&mut g, fused)?;
         Ok(g.finish(logits, Corners::Aligned))
     }
 
-    fn freeze_aggregate(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
-        let global = self.global_flow.freeze(g, c4)?;
+    fn lower_aggregate(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+        let global = self.global_flow.lower(g, c4)?;
         let (mut flow, mut sum) = (Flow::Pixel(global), g.spread(global, c4));
         for context_flow in &self.context_flows {
-            let map = context_flow.freeze(g, c4, flow)?;
+            let map = context_flow.lower(g, c4, flow)?;
             sum = g.add(sum, map);
             flow = Flow::Map(map);
         }
-        self.fsm.freeze(g, sum)
+        self.fsm.lower(g, sum)
     }
 }

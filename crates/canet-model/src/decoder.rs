@@ -6,9 +6,9 @@ use candle_core::{Result, Var};
 use canet_ops::{ConvGeometry, Corners, Value};
 
 use crate::Pass;
-use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{Cbr, ConvSpec, NormSpec, size_of};
+use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 use crate::params::Scope;
 use crate::pass::Site;
 
@@ -87,13 +87,13 @@ impl Head {
 }
 
 impl Decoder {
-    /// In a frozen graph, what is left of C1.
-    pub(crate) fn freeze_low(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
-        self.low.freeze(g, c1)
+    /// In a lowered network, what is left of C1.
+    pub(crate) fn lower_low(&self, g: &mut GraphBuilder, c1: ValueId) -> Result<ValueId> {
+        self.low.lower(g, c1)
     }
 
-    /// In a frozen graph, the context and what [`Decoder::freeze_low`] made, joined.
-    pub(crate) fn freeze(
+    /// In a lowered network, the context and what [`Decoder::lower_low`] made, joined.
+    pub(crate) fn lower(
         &self,
         g: &mut GraphBuilder,
         low: ValueId,
@@ -101,14 +101,14 @@ impl Decoder {
     ) -> Result<ValueId> {
         let context = g.resize(context, low, Corners::Aligned);
         let joined = g.concat(&[context, low])?;
-        self.fuse.freeze(g, joined)
+        self.fuse.lower(g, joined)
     }
 }
 
 impl Head {
-    /// In a frozen graph, logits at the size of the features: `(classes, h, w)`.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.cbr.freeze(g, x)?;
+    /// In a lowered network, logits at the size of the features: `(classes, h, w)`.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.lower(g, x)?;
         let padding = Padding::Fixed([[0; 2]; 2]);
         let geometry = ConvGeometry::default();
         g.conv(x, Folding::new(&self.weight, Some(&self.bias), geometry, padding)?, false)

@@ -13,8 +13,8 @@ use candle_core::Result;
 use canet_ops::{Corners, Value};
 
 use crate::Pass;
-use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
 use crate::layers::{Cbr, ConvSpec, NormSpec, global_average, pool_joined, size_of};
+use crate::lowered::{Bins, Flow, GraphBuilder, ValueId};
 use crate::params::Scope;
 
 /// The global flow: what the whole picture shows, at every place of it.
@@ -76,23 +76,23 @@ impl ContextFlow {
 }
 
 impl GlobalFlow {
-    /// In a frozen graph, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+    /// In a lowered network, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
         let mean = g.average_pool(c4, Bins::Global);
-        self.cbr.freeze(g, mean)
+        self.cbr.lower(g, mean)
     }
 }
 
 impl ContextFlow {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(
+    /// The same in a lowered network.
+    pub(crate) fn lower(
         &self,
         g: &mut GraphBuilder,
         c4: ValueId,
         previous: Flow,
     ) -> Result<ValueId> {
         let x = g.pool_joined(c4, previous, self.rate)?;
-        let x = self.cbrs.iter().try_fold(x, |x, cbr| cbr.freeze(g, x))?;
+        let x = self.cbrs.iter().try_fold(x, |x, cbr| cbr.lower(g, x))?;
         Ok(g.resize(x, c4, Corners::Aligned))
     }
 }

@@ -1,15 +1,13 @@
 //! Networks that only predict, on the CPU: batch norms folded into convolutions, weights packed
 //! once, all memory planned.
 //!
-//! [`graph`] says what is computed, for pictures of any size; the layers build it with their
-//! `freeze` methods, and [`fold`] puts what is linear into the weights of the convolutions. For a
-//! size, [`plan`] finds out all shapes and [`layout`] the place of every value; [`run`] goes through
-//! the steps. A [`session`] is a plan with its memory.
+//! A [`Lowered`] network says what is computed, for pictures of any size; [`pack`] lays out its
+//! weights for the kernels. For a size, [`plan`] finds out all shapes and [`layout`] the place of
+//! every value; [`run`] goes through the steps. A [`session`] is a plan with its memory.
 
 mod bands;
-mod fold;
-mod graph;
 mod layout;
+mod pack;
 mod plan;
 mod run;
 mod session;
@@ -18,10 +16,17 @@ mod tests;
 
 use std::fmt;
 
+use canet_ops::frozen::FrozenConv;
+
+use crate::lowered::{self, Lowered};
 use crate::{Error, Network, Result};
-pub(crate) use fold::{Affine, Folding, Padding};
-pub(crate) use graph::{Bins, Flow, Graph, GraphBuilder, ValueId};
 use session::{Idle, Session};
+
+/// A lowered network with packed weights, and its parts.
+type Graph = Lowered<FrozenConv>;
+type Node = lowered::Node<FrozenConv>;
+type Op = lowered::Op<FrozenConv>;
+type Conv = lowered::Conv<FrozenConv>;
 
 /// Sees each step of a run: its name, and the multiplications in it.
 pub type Watch<'a> = dyn FnMut(&str, u64) + Send + 'a;
@@ -45,7 +50,6 @@ pub type Watch<'a> = dyn FnMut(&str, u64) + Send + 'a;
 /// ```
 pub struct Frozen {
     graph: Graph,
-    least_side: usize,
     idle: Idle,
 }
 
@@ -68,19 +72,17 @@ impl Sizes {
 impl Frozen {
     /// Freezes a network as it is now; an auxiliary head is left out.
     pub fn new(network: &Network) -> Result<Self> {
-        let (graph, least_side) = (network.freeze()?, network.least_side());
-        Ok(Self { graph, least_side, idle: Idle::default() })
+        Self::from_lowered(network.lower()?)
     }
 
-    /// A network that no configuration describes.
-    #[cfg(test)]
-    pub(crate) fn of_graph(graph: Graph) -> Self {
-        Self { graph, least_side: 1, idle: Idle::default() }
+    /// Freezes what a network was lowered to.
+    pub fn from_lowered(lowered: Lowered) -> Result<Self> {
+        Ok(Self { graph: pack::pack(lowered)?, idle: Idle::default() })
     }
 
     /// How many classes it tells apart.
     pub fn classes(&self) -> usize {
-        self.graph.nodes[self.graph.logits.index()].channels
+        self.graph.classes()
     }
 
     /// Writes the class of each pixel to `ids`, `(H, W)` of the frame: the one with the best score,
@@ -128,7 +130,7 @@ impl Frozen {
         confidence: Option<&mut [f32]>,
         watch: &mut Watch,
     ) -> Result<()> {
-        if !self.graph.finite {
+        if !self.graph.is_finite() {
             return Err(Error::NotFinite);
         }
         let pixels = sizes.frame[0] * sizes.frame[1];
@@ -152,9 +154,10 @@ impl Frozen {
         })
     }
 
-    /// Bytes of memory that a prediction of these sizes works in, besides the weights.
+    /// Bytes of memory that a prediction of these sizes works in, besides the weights. Nothing of that
+    /// size is allocated to find out.
     pub fn memory(&self, sizes: Sizes) -> Result<usize> {
-        Ok(Session::new(&self.graph, sizes)?.memory())
+        Session::needs(&self.graph, sizes)
     }
 
     fn with_session(
@@ -163,7 +166,7 @@ impl Frozen {
         (found, expected): (usize, usize),
         work: impl FnOnce(&mut Session) -> Result<()>,
     ) -> Result<()> {
-        let least = self.least_side;
+        let least = self.graph.least_side();
         if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
             return Err(Error::Input(format!(
                 "the network takes pictures with sides of at least {least}, this is {sizes:?}"

@@ -4,8 +4,8 @@ use candle_core::{DType, Result, Tensor, Var};
 use canet_ops::{Activation, ConvGeometry, Value};
 
 use crate::Pass;
-use crate::frozen::{Affine, Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
+use crate::lowered::{Affine, Folding, GraphBuilder, Padding, ValueId};
 use crate::params::Scope;
 use crate::pass::SampleDrop;
 
@@ -212,7 +212,7 @@ pub(crate) fn size_of(x: &Value) -> Result<[usize; 2]> {
 }
 
 impl Conv {
-    /// For a frozen graph, with nothing folded in yet.
+    /// For lowering, with nothing folded in yet.
     pub(crate) fn folding(&self) -> Result<Folding> {
         let padding = Padding::Fixed(self.geometry.padding);
         Folding::new(&self.weight, None, self.geometry, padding)
@@ -234,8 +234,8 @@ impl BatchNorm {
 }
 
 impl Cbr {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         g.conv(x, self.conv.folding()?.then(&self.bn.affine()?), true)
     }
 }

@@ -65,6 +65,7 @@ mod flow;
 mod frozen;
 mod init;
 mod layers;
+pub mod lowered;
 mod network;
 mod normalisation;
 mod options;

@@ -5,7 +5,7 @@ use canet_ops::Value;
 
 use crate::assignment::Assignment;
 use crate::canet::Canet;
-use crate::frozen::Graph;
+use crate::lowered::Lowered;
 use crate::{Error, ModelConfig, Params, Pass, Result};
 
 /// A network. Clones share their parameters.
@@ -99,11 +99,13 @@ impl Network {
 }
 
 impl Network {
-    /// What [`Network::forward`] computes in [`Pass::Eval`], but for the auxiliary head.
-    pub(crate) fn freeze(&self) -> Result<Graph> {
-        Ok(match &self.layers {
-            Layers::Canet(layers) => layers.freeze()?,
-            Layers::Assignment(layers) => layers.freeze()?,
-        })
+    /// What [`Network::forward`] computes in [`Pass::Eval`], as plain operations with the weights that
+    /// the network has now; an auxiliary head is left out.
+    pub fn lower(&self) -> Result<Lowered> {
+        let lowered = match &self.layers {
+            Layers::Canet(layers) => layers.lower()?,
+            Layers::Assignment(layers) => layers.lower()?,
+        };
+        Ok(Lowered { least_side: self.least_side(), ..lowered })
     }
 }

@@ -5,8 +5,8 @@ use candle_core::Result;
 use canet_ops::{Activation, Value};
 
 use crate::Pass;
-use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{BatchNorm, Cbr, Conv, ConvSpec, NormSpec, global_average};
+use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
 
 /// Feature selection, or the plain convolution that stands for it when it is switched off.
@@ -62,9 +62,9 @@ impl Gate {
 }
 
 impl FeatureSelection {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.cbr.freeze(g, x)?;
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.cbr.lower(g, x)?;
         let Some(Gate { conv, bn }) = &self.gate else { return Ok(x) };
         let mean = g.average_pool(x, Bins::Global);
         let factors = g.conv(mean, conv.folding()?.then(&bn.affine()?), false)?;

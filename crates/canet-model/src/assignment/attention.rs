@@ -7,8 +7,8 @@ use canet_ops::{Activation, Value};
 use super::FLOW;
 use super::keras::{ConvBn, KerasConv};
 use crate::Pass;
-use crate::frozen::{Bins, GraphBuilder, ValueId};
 use crate::layers::{NormSpec, global_average};
+use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
 
 /// 3x3, then a factor a channel; without the paper's later `+ X`.
@@ -63,23 +63,23 @@ impl AdaptedGlobalConvolution {
 }
 
 impl FeatureSelection {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
-        let x = self.conv.freeze(g, x, false)?;
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+        let x = self.conv.lower(g, x, false)?;
         let mean = g.average_pool(x, Bins::Global);
-        let factors = self.gate.freeze(g, mean, false)?;
+        let factors = self.gate.lower(g, mean, false)?;
         Ok(g.gate(x, factors, false))
     }
 }
 
 impl AdaptedGlobalConvolution {
-    /// The same in a frozen graph; both sums are made by the convolutions that end them.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    /// The same in a lowered network; both sums are made by the convolutions that end them.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         let [first, second] = &self.left;
-        let left = first.freeze(g, x, false)?;
-        let left = second.freeze(g, left, false)?;
+        let left = first.lower(g, x, false)?;
+        let left = second.lower(g, left, false)?;
         let [first, second] = &self.right;
-        let right = first.freeze(g, x, false)?;
+        let right = first.lower(g, x, false)?;
         let sum = g.conv_onto(left, right, second.folding()?, false)?;
         g.conv_onto(sum, sum, self.refine.folding()?, false)
     }

@@ -6,8 +6,8 @@ use canet_ops::{Activation, Value};
 
 use super::keras::ConvBn;
 use crate::Pass;
-use crate::frozen::{GraphBuilder, ValueId};
 use crate::layers::NormSpec;
+use crate::lowered::{GraphBuilder, ValueId};
 use crate::params::Scope;
 use crate::pass::SampleDrop;
 
@@ -146,41 +146,41 @@ impl Trunk {
 }
 
 impl Stem {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
+    /// The same in a lowered network.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId) -> Result<ValueId> {
         let pool = MaxPool { kernel: 2, stride: 2, padding: 0 };
         g.conv_max_pool(x, self.conv.folding()?, pool)
     }
 }
 
 impl Stage {
-    /// The first block in a frozen graph.
-    pub(crate) fn freeze_convolutional_block(
+    /// The first block in a lowered network.
+    pub(crate) fn lower_convolutional_block(
         &self,
         g: &mut GraphBuilder,
         x: ValueId,
     ) -> Result<ValueId> {
         let ConvolutionalBlock { trunk, shortcut } = &self.convolutional_block;
-        let shortcut = shortcut.freeze(g, x, true)?;
-        trunk.freeze(g, x, shortcut)
+        let shortcut = shortcut.lower(g, x, true)?;
+        trunk.lower(g, x, shortcut)
     }
 
-    /// The blocks after it in a frozen graph.
-    pub(crate) fn freeze_identity_blocks(
+    /// The blocks after it in a lowered network.
+    pub(crate) fn lower_identity_blocks(
         &self,
         g: &mut GraphBuilder,
         x: ValueId,
     ) -> Result<ValueId> {
-        self.identity_blocks.iter().try_fold(x, |x, block| block.trunk.freeze(g, x, x))
+        self.identity_blocks.iter().try_fold(x, |x, block| block.trunk.lower(g, x, x))
     }
 }
 
 impl Trunk {
-    /// The same in a frozen graph, with the shortcut added, and the ReLU after that.
-    fn freeze(&self, g: &mut GraphBuilder, x: ValueId, shortcut: ValueId) -> Result<ValueId> {
+    /// The same in a lowered network, with the shortcut added, and the ReLU after that.
+    fn lower(&self, g: &mut GraphBuilder, x: ValueId, shortcut: ValueId) -> Result<ValueId> {
         let [first, second, third] = &self.convs;
-        let x = first.freeze(g, x, true)?;
-        let x = second.freeze(g, x, true)?;
+        let x = first.lower(g, x, true)?;
+        let x = second.lower(g, x, true)?;
         g.conv_onto(shortcut, x, third.folding()?, true)
     }
 }

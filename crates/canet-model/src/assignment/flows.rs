@@ -6,8 +6,8 @@ use canet_ops::{Activation, Corners, Value};
 use super::keras::KerasConv;
 use super::{C4, FLOW};
 use crate::Pass;
-use crate::frozen::{Bins, Flow, GraphBuilder, ValueId};
 use crate::layers::{BatchNorm, NormSpec, global_average, pool_joined, size_of};
+use crate::lowered::{Bins, Flow, GraphBuilder, ValueId};
 use crate::params::Scope;
 
 /// Global average, batch norm, ReLU and 1x1, at every place of the map.
@@ -61,27 +61,27 @@ impl ContextFlow {
 }
 
 impl GlobalFlow {
-    /// In a frozen graph, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
+    /// In a lowered network, C4 to the single pixel that [`GlobalFlow::forward`] spreads.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, c4: ValueId) -> Result<ValueId> {
         let mean = g.average_pool(c4, Bins::Global);
         let mean = g.affine(mean, &self.bn.affine()?, true);
-        self.conv.freeze(g, mean, false)
+        self.conv.lower(g, mean, false)
     }
 }
 
 impl ContextFlow {
-    /// The same in a frozen graph.
-    pub(crate) fn freeze(
+    /// The same in a lowered network.
+    pub(crate) fn lower(
         &self,
         g: &mut GraphBuilder,
         c4: ValueId,
         previous: Flow,
     ) -> Result<ValueId> {
         let x = g.pool_joined(c4, previous, self.rate)?;
-        let x = self.fusion.iter().try_fold(x, |x, conv| conv.freeze(g, x, false))?;
+        let x = self.fusion.iter().try_fold(x, |x, conv| conv.lower(g, x, false))?;
         let [squeeze, gate] = &self.refinement;
-        let squeezed = squeeze.freeze(g, x, true)?;
-        let factors = gate.freeze(g, squeezed, false)?;
+        let squeezed = squeeze.lower(g, x, true)?;
+        let factors = gate.lower(g, squeezed, false)?;
         let y = g.gate(x, factors, true);
         Ok(g.resize(y, c4, Corners::HalfPixel))
     }

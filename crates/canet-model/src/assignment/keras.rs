@@ -4,9 +4,9 @@ use candle_core::{Result, Var};
 use canet_ops::{Activation, ConvGeometry, Value};
 
 use crate::Pass;
-use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
 use crate::init::Init;
 use crate::layers::{BatchNorm, NormSpec, size_of};
+use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 use crate::params::Scope;
 use crate::pass::SampleDrop;
 
@@ -86,26 +86,26 @@ impl ConvBn {
 }
 
 impl KerasConv {
-    /// For a frozen graph, with nothing folded in yet.
+    /// For lowering, with nothing folded in yet.
     pub(crate) fn folding(&self) -> Result<Folding> {
         let geometry = ConvGeometry::default().with_stride(self.stride);
         Folding::new(&self.weight, Some(&self.bias), geometry, Padding::Same)
     }
 
-    /// The same in a frozen graph, with a ReLU after it or without.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
+    /// The same in a lowered network, with a ReLU after it or without.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
         g.conv(x, self.folding()?, relu)
     }
 }
 
 impl ConvBn {
-    /// For a frozen graph, both in one.
+    /// For lowering, both in one.
     pub(crate) fn folding(&self) -> Result<Folding> {
         Ok(self.conv.folding()?.then(&self.bn.affine()?))
     }
 
-    /// The same in a frozen graph, with a ReLU after it or without.
-    pub(crate) fn freeze(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
+    /// The same in a lowered network, with a ReLU after it or without.
+    pub(crate) fn lower(&self, g: &mut GraphBuilder, x: ValueId, relu: bool) -> Result<ValueId> {
         g.conv(x, self.folding()?, relu)
     }
 }

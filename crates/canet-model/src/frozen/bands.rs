@@ -6,7 +6,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 use canet_ops::frozen::{After, ConvPlan, MaxPool, copy_rows};
 
-use super::graph::Conv;
+use super::Conv;
 
 /// Bytes of a band between convolution and pooling: a part of a last-level cache. Bands that are
 /// smaller than need be repeat more work, since the windows of neighbours overlap.
@@ -47,8 +47,8 @@ impl Bands {
     }
 
     fn of_bytes(conv: &Conv, window: &MaxPool, input: [usize; 2], bytes: usize) -> Result<Self> {
-        let (inputs, outputs) = (conv.inputs, conv.weights.outputs());
-        let between = conv.weights.plan(input, conv.padding(input))?.output();
+        let (inputs, outputs) = (conv.inputs, conv.outputs);
+        let between = conv.filters.plan(input, conv.padding_of(input))?.output();
         let output = window.output(between)?;
         let mut all =
             Self { list: Vec::new(), plans: Vec::new(), inputs, outputs, input, between, output };
@@ -64,9 +64,9 @@ impl Bands {
 
     fn add(&mut self, conv: &Conv, window: &MaxPool, pooled: Range<usize>) -> Result<()> {
         let between = window.reach(pooled.clone(), self.between[0]);
-        let [[above, _], sides] = conv.padding(self.input);
-        let (step, tall) = (conv.geometry.stride[0], self.input[0]);
-        let reach = conv.geometry.dilation[0] * (conv.kernel[0] - 1) + 1;
+        let [[above, _], sides] = conv.padding_of(self.input);
+        let (step, tall) = (conv.stride[0], self.input[0]);
+        let reach = conv.dilation[0] * (conv.kernel[0] - 1) + 1;
         // In rows of the input with its padding above.
         let (start, end) = (between.start * step, (between.end - 1) * step + reach);
         let input = start.saturating_sub(above)..(end.saturating_sub(above)).min(tall);
@@ -75,7 +75,7 @@ impl Bands {
         let known = self.plans.iter().position(|(other, _)| *other == shape);
         let plan = known.unwrap_or(self.plans.len());
         if known.is_none() {
-            let plan = conv.weights.plan([shape.rows, self.input[1]], [padding, sides])?;
+            let plan = conv.filters.plan([shape.rows, self.input[1]], [padding, sides])?;
             if plan.output() != [between.len(), self.between[1]] {
                 bail!("internal: a band of {between:?} was planned as {:?}", plan.output());
             }
@@ -127,7 +127,7 @@ impl Bands {
                 copy
             };
             let between = &mut between[..self.outputs * band.between.len() * self.between[1]];
-            self.plans[band.plan].1.run(&conv.weights, x, after, between, workspace);
+            self.plans[band.plan].1.run(&conv.filters, x, after, between, workspace);
             window.run(between, self.between, band.pooled.clone(), y, self.output);
         }
     }
@@ -139,15 +139,16 @@ mod tests {
     use canet_ops::ConvGeometry;
 
     use super::*;
-    use crate::frozen::graph::{GraphBuilder, Op, ValueId};
-    use crate::frozen::{Folding, Padding};
+    use crate::frozen::Op;
+    use crate::frozen::pack::pack;
+    use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 
     /// `y` of some bands, and how many they are.
     fn pooled(conv: &Conv, window: &MaxPool, input: [usize; 2], bytes: usize) -> (Vec<f32>, usize) {
         let bands = Bands::of_bytes(conv, window, input, bytes).unwrap();
         let x: Vec<f32> = (0..3 * input[0] * input[1]).map(|i| (i * 37 % 101) as f32).collect();
         let [h, w] = bands.output();
-        let mut y = vec![f32::NAN; conv.weights.outputs() * h * w];
+        let mut y = vec![f32::NAN; conv.outputs * h * w];
         bands.run(conv, window, &x, &mut y, &mut vec![f32::NAN; bands.workspace()]);
         (y, bands.list.len())
     }
@@ -170,7 +171,7 @@ mod tests {
             let window = MaxPool { kernel, stride, padding };
             let mut g = GraphBuilder::new();
             let logits = g.conv_max_pool(ValueId::PICTURE, folding, window).unwrap();
-            let graph = g.finish(logits, canet_ops::Corners::Aligned);
+            let graph = pack(g.finish(logits, canet_ops::Corners::Aligned)).unwrap();
             let Op::PooledConv(conv, _) = &graph.nodes[1].op else { unreachable!() };
             for input in [[4, 4], [33, 20], [40, 21], [57, 9]] {
                 let (whole, one) = pooled(conv, &window, input, usize::MAX);

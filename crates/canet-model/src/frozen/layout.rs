@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use super::graph::{Graph, Node, Op, ValueId};
+use super::{Graph, Node, Op};
+use crate::lowered::ValueId;
 
 /// Places start at multiples of this, so that two values do not share a line of the cache.
 const LINE: usize = 16;
@@ -164,7 +165,8 @@ mod tests {
     use canet_ops::Corners;
 
     use super::*;
-    use crate::frozen::graph::{Bins, GraphBuilder};
+    use crate::frozen::pack::pack;
+    use crate::lowered::{Bins, GraphBuilder};
 
     /// Values that live at the same time overlap only as the rules above allow.
     #[test]
@@ -177,7 +179,7 @@ mod tests {
         let kept = g.add(a, sum);
         let joined = g.concat(&[sum, kept]).unwrap();
         let again = g.add(joined, joined);
-        let graph = g.finish(again, Corners::Aligned);
+        let graph = pack(g.finish(again, Corners::Aligned)).unwrap();
         let lens: Vec<usize> = graph.nodes.iter().map(|node| 10 * node.channels).collect();
         let layout = Layout::new(&graph, &lens);
         let place = |value: ValueId| layout.places[value.index()].clone();

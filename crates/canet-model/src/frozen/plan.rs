@@ -6,8 +6,9 @@ use candle_core::Result;
 use canet_ops::frozen::{AveragePool, ConvPlan, Resize};
 
 use super::bands::Bands;
-use super::graph::{Bins, Conv, Graph, Node, Op, ValueId};
 use super::layout::Layout;
+use super::{Conv, Graph, Node, Op};
+use crate::lowered::{Bins, ValueId};
 
 /// What has to be run, and where.
 pub(crate) struct Plan {
@@ -108,7 +109,7 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
         }
         Op::Spread { like } => (Work::Other, size_of(*like)),
         Op::Conv(conv) => {
-            let plan = conv.weights.plan(from, conv.padding(from))?;
+            let plan = conv.filters.plan(from, conv.padding_of(from))?;
             let to = plan.output();
             (Work::Conv(Box::new(plan)), to)
         }
@@ -118,10 +119,7 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
             (Work::Bands(Box::new(bands)), to)
         }
         Op::AveragePool(bins) => {
-            let to = match bins {
-                Bins::Global => [1, 1],
-                Bins::By(rate) => from.map(|side| (side / rate).max(1)),
-            };
+            let to = bins.of(from);
             (Work::AveragePool(AveragePool::new(from, to)?), to)
         }
         Op::Resize { like, corners } => {
@@ -135,8 +133,8 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
 fn describe(graph: &Graph, number: usize, sizes: &[[usize; 2]]) -> (String, u64) {
     let node = &graph.nodes[number];
     let convolution = |conv: &Conv, [h, w]: [usize; 2]| {
-        let ([kh, kw], groups) = (conv.kernel, conv.geometry.groups);
-        let products = (conv.taps * conv.weights.outputs() * h * w) as u64;
+        let ([kh, kw], groups) = (conv.kernel, conv.groups);
+        let products = (conv.shape().iter().product::<usize>() * h * w) as u64;
         let split = if groups > 1 { format!(" in {groups} groups") } else { String::new() };
         (format!("convolution {kh}x{kw} of {}{split}", conv.inputs), products)
     };

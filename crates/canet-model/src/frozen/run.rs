@@ -5,8 +5,8 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 use canet_ops::frozen::{After, add, affine, gate, spread};
 
-use super::graph::{Graph, Op};
 use super::plan::{Plan, Step, Work};
+use super::{Graph, Op};
 
 /// Computes the logits from the picture; `values` is what the plan says, with the picture in its
 /// place. What else is in there, and what is in `workspace`, does not matter. `watch` is called after
@@ -32,7 +32,7 @@ fn one(op: &Op, step: &Step, values: &mut [f32], workspace: &mut [f32]) -> Resul
             // The residual may be the input itself.
             let residual = inputs.get(1).filter(|&residual| *residual != inputs[0]);
             let mut y = |x: &[f32], residual: Option<&[f32]>, y: &mut [f32]| {
-                plan.run(&conv.weights, x, After { residual, relu: conv.relu }, y, workspace);
+                plan.run(&conv.filters, x, After { residual, relu: conv.relu }, y, workspace);
             };
             if let Some(residual) = residual {
                 let [x, residual, to] = apart(values, [&inputs[0], residual, output])?;

@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use canet_ops::Corners;
 use canet_ops::frozen::{Resize, best_class, confidence, in_pool};
 
-use super::graph::Graph;
 use super::plan::Plan;
 use super::run::run;
-use super::{Sizes, Watch};
+use super::{Graph, Sizes, Watch};
 use crate::{Error, Result};
 
 /// Sessions that are kept for later; it takes two for a folder of upright and of lying pictures.
@@ -44,6 +43,14 @@ impl Session {
         let end = End::new(graph, &plan, sizes)?;
         let (values, workspace) = (vec![0.0; plan.values], vec![0.0; plan.workspace]);
         Ok(Self { size: sizes.network, plan, values, workspace, end })
+    }
+
+    /// Bytes of the buffers that a session would have.
+    pub(super) fn needs(graph: &Graph, Sizes { network, frame }: Sizes) -> Result<usize> {
+        let plan = Plan::new(graph, network)?;
+        let classes = graph.nodes[graph.logits.index()].channels;
+        let between = if network == frame { 0 } else { classes * network[0] * network[1] };
+        Ok((plan.values + plan.workspace + between) * size_of::<f32>())
     }
 
     /// Bytes of its buffers.
@@ -125,7 +132,7 @@ impl End {
             let last = Resize::new(logits, frame, graph.corners)?;
             return Ok(Self { frame, first: None, last });
         }
-        let classes = graph.nodes[graph.logits.index()].channels;
+        let classes = graph.classes();
         let between = vec![0.0; classes * network[0] * network[1]];
         let first = Some((Resize::new(logits, network, graph.corners)?, between));
         Ok(Self { frame, first, last: Resize::new(network, frame, Corners::HalfPixel)? })
@@ -168,7 +175,8 @@ mod tests {
     use canet_ops::ConvGeometry;
 
     use super::*;
-    use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
+    use crate::frozen::pack::pack;
+    use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 
     #[test]
     fn the_last_few_sessions_are_kept() {
@@ -177,7 +185,7 @@ mod tests {
         let folding = Folding::new(&weight, None, ConvGeometry::default(), padding).unwrap();
         let mut g = GraphBuilder::new();
         let logits = g.conv(ValueId::PICTURE, folding, false).unwrap();
-        let graph = g.finish(logits, Corners::Aligned);
+        let graph = pack(g.finish(logits, Corners::Aligned)).unwrap();
         let idle = Idle::default();
         let use_one = |side: usize| {
             let session = idle.take(&graph, Sizes::same([side, 9])).unwrap();
@@ -191,6 +199,10 @@ mod tests {
         // 80 bytes a pixel: two of them are over the limit, and one alone is.
         let large = |height| Sizes::same([height, 1 << 12]);
         let first = idle.take(&graph, large(1 << 13)).unwrap();
+        assert_eq!(Session::needs(&graph, large(1 << 13)).unwrap(), first.memory());
+        let other = Sizes { network: [31, 20], frame: [40, 9] };
+        let session = Session::new(&graph, other).unwrap();
+        assert_eq!(Session::needs(&graph, other).unwrap(), session.memory());
         assert!(first.memory() > MOST_BYTES / 2);
         idle.give_back(first);
         assert_eq!(kept(), [4, 5, 6, 3, 1 << 13][1..]);

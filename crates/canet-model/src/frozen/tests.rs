@@ -1,4 +1,5 @@
 use super::layout::Layout;
+use super::pack::pack;
 use super::plan::Plan;
 use super::session::Session;
 use super::{Graph, Sizes};
@@ -18,7 +19,7 @@ fn graph(config: &ModelConfig) -> Graph {
                 .unwrap();
         }
     }
-    network.freeze().unwrap()
+    pack(network.lower().unwrap()).unwrap()
 }
 
 fn networks() -> [Graph; 3] {
@@ -80,8 +81,25 @@ fn sharing_memory_changes_no_bit() {
 /// A value's parts are only put together where it is made of parts.
 #[test]
 fn a_value_is_a_part_of_one_concatenation_only() {
-    let mut g = super::GraphBuilder::new();
-    let x = super::ValueId::PICTURE;
+    let mut g = crate::lowered::GraphBuilder::new();
+    let x = crate::lowered::ValueId::PICTURE;
     g.concat(&[x]).unwrap();
     assert!(g.concat(&[x]).is_err());
+}
+
+/// The sizes that are told to others are those that are planned with.
+#[test]
+fn sizes_are_those_of_the_plan() {
+    for graph in networks() {
+        for picture in [[2, 2], [40, 56], [33, 47], [8, 130]] {
+            let sizes = graph.sizes(picture).unwrap();
+            assert_eq!(sizes.len(), graph.nodes.len());
+            let plan = Plan::new(&graph, picture).unwrap();
+            for step in &plan.steps {
+                let planned = step.output.len() / graph.nodes[step.node].channels;
+                assert_eq!(sizes[step.node].iter().product::<usize>(), planned, "{}", step.name);
+            }
+            assert_eq!(sizes[graph.logits.index()], plan.logits_size);
+        }
+    }
 }

@@ -2,7 +2,7 @@ use canet_core::{Class, Rgb};
 use canet_ops::ConvGeometry;
 
 use super::*;
-use crate::frozen::{Folding, GraphBuilder, Padding, ValueId};
+use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 use crate::{AssignmentConfig, ModelConfig, Tile};
 
 #[test]
@@ -33,7 +33,8 @@ fn local_segmenter(classes: usize) -> Segmenter {
     };
     let hidden = layer(ValueId::PICTURE, 3, 12, true);
     let logits = layer(hidden, 12, classes, false);
-    let engine = Engine::Frozen(Arc::new(Frozen::of_graph(g.finish(logits, Corners::Aligned))));
+    let frozen = Frozen::from_lowered(g.finish(logits, Corners::Aligned)).unwrap();
+    let engine = Engine::Frozen(Arc::new(frozen));
     let class = |id: usize| Class { name: format!("class {id}"), color: Rgb([id as u8, 7, 9]) };
     let classes = ClassSet { name: "test".into(), classes: (0..classes).map(class).collect() };
     let model = AssignmentConfig { classes: classes.len(), ..Default::default() };

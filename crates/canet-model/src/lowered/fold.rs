@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor};
 use canet_ops::ConvGeometry;
-use canet_ops::frozen::FrozenConv;
+
+use super::{Conv, Filters, Padding};
 
 /// `y = x * scale + offset`, a factor and a term a channel: what a batch norm comes to in a network
 /// that only predicts.
@@ -12,16 +13,7 @@ pub(crate) struct Affine {
     pub(crate) offset: Vec<f64>,
 }
 
-/// The zeros around a convolution's input.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Padding {
-    /// The same for all pictures, see [`ConvGeometry::padding`].
-    Fixed([[usize; 2]; 2]),
-    /// As many as Keras puts around this picture.
-    Same,
-}
-
-/// A convolution on its way into a frozen graph. The bias is kept in `f64` until the end.
+/// A convolution on its way into a lowered network. The bias is kept in `f64` until the end.
 #[derive(Debug)]
 pub(crate) struct Folding {
     weight: Vec<f32>,
@@ -61,27 +53,22 @@ impl Folding {
         self
     }
 
-    /// Whether all weights are numbers.
-    pub(crate) fn is_finite(&self) -> bool {
-        self.weight.iter().all(|w| w.is_finite()) && self.bias.iter().all(|b| b.is_finite())
-    }
-
-    pub(crate) fn shape(&self) -> [usize; 4] {
-        self.shape
-    }
-
-    pub(crate) fn geometry(&self) -> ConvGeometry {
-        self.geometry
-    }
-
-    pub(crate) fn padding(&self) -> Padding {
-        self.padding
-    }
-
-    /// Packs the weights.
-    pub(crate) fn freeze(self) -> Result<FrozenConv> {
+    /// What came of it, with a ReLU after it or without.
+    pub(super) fn finish(self, relu: bool) -> Conv {
+        let [outputs, group_inputs, kh, kw] = self.shape;
+        let ConvGeometry { stride, dilation, groups, .. } = self.geometry;
         let bias = self.bias.into_iter().map(|b| b as f32).collect();
-        FrozenConv::new(self.weight, self.shape, bias, self.geometry)
+        Conv {
+            filters: Filters { weights: self.weight, bias },
+            inputs: group_inputs * groups,
+            outputs,
+            kernel: [kh, kw],
+            stride,
+            dilation,
+            groups,
+            padding: self.padding,
+            relu,
+        }
     }
 }
 
