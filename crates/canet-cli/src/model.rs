@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use canet_model::{Checkpoint, Device, parse_device};
 
-use crate::exit::Failure;
+/// The small model of `models/`, whose card is beside it: a part of the program, so that there is
+/// something to try before anything is trained.
+pub(crate) const BUILT_IN: &[u8] = include_bytes!("../../../models/idd-lite.safetensors");
 
 /// Which network predicts, and where.
 #[derive(clap::Args)]
@@ -40,6 +42,23 @@ impl ModelArgs {
 pub(crate) fn read(path: Option<&Path>) -> Result<Checkpoint> {
     match path {
         Some(path) => Ok(Checkpoint::read(path)?),
-        None => Err(Failure::usage("no model is built in yet; name one with --model").into()),
+        None => Ok(Checkpoint::from_bytes(BUILT_IN, "the built-in model")?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use canet_core::LabelMap;
+
+    use super::*;
+
+    #[test]
+    fn a_small_model_is_built_in() {
+        assert!(BUILT_IN.len() < 4 << 20, "{}", BUILT_IN.len());
+        let checkpoint = read(None).unwrap();
+        assert_eq!(&checkpoint.meta.classes, LabelMap::builtin("idd-lite-7").unwrap().classes());
+        assert!(checkpoint.training_tensors.is_empty());
+        let error = read(Some("none.safetensors".as_ref())).unwrap_err().to_string();
+        assert!(error.contains("none.safetensors"), "{error}");
     }
 }
