@@ -2,18 +2,28 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod check;
+mod escape;
 mod exit;
+mod explain;
 mod export;
+mod frame;
 mod init;
-mod jobs;
+mod inspect;
+mod manual;
 mod model;
+mod ordered;
 mod rasterise;
 mod segment;
 #[cfg(feature = "serve")]
 mod serve;
+mod size;
+mod stop;
 mod test_time;
+mod units;
 mod vectorise;
+mod y4m;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -24,7 +34,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Label every pixel of traffic scenes with CANet.
 #[derive(Parser)]
-#[command(version, after_help = exit::HELP)]
+#[command(name = "canet", version, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,8 +42,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Check(check::Args),
+    Completions(manual::CompletionsArgs),
+    Explain(explain::Args),
     Export(export::Args),
+    Inspect(inspect::Args),
+    Man(manual::ManArgs),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     #[cfg(feature = "serve")]
@@ -57,8 +72,13 @@ fn run() -> ExitCode {
         .without_time()
         .init();
     let result = match cli.command {
+        Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         #[cfg(feature = "serve")]

@@ -19,6 +19,10 @@ const VARIABLE: &str = "CANET_TOKEN";
 const LONGEST: u64 = 4096;
 
 const API: &str = "\
+Examples:
+  canet serve --model best.safetensors
+  canet serve --model best.safetensors --host 0.0.0.0 --port 80 --token-file token.txt
+
 The page is at the address that is printed; programs use /v1/segment:
   curl --data-binary @frame.jpg 'http://127.0.0.1:8080/v1/segment?format=mask' -o mask.png
 docs/serve.md has the rest: formats, limits, what they bound, security. SIGINT and SIGTERM stop the
@@ -75,6 +79,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let model = Model::new(&args.model.name(), args.model.checkpoint()?, options)?;
     let memory = settings.memory(model.memory(&settings)?) / MIB;
     tracing::info!("requests take at most {memory} MiB, besides the model; see docs/serve.md");
+    if let Some(free) = free_memory().filter(|free| *free < memory) {
+        tracing::warn!(
+            "the machine has {free} MiB free; lower --max-pixels first, then --max-body and --batch"
+        );
+    }
     if settings.is_open_to_all() {
         tracing::warn!(
             "everybody who can reach {} can use this server; set a token (--token-file FILE)",
@@ -87,6 +96,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         writeln!(out, "http://{address}/").and_then(|()| out.flush()).ok();
     })?;
     Ok(())
+}
+
+/// MiB that the system could give; only Linux tells.
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib >> 10)
 }
 
 impl Args {

@@ -24,6 +24,7 @@ mod label_map;
 mod label_table;
 mod limits;
 mod mask;
+pub mod memory;
 mod mix;
 pub mod records;
 

@@ -30,6 +30,7 @@ use crate::layers::{NormSpec, size_of};
 use crate::lowered::{Flow, GraphBuilder, Lowered, ValueId};
 use crate::params::{Part, Scope};
 use crate::pass::SampleDrop;
+use crate::stages::{Stages, Watch};
 use crate::{AssignmentConfig, Output, Pass};
 use attention::{AdaptedGlobalConvolution, FeatureSelection};
 use blocks::{Stage, Stem};
@@ -85,26 +86,59 @@ impl Assignment {
 
     /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Output> {
-        let [stage1, stage2, stage3, stage4] = &self.stages;
-        // The adapted global convolution starts from C1's convolutional block, not from its end.
+        let logits = self.logits(&self.features(x, pass)?, pass)?;
+        Ok(Output { logits, aux: None })
+    }
+}
+
+/// What the backbone makes of a picture.
+pub(crate) struct Seen {
+    /// The picture's height and width.
+    size: [usize; 2],
+    /// The end of C1's convolutional block: the adapted global convolution starts from there.
+    c1_block: Value,
+    /// Height and width of C1.
+    c1_size: [usize; 2],
+    c4: Value,
+}
+
+impl Stages for Assignment {
+    type Features = Seen;
+
+    fn features(&self, x: &Value, pass: Pass) -> Result<Seen> {
+        let [stage1, later @ ..] = &self.stages;
         let c1_block = stage1.convolutional_block(&self.stem.forward(x, pass)?, pass)?;
         let c1 = stage1.identity_blocks(&c1_block, pass)?;
-        let c4 = [stage2, stage3, stage4].iter().try_fold(c1.clone(), |x, stage| {
+        let c1_size = size_of(&c1)?;
+        let c4 = later.iter().try_fold(c1, |x, stage| {
             stage.identity_blocks(&stage.convolutional_block(&x, pass)?, pass)
         })?;
+        Ok(Seen { size: size_of(x)?, c1_block, c1_size, c4 })
+    }
 
-        let mut flow = self.global_flow.forward(&c4, pass)?;
+    fn chain(&self, seen: &Seen, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        let mut flow = self.global_flow.forward(&seen.c4, pass)?;
+        watch(&flow);
         let mut sum = flow.clone();
         for context_flow in &self.context_flows {
-            flow = context_flow.forward(&c4, &flow, pass)?;
+            flow = context_flow.forward(&seen.c4, &flow, pass)?;
+            watch(&flow);
             sum = canet_ops::add(&sum, &flow)?;
         }
-        let selected = self.fsm.forward(&sum, pass)?;
-        let selected = canet_ops::resize_bilinear(&selected, size_of(&c1)?, Corners::HalfPixel)?;
-        let joined = canet_ops::concat(&[&selected, &self.agcn.forward(&c1_block, pass)?])?;
+        Ok(sum)
+    }
+
+    fn select(&self, sum: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        self.fsm.forward(sum, pass, watch)
+    }
+
+    fn decode(&self, seen: &Seen, context: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        let context = canet_ops::resize_bilinear(context, seen.c1_size, Corners::HalfPixel)?;
+        let detail = self.agcn.forward(&seen.c1_block, pass)?;
+        watch(&detail);
+        let joined = canet_ops::concat(&[&context, &detail])?;
         let logits = self.classifier.forward(&joined, pass)?;
-        let logits = canet_ops::resize_bilinear(&logits, size_of(x)?, Corners::HalfPixel)?;
-        Ok(Output { logits, aux: None })
+        canet_ops::resize_bilinear(&logits, seen.size, Corners::HalfPixel)
     }
 }
 

@@ -7,7 +7,7 @@
 use candle_core::Result;
 use canet_ops::{Corners, Value};
 
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Features};
 use crate::decoder::{self, Decoder, Head, HeadSpec};
 use crate::flow::{ContextFlow, GlobalFlow};
 use crate::layers::{NormSpec, size_of};
@@ -15,6 +15,7 @@ use crate::lowered::{Flow, GraphBuilder, Lowered, ValueId};
 use crate::params::{Part, Scope};
 use crate::pass::Site;
 use crate::select::FeatureSelection;
+use crate::stages::{Stages, Watch};
 use crate::{CanetConfig, Output, Pass};
 
 /// The network of the paper.
@@ -65,24 +66,51 @@ impl Canet {
 
     /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Output> {
-        let size = size_of(x)?;
-        let features = self.backbone.forward(x, pass)?;
-        let context = self.aggregate(&features.c4, pass)?;
-        let fused = self.decoder.forward(&features.c1, &context, pass)?;
-        let logits = self.head.forward(&fused, size, pass)?;
+        let seen = self.features(x, pass)?;
+        let logits = self.logits(&seen, pass)?;
+        let Seen { size, features } = seen;
         let aux = self.aux.as_ref().map(|aux| aux.forward(&features.c3, size, pass)).transpose()?;
         Ok(Output { logits, aux })
     }
+}
 
-    /// Chained context aggregation: C4 `(N, c4, h, w)` to `(N, capacity / 2, h, w)`.
-    fn aggregate(&self, c4: &Value, pass: Pass) -> Result<Value> {
+/// What the backbone makes of a picture.
+pub(crate) struct Seen {
+    /// The picture's height and width.
+    size: [usize; 2],
+    features: Features,
+}
+
+impl Stages for Canet {
+    type Features = Seen;
+
+    fn features(&self, x: &Value, pass: Pass) -> Result<Seen> {
+        Ok(Seen { size: size_of(x)?, features: self.backbone.forward(x, pass)? })
+    }
+
+    /// Chained context aggregation: C4 `(N, c4, h, w)` to `(N, capacity, h, w)`.
+    fn chain(&self, seen: &Seen, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        let c4 = &seen.features.c4;
         let mut flow = self.global_flow.forward(c4, pass)?;
+        watch(&flow);
         let mut sum = flow.clone();
         for context_flow in &self.context_flows {
             flow = context_flow.forward(c4, &flow, pass)?;
+            watch(&flow);
             sum = canet_ops::add(&sum, &flow)?;
         }
-        pass.dropout(&self.fsm.forward(&sum, pass)?, self.dropout, Site::FeatureSelection)
+        Ok(sum)
+    }
+
+    /// To `(N, capacity / 2, h, w)`.
+    fn select(&self, sum: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        let context = self.fsm.forward(sum, pass, watch)?;
+        pass.dropout(&context, self.dropout, Site::FeatureSelection)
+    }
+
+    fn decode(&self, seen: &Seen, context: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
+        let fused = self.decoder.forward(&seen.features.c1, context, pass, watch)?;
+        self.head.forward(&fused, seen.size, pass)
     }
 }
 

@@ -60,6 +60,7 @@ pub struct Checkpoint {
     /// What the training needs to go on; the names start with [`TRAINING_PREFIX`].
     pub training_tensors: BTreeMap<String, Tensor>,
     path: PathBuf,
+    file_bytes: usize,
 }
 
 impl CheckpointMeta {
@@ -178,21 +179,32 @@ impl Checkpoint {
 
     /// Reads and checks a checkpoint.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::of_container(read_container(path)?, path)
+        Self::of_bytes(&read_bytes(path)?, path)
     }
 
     /// The same from the bytes of a file, such as one that a program has built in. `name` stands for
     /// it in errors.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self> {
-        let path = Path::new(name);
-        Self::of_container(Container::from_bytes(bytes, path)?, path)
+        Self::of_bytes(bytes, Path::new(name))
     }
 
-    fn of_container(container: Container, path: &Path) -> Result<Self> {
+    fn of_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let container = Container::from_bytes(bytes, path)?;
         let meta = CheckpointMeta::from_metadata(&container.metadata, path)?;
         let (training_tensors, tensors) =
             container.tensors.into_iter().partition(|(name, _)| name.starts_with(TRAINING_PREFIX));
-        Ok(Self { meta, tensors, training_tensors, path: path.to_owned() })
+        let (path, file_bytes) = (path.to_owned(), bytes.len());
+        Ok(Self { meta, tensors, training_tensors, path, file_bytes })
+    }
+
+    /// Where it was read from, or the name that stands for it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long the file is that it was read from.
+    pub fn file_bytes(&self) -> usize {
+        self.file_bytes
     }
 
     /// A file that predicts and does nothing else: the network's parameters alone, without an
@@ -256,8 +268,11 @@ impl Checkpoint {
 
 /// Reads a safetensors file.
 pub(crate) fn read_container(path: &Path) -> Result<Container> {
-    let bytes = std::fs::read(path).map_err(canet_core::Error::io("read", path))?;
-    Container::from_bytes(&bytes, path)
+    Container::from_bytes(&read_bytes(path)?, path)
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    Ok(std::fs::read(path).map_err(canet_core::Error::io("read", path))?)
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

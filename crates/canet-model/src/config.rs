@@ -167,6 +167,14 @@ impl ModelConfig {
         }
     }
 
+    /// The pooling rate of each context flow, in the order of the chain.
+    pub fn rates(&self) -> &[usize] {
+        match self {
+            Self::Canet(config) => &config.rates,
+            Self::Assignment(config) => &config.rates,
+        }
+    }
+
     /// The same network for another number of classes.
     #[must_use]
     pub fn with_classes(mut self, count: usize) -> Self {

@@ -11,6 +11,7 @@ use crate::layers::{Cbr, ConvSpec, NormSpec, size_of};
 use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
 use crate::params::Scope;
 use crate::pass::Site;
+use crate::stages::Watch;
 
 /// Channels of the fused map.
 pub(crate) const WIDTH: usize = 256;
@@ -38,10 +39,18 @@ impl Decoder {
         })
     }
 
-    /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`.
-    pub(crate) fn forward(&self, c1: &Value, context: &Value, pass: Pass) -> Result<Value> {
+    /// C1 `(N, c1, H/4, W/4)` and the context `(N, context, h, w)` to `(N, WIDTH, H/4, W/4)`;
+    /// `watch` sees what is left of C1.
+    pub(crate) fn forward(
+        &self,
+        c1: &Value,
+        context: &Value,
+        pass: Pass,
+        watch: &mut Watch,
+    ) -> Result<Value> {
         let context = canet_ops::resize_bilinear(context, size_of(c1)?, Corners::Aligned)?;
         let low = self.low.forward(c1, pass)?;
+        watch(&low);
         self.fuse.forward(&canet_ops::concat(&[&context, &low])?, pass)
     }
 }

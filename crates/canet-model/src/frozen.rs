@@ -20,6 +20,7 @@ use canet_ops::frozen::FrozenConv;
 
 use crate::lowered::{self, Lowered};
 use crate::{Error, Network, Result};
+use plan::Plan;
 use session::{Idle, Session};
 
 /// A lowered network with packed weights, and its parts.
@@ -154,9 +155,34 @@ impl Frozen {
         })
     }
 
-    /// Bytes of memory that a prediction of these sizes works in, besides the weights.
+    /// Bytes of memory that a prediction of these sizes works in, besides the weights. Nothing of that
+    /// size is allocated to find out.
     pub fn memory(&self, sizes: Sizes) -> Result<usize> {
-        Ok(Session::new(&self.graph, sizes)?.memory())
+        self.check(sizes)?;
+        Session::needs(&self.graph, sizes)
+    }
+
+    /// The steps of a prediction of these sizes, each with its multiplications, without running it;
+    /// what follows the logits' resize is not among them.
+    pub fn steps(&self, sizes: Sizes) -> Result<Vec<(String, u64)>> {
+        self.check(sizes)?;
+        let plan = Plan::new(&self.graph, sizes.network)?;
+        Ok(plan.steps.into_iter().map(|step| (step.name, step.products)).collect())
+    }
+
+    /// Multiply-adds of all convolutions of a picture of `[height, width]`, by direct convolution
+    /// (some are computed with fewer).
+    ///
+    /// ```
+    /// use canet_model::{AssignmentConfig, Device, Frozen, ModelConfig, Network, Params};
+    ///
+    /// let config = ModelConfig::Assignment(AssignmentConfig { classes: 21, ..Default::default() });
+    /// let network = Network::new(&config, &mut Params::blank(&Device::Cpu))?;
+    /// assert_eq!(Frozen::new(&network)?.macs([512, 512])? / 1_000_000, 1783);
+    /// # Ok::<(), canet_model::Error>(())
+    /// ```
+    pub fn macs(&self, size: [usize; 2]) -> Result<u64> {
+        Ok(self.steps(Sizes::same(size))?.iter().map(|(_, products)| products).sum())
     }
 
     fn with_session(
@@ -165,12 +191,7 @@ impl Frozen {
         (found, expected): (usize, usize),
         work: impl FnOnce(&mut Session) -> Result<()>,
     ) -> Result<()> {
-        let least = self.graph.least_side();
-        if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
-            return Err(Error::Input(format!(
-                "the network takes pictures with sides of at least {least}, this is {sizes:?}"
-            )));
-        }
+        self.check(sizes)?;
         if found != expected {
             return Err(Error::Input(format!(
                 "the result of {sizes:?} has {expected} values, but there is room for {found}"
@@ -180,6 +201,16 @@ impl Frozen {
         let result = work(&mut session);
         self.idle.give_back(session);
         result
+    }
+
+    fn check(&self, sizes: Sizes) -> Result<()> {
+        let least = self.graph.least_side();
+        if sizes.network.iter().any(|&side| side < least) || sizes.frame.contains(&0) {
+            return Err(Error::Input(format!(
+                "the network takes pictures with sides of at least {least}, this is {sizes:?}"
+            )));
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use canet_ops::Value;
 use crate::assignment::Assignment;
 use crate::canet::Canet;
 use crate::lowered::Lowered;
-use crate::{Error, ModelConfig, Params, Pass, Result};
+use crate::{Error, Explanation, ModelConfig, Params, Pass, Result};
 
 /// A network. Clones share their parameters.
 ///
@@ -80,21 +80,49 @@ impl Network {
 
     /// Normalised pictures `(N, 3, H, W)` to logits of the same size.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Output> {
-        let least = self.least_side();
-        match *x.dims() {
-            [n, 3, h, w] if n > 0 && h >= least && w >= least => {}
-            ref dims => {
-                return Err(Error::Input(format!(
-                    "the network takes pictures (N, 3, H, W) with sides of at least {least}, \
-                     this is {dims:?}"
-                )));
-            }
-        }
-        let x = Value::from(x.clone());
+        let x = self.checked(x)?;
         Ok(match &self.layers {
             Layers::Canet(layers) => layers.forward(&x, pass)?,
             Layers::Assignment(layers) => layers.forward(&x, pass)?,
         })
+    }
+
+    /// What the context does to the prediction of one normalised picture, `(1, 3, H, W)`. It takes as
+    /// long as one forward pass, and as many more of what follows the backbone as there are flows.
+    ///
+    /// ```
+    /// use canet_model::{AssignmentConfig, Device, ModelConfig, Network, Params, Tensor};
+    ///
+    /// let mut params = Params::new(42, &Device::Cpu);
+    /// let config = ModelConfig::Assignment(AssignmentConfig { classes: 3, ..Default::default() });
+    /// let network = Network::new(&config, &mut params)?;
+    /// let frame = Tensor::rand(-1.0_f32, 1.0, (1, 3, 20, 30), &Device::Cpu)?;
+    /// let explanation = network.explain(&frame)?;
+    /// let shares = explanation.flows.iter().map(|flow| flow.share);
+    /// assert!((shares.sum::<f64>() - 1.0).abs() < 1e-4);
+    /// # Ok::<(), canet_model::Error>(())
+    /// ```
+    pub fn explain(&self, x: &Tensor) -> Result<Explanation> {
+        let x = self.checked(x)?;
+        if x.dims4()?.0 != 1 {
+            let dims = x.tensor().dims();
+            return Err(Error::Input(format!("one picture is explained at a time, not {dims:?}")));
+        }
+        match &self.layers {
+            Layers::Canet(layers) => Explanation::of(layers.as_ref(), &self.config, &x),
+            Layers::Assignment(layers) => Explanation::of(layers.as_ref(), &self.config, &x),
+        }
+    }
+
+    fn checked(&self, x: &Tensor) -> Result<Value> {
+        let least = self.least_side();
+        match *x.dims() {
+            [n, 3, h, w] if n > 0 && h >= least && w >= least => Ok(Value::from(x.clone())),
+            ref dims => Err(Error::Input(format!(
+                "the network takes pictures (N, 3, H, W) with sides of at least {least}, \
+                 this is {dims:?}"
+            ))),
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! From bytes to what a network sees: the same for training and inference.
 
+use candle_core::{Device, Tensor};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
+
+use crate::Result;
 
 /// `(value / 255 - mean) / std`, for each of red, green and blue.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -27,7 +31,13 @@ impl Normalisation {
         planes
     }
 
-    /// The same, into a place at hand.
+    /// A picture as networks take it: `(1, 3, H, W)` on `device`.
+    pub fn tensor(&self, picture: &RgbImage, device: &Device) -> Result<Tensor> {
+        let [h, w] = [picture.height(), picture.width()].map(|side| side as usize);
+        Ok(Tensor::from_vec(self.planes(picture.as_raw()), (1, 3, h, w), device)?)
+    }
+
+    /// As [`Normalisation::planes`], into a place at hand.
     ///
     /// # Panics
     /// If `planes` has not one value a byte.

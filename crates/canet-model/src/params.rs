@@ -137,6 +137,34 @@ impl Params {
         self.trainable().map(|param| param.var.elem_count()).sum()
     }
 
+    /// How many single values follow the gradient in each part of the network, in the order of their
+    /// definition; together they are [`Params::trainable_count`]. Parts have the names of the first
+    /// level, and what is in the backbone is one part.
+    ///
+    /// ```
+    /// use canet_model::{CanetConfig, Device, ModelConfig, Network, Params};
+    ///
+    /// let mut params = Params::blank(&Device::Cpu);
+    /// let config = ModelConfig::Canet(CanetConfig { classes: 26, ..Default::default() });
+    /// Network::new(&config, &mut params)?;
+    /// assert_eq!(params.by_part()[0], ("backbone".to_owned(), 23_631_808));
+    /// # Ok::<(), canet_model::Error>(())
+    /// ```
+    pub fn by_part(&self) -> Vec<(String, usize)> {
+        let mut parts: Vec<(String, usize)> = Vec::new();
+        for param in self.trainable() {
+            let name = match param.kind {
+                Kind::Trainable { part: Part::Backbone, .. } => "backbone",
+                _ => param.name.split('.').next().unwrap_or_default(),
+            };
+            match parts.iter_mut().find(|(part, _)| part == name) {
+                Some((_, count)) => *count += param.var.elem_count(),
+                None => parts.push((name.to_owned(), param.var.elem_count())),
+            }
+        }
+        parts
+    }
+
     /// The parameter of a name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.list.iter().find(|param| param.name == name)

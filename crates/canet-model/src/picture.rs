@@ -1,9 +1,15 @@
-//! Pictures for people: colours, overlays, legends, strips.
+//! Pictures for people: colours, overlays, legends, strips, heat maps, sheets.
+
+mod heat;
+mod sheet;
 
 use canet_core::{ClassId, ClassSet, Mask};
 use image::{Rgb, RgbImage, imageops};
 
 use crate::{Error, Result, text};
+
+pub use heat::{HeatMap, viridis};
+pub use sheet::{Panel, bars, fit, fitted, sheet, sheet_width};
 
 /// Between the pictures of a strip.
 const GAP: u32 = 4;

@@ -106,6 +106,15 @@ impl Segmenter {
         &self.meta.classes
     }
 
+    /// The network alone, without what brings frames to it; for measurements. None on other devices
+    /// than the CPU.
+    pub fn frozen(&self) -> Option<&Frozen> {
+        match &self.engine {
+            Engine::Frozen(frozen) => Some(frozen),
+            Engine::Network(_) => None,
+        }
+    }
+
     /// The class of every pixel of a frame.
     pub fn segment(&self, frame: &RgbImage) -> Result<Segmentation> {
         let sizes = self.sizes(frame)?;
@@ -231,11 +240,15 @@ impl Segmenter {
 
     /// What a network on another device than the CPU makes of a picture, at the picture's size.
     fn forward(&self, network: &Network, picture: &RgbImage) -> Result<Value> {
-        let (width, height) = picture.dimensions();
-        let planes = self.meta.normalisation.planes(picture.as_raw());
-        let shape = (1, 3, height as usize, width as usize);
-        let x = Tensor::from_vec(planes, shape, network.device())?;
+        let x = self.meta.normalisation.tensor(picture, network.device())?;
         Ok(network.forward(&x, Pass::Eval)?.logits)
+    }
+
+    /// The frame as the network sees it, before the normalisation: resized to the checkpoint's input
+    /// size, if it names one. [`Normalisation::tensor`](crate::Normalisation::tensor) makes of it
+    /// what [`Network::forward`] and [`Network::explain`] take.
+    pub fn seen<'a>(&self, frame: &'a RgbImage) -> Result<Cow<'a, RgbImage>> {
+        Ok(resized(frame, self.sizes(frame)?))
     }
 
     /// The sizes of one prediction of the whole frame.
@@ -282,7 +295,7 @@ fn resized(frame: &RgbImage, sizes: Sizes) -> Cow<'_, RgbImage> {
 }
 
 /// Writes the class with the highest of `scores` `(classes, pixels)`, the first of equals.
-fn best_classes(scores: &[f32], ids: &mut [u8]) -> Result<()> {
+pub(crate) fn best_classes(scores: &[f32], ids: &mut [u8]) -> Result<()> {
     let (first, rest) = scores.split_at(ids.len());
     let mut best = first.to_vec();
     ids.fill(0);

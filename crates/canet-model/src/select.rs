@@ -8,6 +8,7 @@ use crate::Pass;
 use crate::layers::{BatchNorm, Cbr, Conv, ConvSpec, NormSpec, global_average};
 use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
+use crate::stages::Watch;
 
 /// Feature selection, or the plain convolution that stands for it when it is switched off.
 #[derive(Debug, Clone)]
@@ -36,13 +37,13 @@ impl FeatureSelection {
     }
 
     /// `(N, inputs, h, w)` to `(N, outputs, h, w)`: `X * g + X`. (The paper's first version has no
-    /// `+ X`.)
-    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+    /// `+ X`.) `watch` sees the factors `g`.
+    pub(crate) fn forward(&self, x: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
         let x = self.cbr.forward(x, pass)?;
-        match &self.gate {
-            Some(gate) => canet_ops::gate(&x, &gate.forward(&x, pass)?, true),
-            None => Ok(x),
-        }
+        let Some(gate) = &self.gate else { return Ok(x) };
+        let factors = gate.forward(&x, pass)?;
+        watch(&factors);
+        canet_ops::gate(&x, &factors, true)
     }
 }
 

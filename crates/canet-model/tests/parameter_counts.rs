@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 use canet_model::{
-    AssignmentConfig, CanetConfig, Depth, Device, Kind, ModelConfig, Network, Params, Part, Stem,
+    AssignmentConfig, CanetConfig, Depth, Device, Frozen, Kind, ModelConfig, Network, Params, Part,
+    Sizes, Stem,
 };
 
 fn params(config: &ModelConfig) -> Params {
@@ -32,6 +33,69 @@ fn counts_are_the_published_ones() {
         (assignment(26), 287_810),
     ] {
         assert_eq!(params(&config).trainable_count(), expected, "{config:?}");
+    }
+}
+
+/// A part's share of them, by names that reports show.
+#[test]
+fn parts_add_up_to_the_whole() {
+    let count = |config: &ModelConfig| {
+        let params = params(config);
+        let parts = params.by_part();
+        assert_eq!(parts.iter().map(|part| part.1).sum::<usize>(), params.trainable_count());
+        parts
+    };
+    let expected = [
+        ("backbone", 23_631_808),
+        ("global_flow", 1_049_600),
+        ("context_flows", 6_434_816),
+        ("fsm", 1_246_208),
+        ("low", 110_688),
+        ("fuse", 700_928),
+        ("head", 597_018),
+    ];
+    assert_eq!(count(&canet(|_| ())), expected.map(|(part, count)| (part.to_owned(), count)));
+    let small = ModelConfig::Assignment(AssignmentConfig { classes: 21, ..Default::default() });
+    let names: Vec<_> = count(&small).into_iter().map(|part| part.0).collect();
+    let expected = ["backbone", "global_flow", "context_flows", "fsm", "agcn", "classifier"];
+    assert_eq!(names, expected);
+}
+
+/// Billions of multiply-adds, counted by a re-implementation in PyTorch.
+#[test]
+fn multiply_adds_are_those_of_direct_convolution() {
+    let assignment =
+        |classes| ModelConfig::Assignment(AssignmentConfig { classes, ..Default::default() });
+    for (config, sizes) in [
+        (canet(|_| ()), &[([512, 512], 136.82), ([720, 1280], 480.95), ([1080, 1920], 1082.0)][..]),
+        (canet(|c| c.depth = Depth::D101), &[([512, 512], 214.40), ([480, 480], 188.4)]),
+        (canet(|c| c.stem = Stem::Classic), &[([512, 512], 129.74), ([720, 1280], 456.06)]),
+        (canet(|c| c.rates = vec![2, 4, 8]), &[([512, 512], 136.79)]),
+        (
+            assignment(21),
+            &[
+                ([128, 128], 0.1115),
+                ([256, 256], 0.4458),
+                ([512, 512], 1.783),
+                ([720, 1280], 6.270),
+            ],
+        ),
+        (assignment(27), &[([512, 512], 1.840), ([720, 1280], 6.469)]),
+    ] {
+        let network = Network::new(&config, &mut Params::blank(&Device::Cpu)).unwrap();
+        let frozen = Frozen::new(&network).unwrap();
+        for &(size, expected) in sizes {
+            let macs = frozen.macs(size).unwrap() as f64 * 1e-9;
+            let error = (macs / expected - 1.0).abs();
+            assert!(error < 5e-4, "{config:?} {size:?}: {macs}, not {expected}");
+        }
+        // What is said is what a run goes through.
+        let mut seen = Vec::new();
+        let sizes = Sizes::same([24, 32]);
+        let mut watch = |name: &str, macs| seen.push((name.to_owned(), macs));
+        frozen.mask_watched(sizes, |x| x.fill(0.5), &mut [0; 24 * 32], &mut watch).unwrap();
+        assert_eq!(seen[1..seen.len() - 1], frozen.steps(sizes).unwrap());
+        frozen.macs([0, 9]).unwrap_err();
     }
 }
 

@@ -11,11 +11,11 @@ use canet_model::Segmentation;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use serde_json::json;
 
+use crate::Reason;
 use crate::model::Model;
 use crate::picture;
 use crate::query::Format;
 use crate::refusal::Refusal;
-use crate::Reason;
 
 /// An answer's bytes.
 pub(crate) struct Answer {
@@ -101,4 +101,3 @@ fn bug(error: impl std::fmt::Display) -> Refusal {
     tracing::error!("an answer could not be written: {error}");
     Refusal::internal()
 }
-

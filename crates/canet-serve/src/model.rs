@@ -87,9 +87,7 @@ impl Model {
     /// The answer of `/v1/model`.
     pub(crate) fn to_json(&self, settings: &Settings) -> Value {
         let About { name, network, parameters, weights, input, classes, training } = &*self.about;
-        let class = |(id, class): (usize, &canet_core::Class)| {
-            json!({"id": id, "name": class.name, "color": class.color})
-        };
+        let class = |(id, class): (usize, &canet_core::Class)| json!({"id": id, "name": class.name, "color": class.color});
         json!({
             "name": name,
             "network": network,

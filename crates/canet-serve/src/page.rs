@@ -9,10 +9,38 @@ use sha2::{Digest as _, Sha256};
 const FRAME: &str = include_str!("../page/index.html");
 
 /// The style, in the order in which rules win.
-const STYLES: [&str; 0] = [];
+const STYLES: [&str; 3] = [
+    include_str!("../page/style.css"),
+    include_str!("../page/controls.css"),
+    include_str!("../page/layout.css"),
+];
 
 /// The scripts, in the order in which they run.
-const SCRIPTS: [&str; 0] = [];
+const SCRIPTS: [&str; 23] = [
+    include_str!("../page/dom.js"),
+    include_str!("../page/state.js"),
+    include_str!("../page/trouble.js"),
+    include_str!("../page/notices.js"),
+    include_str!("../page/server.js"),
+    include_str!("../page/header.js"),
+    include_str!("../page/picture.js"),
+    include_str!("../page/mask.js"),
+    include_str!("../page/paint.js"),
+    include_str!("../page/stage.js"),
+    include_str!("../page/gestures.js"),
+    include_str!("../page/wipe.js"),
+    include_str!("../page/probe.js"),
+    include_str!("../page/views.js"),
+    include_str!("../page/classes.js"),
+    include_str!("../page/frame.js"),
+    include_str!("../page/sources.js"),
+    include_str!("../page/camera.js"),
+    include_str!("../page/downloads.js"),
+    include_str!("../page/model.js"),
+    include_str!("../page/theme.js"),
+    include_str!("../page/keys.js"),
+    include_str!("../page/start.js"),
+];
 
 /// The page, and its content security policy.
 #[derive(Debug)]
@@ -29,7 +57,7 @@ impl Page {
         let (style, script) = (joined(styles), joined(scripts));
         let html = frame
             .replacen("<!-- style -->", &format!("<style>{style}</style>"), 1)
-            .replacen("<!-- script -->", &format!("<script>{script}</script>"), 1);
+            .replacen("<!-- script -->", &format!("<script type=\"module\">{script}</script>"), 1);
         // No script and no style runs but the page's own, by their hashes.
         let policy = format!(
             "default-src 'self'; script-src {}; style-src {}; img-src 'self' blob: data:; \
@@ -58,10 +86,11 @@ mod tests {
     fn files_take_the_places_of_the_markers() {
         let frame = "<p><!-- style --></p><!-- script -->";
         let page = Page::of(frame, &["a {}\n", "b {}"], &["let x;", "\nx = '<!-- style -->';"]);
-        let expected = "<p><style>\na {}\nb {}\n</style></p><script>\nlet x;\nx = '<!-- style -->';\n</script>";
+        let expected = "<p><style>\na {}\nb {}\n</style></p><script type=\"module\">\nlet x;\nx = '<!-- style -->';\n</script>";
         assert_eq!(page.html, expected);
-        // printf '\nlet x;\nx = '"'<!-- style -->'"';\n' | openssl dgst -sha256 -binary | base64
-        assert!(page.policy.contains("script-src 'sha256-"), "{}", page.policy);
+        // openssl dgst -sha256 -binary | base64, of what stands between the tags.
+        let script = "script-src 'sha256-2aD1HPqvQPLtx+5Hp/c9XeCST1r/PXJDVmYo/LV4f58='";
+        assert!(page.policy.contains(script), "{}", page.policy);
     }
 
     #[test]

@@ -78,9 +78,9 @@ impl Route {
     pub(crate) fn of(path: &str) -> Option<Self> {
         let is = |route: &Self| match route.path().split_once('{') {
             None => route.path() == path,
-            Some((start, _)) => path
-                .strip_prefix(start)
-                .is_some_and(|rest| !rest.is_empty() && !rest.contains('/')),
+            Some((start, _)) => {
+                path.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+            }
         };
         Self::ALL.into_iter().find(is)
     }

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn weak_and_odd_secrets_are_refused_and_not_repeated() {
-        for secret in ["", "  \n", "short", "with space inside", "non-ascii-\u{e9}", "a\0bcdefghi"] {
+        for secret in ["", "  \n", "short", "with space inside", "non-ascii-\u{e9}", "a\0bcdefghi"]
+        {
             let error = Token::new(secret).unwrap_err().to_string();
             assert!(error.starts_with("token: "), "{error}");
             assert!(secret.trim().is_empty() || !error.contains(secret.trim()), "{error}");

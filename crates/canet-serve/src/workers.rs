@@ -125,7 +125,9 @@ impl Worker {
                 Err(Refusal::internal())
             }
             Err(_) => {
-                tracing::error!("a frame could not be computed: the network panicked; please report it");
+                tracing::error!(
+                    "a frame could not be computed: the network panicked; please report it"
+                );
                 Err(Refusal::internal())
             }
         };

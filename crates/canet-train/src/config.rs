@@ -134,9 +134,13 @@ impl Config {
 
     /// The same with `key=value` overrides.
     pub fn with(&self, overrides: &[String]) -> Result<Self> {
-        let text = toml::to_string(self)
-            .map_err(|e| Error::config("the configuration", format!("cannot be written: {e}")))?;
-        Self::parse(&text, "the run's configuration", overrides)
+        Self::parse(&self.text()?, "the run's configuration", overrides)
+    }
+
+    /// The whole configuration as TOML.
+    pub(crate) fn text(&self) -> Result<String> {
+        toml::to_string(self)
+            .map_err(|e| Error::config("the configuration", format!("cannot be written: {e}")))
     }
 }
 

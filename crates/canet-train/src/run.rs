@@ -18,7 +18,7 @@ use crate::progress::{Progress, duration};
 use crate::record::{EpochRecord, StepRecord};
 use crate::run_folder::RunFolder;
 use crate::setup::{self, Setup};
-use crate::state::{self, Cursor, EpochScore, TrainingState};
+use crate::state::{self, BestScores, Cursor, EpochScore, TrainingState};
 use crate::step::{Step, StepReport, Stepper};
 use crate::watch::{Seen, Watcher};
 use crate::{Error, Result, memory};
@@ -295,6 +295,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         self.state.best = Some((miou, record.epoch));
+        let scores = record.ema.as_ref().filter(|_| averaged).unwrap_or(&record.scores);
+        self.state.best_scores = Some(BestScores::of(scores));
         let state = TrainingState { averaged, ..self.state.clone() };
         let params = match &self.stepper.average {
             Some(average) if averaged => &average.params,

@@ -81,9 +81,7 @@ impl RunFolder {
 
     /// Writes the configuration down.
     pub(crate) fn store(&self, config: &Config) -> Result<()> {
-        let text = toml::to_string(config)
-            .map_err(|e| Error::run(&self.root, format!("cannot hold the configuration: {e}")))?;
-        Ok(atomic::write(&self.config(), text.as_bytes())?)
+        Ok(atomic::write(&self.config(), config.text()?.as_bytes())?)
     }
 
     /// The configuration of the run that goes on in `root`: that of its newest checkpoint, or, before

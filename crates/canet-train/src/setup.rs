@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
+use canet_data::hash::sha256;
 use canet_data::loader::batches_per_epoch;
 use canet_data::split::Split;
 use canet_model::{CheckpointMeta, FrozenNorms, Network, Params};
@@ -84,7 +85,7 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
 pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
     let config = &job.config;
     let Parts { train, val, meta, mut stepper, steps_per_epoch, augmenter } = parts(job)?;
-    let fresh = first_state(config, &train, steps_per_epoch);
+    let fresh = first_state(config, &train, steps_per_epoch)?;
     let begun = if job.resume { Some(RunFolder::reopen(&job.out)?) } else { None };
     let (folder, (state, saved)) = match begun {
         Some(folder) if folder.checkpoints.any() => {
@@ -194,19 +195,21 @@ fn about(
     Ok(about)
 }
 
-fn first_state(config: &Config, train: &Dataset, steps_per_epoch: u64) -> TrainingState {
-    TrainingState {
+fn first_state(config: &Config, train: &Dataset, steps_per_epoch: u64) -> Result<TrainingState> {
+    Ok(TrainingState {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.clone(),
+        config_hash: sha256(config.text()?.as_bytes()),
         dataset: train.manifest().dataset.clone(),
         data_hash: train.manifest().hash.clone(),
         steps_per_epoch,
         cursor: Cursor::default(),
         best: None,
+        best_scores: None,
         averaged: false,
         skipped: 0,
         history: Vec::new(),
-    }
+    })
 }
 
 /// Refuses what cannot work on this data.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::average::Average;
 use crate::config::{Change, Config};
+use crate::metrics::Scores;
 use crate::optim::Optimizer;
 use crate::{Error, Result};
 
@@ -20,6 +21,9 @@ pub(crate) struct TrainingState {
     pub(crate) version: String,
     /// The configuration of the run.
     pub(crate) config: Config,
+    /// SHA-256 of the configuration as the run's `config.toml` has it; empty if unknown.
+    #[serde(default)]
+    pub(crate) config_hash: String,
     /// The data set's name.
     pub(crate) dataset: String,
     /// The prepared folder's content hash.
@@ -31,6 +35,9 @@ pub(crate) struct TrainingState {
     pub(crate) cursor: Cursor,
     /// The best validation mIoU so far, and its epoch (from 1).
     pub(crate) best: Option<(f64, u32)>,
+    /// More of that validation's scores.
+    #[serde(default)]
+    pub(crate) best_scores: Option<BestScores>,
     /// Whether the file's weights are the average of the run's: those of a best checkpoint may be.
     #[serde(default)]
     pub(crate) averaged: bool,
@@ -53,6 +60,24 @@ pub(crate) struct EpochScore {
     pub(crate) loss: f64,
     /// The validation's mIoU.
     pub(crate) miou: f64,
+}
+
+/// What a checkpoint remembers of the best validation, beside its mIoU: policy `strict`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BestScores {
+    /// Share of all valid pixels whose class was found.
+    pub(crate) pixel_accuracy: f64,
+    /// How many frames were scored.
+    pub(crate) frames: u64,
+    /// Intersection over union, by class id; none if a class is in neither truth nor prediction.
+    pub(crate) iou: Vec<Option<f64>>,
+}
+
+impl BestScores {
+    pub(crate) fn of(scores: &Scores) -> Self {
+        let iou = scores.classes.iter().map(|class| class.iou).collect();
+        Self { pixel_accuracy: scores.pixel_accuracy, frames: scores.frames, iou }
+    }
 }
 
 /// A place in a run: before optimiser step `step`, which is step `step_in_epoch` of epoch `epoch`.
@@ -193,9 +218,9 @@ impl Saved {
         if let Some(average) = average {
             average.restore(memory, &self.path.display().to_string())?;
         }
-        let TrainingState { cursor, best, skipped, history, .. } = self.state;
+        let TrainingState { cursor, best, best_scores, skipped, history, .. } = self.state;
         let cursor = cursor.rescaled(self.state.steps_per_epoch, fresh.steps_per_epoch);
-        Ok(TrainingState { cursor, best, skipped, history, ..fresh })
+        Ok(TrainingState { cursor, best, best_scores, skipped, history, ..fresh })
     }
 }
 

@@ -95,6 +95,14 @@ fn look_at(world: &World, lines: &[serde_json::Value]) {
     let best = Checkpoint::read(&world.path(&format!("one/{BEST}"))).unwrap();
     assert_eq!(best.meta.training["averaged"], averaged);
     assert_eq!(best.meta.training["best"], serde_json::json!([highest, first]));
+    let told = &best.meta.training["best_scores"];
+    let scores = &lines[first - 1][if averaged { "ema" } else { "scores" }];
+    assert_eq!(told["pixel_accuracy"], scores["pixel_accuracy"]);
+    assert_eq!(told["frames"], scores["frames"]);
+    let iou: Vec<_> = scores["classes"].as_array().unwrap().iter().map(|c| &c["iou"]).collect();
+    assert_eq!(told["iou"], serde_json::json!(iou));
+    let config = canet_data::hash::sha256(&world.read("one/config.toml"));
+    assert_eq!(best.meta.training["config_hash"], config);
     assert!(best.training_tensors.is_empty());
     let model = format!("one/{BEST}");
     let eval = ["eval", "--model", &model, "--data", "data/sample", "--json", "s.json"];

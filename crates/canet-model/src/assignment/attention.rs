@@ -10,6 +10,7 @@ use crate::Pass;
 use crate::layers::{NormSpec, global_average};
 use crate::lowered::{Bins, GraphBuilder, ValueId};
 use crate::params::Scope;
+use crate::stages::Watch;
 
 /// 3x3, then a factor a channel; without the paper's later `+ X`.
 #[derive(Debug, Clone)]
@@ -25,11 +26,13 @@ impl FeatureSelection {
         Ok(Self { conv, gate: ConvBn::new(&mut scope.sub("gate"), ["conv", "bn"], shape, norm)? })
     }
 
-    /// `(N, 32, h, w)` to the same shape.
-    pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+    /// `(N, 32, h, w)` to the same shape; `watch` sees the factors.
+    pub(crate) fn forward(&self, x: &Value, pass: Pass, watch: &mut Watch) -> Result<Value> {
         let x = self.conv.forward(x, pass)?;
         let gate = self.gate.forward(&global_average(&x)?, pass, Activation::None)?;
-        canet_ops::gate(&x, &canet_ops::sigmoid(&gate)?, false)
+        let factors = canet_ops::sigmoid(&gate)?;
+        watch(&factors);
+        canet_ops::gate(&x, &factors, false)
     }
 }
 

@@ -45,6 +45,14 @@ impl Session {
         Ok(Self { size: sizes.network, plan, values, workspace, end })
     }
 
+    /// Bytes of the buffers that a session would have.
+    pub(super) fn needs(graph: &Graph, Sizes { network, frame }: Sizes) -> Result<usize> {
+        let plan = Plan::new(graph, network)?;
+        let classes = graph.nodes[graph.logits.index()].channels;
+        let between = if network == frame { 0 } else { classes * network[0] * network[1] };
+        Ok((plan.values + plan.workspace + between) * size_of::<f32>())
+    }
+
     /// Bytes of its buffers.
     pub(super) fn memory(&self) -> usize {
         let between = self.end.first.as_ref().map_or(0, |(_, between)| between.len());
@@ -191,6 +199,10 @@ mod tests {
         // 80 bytes a pixel: two of them are over the limit, and one alone is.
         let large = |height| Sizes::same([height, 1 << 12]);
         let first = idle.take(&graph, large(1 << 13)).unwrap();
+        assert_eq!(Session::needs(&graph, large(1 << 13)).unwrap(), first.memory());
+        let other = Sizes { network: [31, 20], frame: [40, 9] };
+        let session = Session::new(&graph, other).unwrap();
+        assert_eq!(Session::needs(&graph, other).unwrap(), session.memory());
         assert!(first.memory() > MOST_BYTES / 2);
         idle.give_back(first);
         assert_eq!(kept(), [4, 5, 6, 3, 1 << 13][1..]);

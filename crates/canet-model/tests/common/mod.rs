@@ -35,7 +35,7 @@ pub(crate) fn build(config: &ModelConfig, seed: u64) -> (Network, Params) {
 pub(crate) fn meta(config: &ModelConfig) -> CheckpointMeta {
     let class = |id: usize| Class {
         name: format!("class {id}"),
-        color: Rgb([50 * id as u8, 255 - 40 * id as u8, 128]),
+        color: Rgb([(50 * id) as u8, (255 - 40 * id as i32) as u8, 128]),
     };
     let classes = (0..config.classes()).map(class).collect();
     CheckpointMeta::new(config.clone(), ClassSet { name: "test".into(), classes })

@@ -150,11 +150,13 @@ fn checkpoint(step: u64) -> Vec<u8> {
     let state = TrainingState {
         version: "test".into(),
         config: Config::default(),
+        config_hash: "1".into(),
         dataset: "sample".into(),
         data_hash: "0".into(),
         steps_per_epoch: 4,
         cursor: Cursor { step, ..Cursor::default() },
         best: None,
+        best_scores: None,
         averaged: false,
         skipped: 0,
         history: Vec::new(),
