@@ -1,7 +1,7 @@
 """Opens an exported file with ONNX's own checker and runs it with ONNX Runtime, on frames whose masks
 `canet segment` made of the same model. Prints the share of equal labels; exits with 1 if it is below
-99.99 % (99.9 % for a file of half precision, whose rounded weights are not quite the model's), or if
-the file is not what it should be.
+99.99 %, or if the file is not what it should be. (The weights of a file of half precision are not quite
+the model's; there 99 % are enough.)
 
     canet export --model M --onnx M.onnx
     canet segment --model M --out masks frames/
@@ -21,7 +21,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-LEAST = {"f32": 0.9999, "f16": 0.999}
+LEAST = {"f32": 0.9999, "f16": 0.99}
 
 
 def check(path: Path) -> str:
