@@ -84,8 +84,14 @@ impl App {
         Ok(())
     }
 
-    /// Waits, in one of the places, until a picture may be worked on.
+    /// Waits, in one of the places, until a picture may be worked on. Who would wait for longer than a
+    /// request may take need not wait at all.
     pub(crate) async fn ticket(&self) -> Result<Ticket, Refusal> {
+        let Now { queued, active, .. } = self.now();
+        let expected = self.metrics.expected(queued + active, self.settings.batch);
+        if expected.is_some_and(|time| time > self.settings.timeout) {
+            return Err(self.busy("those before you take longer than a request may"));
+        }
         let place = self.places.clone().try_acquire_owned();
         let _place = place.map_err(|_| self.busy("all places are taken"))?;
         let permit = self.active.clone().acquire_owned().await;

@@ -114,11 +114,16 @@ impl Metrics {
         }
     }
 
-    /// After how many whole seconds, 1 to 60, so many frames will have been computed.
+    /// How long so many frames will take, going by recent ones; none without any.
+    pub(crate) fn expected(&self, frames: usize, side_by_side: usize) -> Option<Duration> {
+        let each = self.counts().network?;
+        Duration::try_from_secs_f64(each * frames as f64 / side_by_side.max(1) as f64).ok()
+    }
+
+    /// The same in whole seconds from 1 to 60; a frame is taken for one if there was none yet.
     pub(crate) fn patience(&self, frames: usize, side_by_side: usize) -> u64 {
-        let each = self.counts().network.unwrap_or(1.0);
-        let seconds = each * frames as f64 / side_by_side.max(1) as f64;
-        (seconds.ceil() as u64).clamp(1, 60)
+        let expected = self.expected(frames, side_by_side).map(|time| time.as_secs_f64());
+        (expected.unwrap_or(frames as f64).ceil() as u64).clamp(1, 60)
     }
 
     /// All of it as text.
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn patience_is_what_recent_frames_took() {
         let metrics = Metrics::default();
-        assert_eq!(metrics.patience(3, 1), 3);
+        assert_eq!((metrics.patience(3, 1), metrics.expected(3, 1)), (3, None));
         let frame = RgbImage::new(3, 2);
         metrics.computed(&frame, Duration::from_millis(100));
         for (frames, side_by_side, expected) in [(1, 1, 1), (64, 1, 7), (64, 2, 4), (9999, 1, 60)] {

@@ -20,6 +20,11 @@ pub(crate) const BUFFER_BYTES: usize = 64 << 10;
 /// confidence and the picture that is made of them, with its file (14).
 const PIXEL_BYTES: u64 = 14;
 
+/// What a network keeps of its memory for pictures to come, see [`canet_model::Frozen`]: so many
+/// times what a picture takes, but no more bytes than this.
+const KEPT_SESSIONS: u64 = 4;
+const KEPT_BYTES: u64 = 1 << 30;
+
 /// Address, token and limits.
 ///
 /// ```
@@ -115,13 +120,14 @@ impl Settings {
         WHOLE_BODIES * self.max_body
     }
 
-    /// Bytes that all requests together take at most, besides the weights; `network` is what the
+    /// Bytes that all requests together take at most, with what the network keeps for the next ones, besides the weights; `network` is what the
     /// network needs for the largest picture. Not in it is what polygons take while they are made,
     /// which depends on how ragged a mask is.
     pub fn memory(&self, network: u64) -> u64 {
         let connections = self.connections * (HEAD_BYTES + 2 * BUFFER_BYTES);
         let frames = self.active() as u64 * self.max_pixels * PIXEL_BYTES;
-        (connections + 2 * self.body_bytes()) as u64 + frames + self.batch as u64 * network
+        let networks = self.batch as u64 * network + KEPT_BYTES.min(KEPT_SESSIONS * network);
+        (connections + 2 * self.body_bytes()) as u64 + frames + networks
     }
 }
 

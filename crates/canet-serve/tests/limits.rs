@@ -71,6 +71,35 @@ fn a_request_takes_no_longer_than_it_may() {
 }
 
 #[test]
+fn who_would_wait_too_long_is_told_at_once() {
+    let gate = Gated::new(false);
+    let limits = Settings { batch: 1, timeout: 3 * SHORT, ..settings() };
+    let server = Running::start(limits, gate.model());
+    // A frame that takes nearly all the time there is.
+    let (address, png) = (server.address, png());
+    let send = move || {
+        let png = png.clone();
+        thread::spawn(move || ask(address, "POST", "/v1/segment", &[], &png).unwrap())
+    };
+    let first = send();
+    server.until("canet_frames_in_flight", 1.0);
+    thread::sleep(2 * SHORT);
+    gate.open();
+    first.join().unwrap();
+    gate.close();
+    // Two such frames are more than fits; the first of them is not refused.
+    let waiting = [send(), send()];
+    server.until("canet_frames_in_flight", 2.0);
+    let since = Instant::now();
+    let answer = send().join().unwrap();
+    assert_eq!((answer.status, code(&answer.body).as_str()), (503, "queue_full"));
+    assert!(answer.header("retry-after").is_some() && since.elapsed() < 3 * SHORT);
+    gate.open();
+    waiting.into_iter().for_each(|one| drop(one.join().unwrap()));
+    assert_eq!(send().join().unwrap().status, 200);
+}
+
+#[test]
 fn who_finds_no_place_is_told_to_come_again_and_the_others_are_served() {
     let gate = Gated::new(false);
     let server = Running::start(Settings { queue: 3, batch: 1, ..settings() }, gate.model());

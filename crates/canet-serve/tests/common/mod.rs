@@ -176,6 +176,10 @@ impl Gated {
         self.opened.notify_all();
     }
 
+    pub(crate) fn close(&self) {
+        *self.is_open.lock().unwrap() = false;
+    }
+
     pub(crate) fn model(self: &Arc<Self>) -> Model {
         let about = About {
             name: "gated".into(),
