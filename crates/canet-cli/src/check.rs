@@ -15,6 +15,11 @@ use crate::exit::Failure;
 use crate::init;
 
 const MORE: &str = "\
+Examples:
+  canet check raw/idd
+  canet check raw/my-data --dataset my-data.toml --json findings.json --html findings.html --strict
+  canet check raw/my-data --init --out specs
+
 docs/check.md tells all kinds of findings and the JSON format. Exit codes are as for all commands;
 with --strict, errors and warnings are a broken file: 3.";
 

@@ -7,13 +7,29 @@ use canet_core::Fault;
 /// Shown below `--help`.
 pub(crate) const HELP: &str = "\
 Exit codes:
-  0  all went well
-  1  a bug of this program; please report it
-  2  the command line is wrong: a bad argument, a path of no use, no such device
-  3  a file is broken: the checkpoint, or some of the frames (the others are done)
-  5  the machine lacks something: memory, disk
+  0    all went well
+  1    a bug of this program; please report it
+  2    the command line is wrong: a bad argument, a path of no use, no such device
+  3    a file is broken: the checkpoint, or some of the frames (the others are done)
+  5    the machine lacks something: memory, disk, a reader of the output
+  130  stopped by Ctrl-C, after the frames in work
 
 The messages go to stderr; RUST_LOG=warn leaves out the progress.";
+
+/// The exit code of who was asked to stop, by the convention for signals.
+pub(crate) const STOPPED: u8 = 130;
+
+/// The user asked the program to stop, and it did so in order.
+#[derive(Debug)]
+pub(crate) struct Stopped(pub(crate) String);
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
 
 /// A failure that this program finds by itself.
 #[derive(Debug)]
@@ -75,5 +91,8 @@ fn fault_of_server(_: &anyhow::Error) -> Option<Fault> {
 
 /// The exit code of an error.
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<Stopped>() {
+        return ExitCode::from(STOPPED);
+    }
     ExitCode::from(fault(error).exit_code())
 }

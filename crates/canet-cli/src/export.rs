@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use canet_core::atomic;
-use canet_model::Precision;
+use canet_core::{MAX_SIDE, atomic};
+use canet_model::{Checkpoint, Precision};
 
 use crate::exit::Failure;
 use crate::model;
@@ -27,9 +27,25 @@ pub(crate) struct Args {
     /// How convolutions' weights are stored: f32, or f16 for files of half the size
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     weights: Precision,
+    /// What the model's frames are to be resized to from now on: WIDTHxHEIGHT, or own for no
+    /// resizing [default: as the model has it]
+    #[arg(long, value_name = "SIZE", value_parser = input)]
+    input: Option<Input>,
     #[cfg(feature = "onnx")]
     #[command(flatten)]
     onnx: onnx::OnnxArgs,
+}
+
+/// The size at which a network sees frames; `None` is their own.
+type Input = Option<[u32; 2]>;
+
+fn input(text: &str) -> Result<Input, String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    match text.split_once('x').map(|(w, h)| (side(w), side(h))) {
+        _ if text == "own" => Ok(None),
+        Some((Some(width), Some(height))) => Ok(Some([width, height])),
+        _ => Err(format!("it must be WIDTHxHEIGHT with sides of 1 to {MAX_SIDE}, or own")),
+    }
 }
 
 /// Runs the command.
@@ -47,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     #[cfg(feature = "onnx")]
     onnx::run(args)?;
     if let Some(path) = &args.checkpoint {
-        let checkpoint = model::read(args.model.as_deref())?;
+        let checkpoint = args.read()?;
         let bytes = checkpoint.to_lean_bytes(args.weights)?;
         write(path, &bytes)?;
     }
@@ -55,6 +71,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 impl Args {
+    /// Reads the model, with the input size that it is to have.
+    fn read(&self) -> Result<Checkpoint> {
+        let mut checkpoint = model::read(self.model.as_deref())?;
+        checkpoint.meta.input = self.input.unwrap_or(checkpoint.meta.input);
+        Ok(checkpoint)
+    }
+
     /// What is to be written.
     fn files(&self) -> impl Iterator<Item = &Path> {
         #[cfg(feature = "onnx")]
@@ -84,8 +107,6 @@ mod onnx {
     use canet_model::Precision;
     use canet_onnx::check::{TOLERANCE, compare};
     use canet_onnx::{ExportOptions, Model, Outputs, Size, export};
-
-    use crate::model;
 
     #[derive(clap::Args)]
     pub(super) struct OnnxArgs {
@@ -128,7 +149,7 @@ mod onnx {
     /// Writes the ONNX file, if one is asked for. One that computes something else is not written.
     pub(super) fn run(args: &super::Args) -> Result<()> {
         let Some(path) = &args.onnx.onnx else { return Ok(()) };
-        let model = Model::from_checkpoint(model::read(args.model.as_deref())?)?;
+        let model = Model::from_checkpoint(args.read()?)?;
         let own = model.meta().input.map(|[w, h]| Size::Fixed([h as usize, w as usize]));
         let size = args.onnx.size.or(own).unwrap_or_default();
         let options = ExportOptions { size, weights: args.weights, outputs: args.onnx.outputs };

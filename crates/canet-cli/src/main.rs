@@ -11,16 +11,19 @@ mod export;
 mod frame;
 mod init;
 mod inspect;
-mod jobs;
+mod manual;
 mod model;
+mod ordered;
 mod rasterise;
 mod segment;
 #[cfg(feature = "serve")]
 mod serve;
 mod size;
+mod stop;
 mod test_time;
 mod units;
 mod vectorise;
+mod y4m;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -31,7 +34,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Label every pixel of traffic scenes with CANet.
 #[derive(Parser)]
-#[command(version, after_help = exit::HELP)]
+#[command(name = "canet", version, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,9 +44,11 @@ struct Cli {
 enum Command {
     Bench(bench::Args),
     Check(check::Args),
+    Completions(manual::CompletionsArgs),
     Explain(explain::Args),
     Export(export::Args),
     Inspect(inspect::Args),
+    Man(manual::ManArgs),
     Rasterise(rasterise::Args),
     Segment(segment::Args),
     #[cfg(feature = "serve")]
@@ -69,9 +74,11 @@ fn run() -> ExitCode {
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Completions(args) => manual::completions(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Rasterise(args) => rasterise::run(&args),
         Command::Segment(args) => segment::run(&args),
         #[cfg(feature = "serve")]

@@ -25,7 +25,6 @@ impl ModelArgs {
     }
 
     /// What to call the model: the name of its file.
-    #[cfg(feature = "serve")]
     pub(crate) fn name(&self) -> String {
         let stem = self.model.as_ref().and_then(|path| path.file_stem());
         stem.map_or_else(|| "built-in".to_owned(), |stem| stem.to_string_lossy().into_owned())

@@ -19,6 +19,10 @@ const VARIABLE: &str = "CANET_TOKEN";
 const LONGEST: u64 = 4096;
 
 const API: &str = "\
+Examples:
+  canet serve --model best.safetensors
+  canet serve --model best.safetensors --host 0.0.0.0 --port 80 --token-file token.txt
+
 The page is at the address that is printed; programs use /v1/segment:
   curl --data-binary @frame.jpg 'http://127.0.0.1:8080/v1/segment?format=mask' -o mask.png
 docs/serve.md has the rest: formats, limits, what they bound, security. SIGINT and SIGTERM stop the

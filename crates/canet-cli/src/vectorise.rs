@@ -12,6 +12,10 @@ use canet_data::vector::export::{Export, FrameReport, Skipped, export, usual_rul
 use crate::exit::Failure;
 
 const FILES: &str = "\
+Examples:
+  canet vectorise masks --labels idd-level3 --format labelme -o polygons
+  canet vectorise masks --labels my-map.toml --format coco --simplify 1 --min-area 20 -o polygons
+
 For each frame, or for all (cvat, coco):
   idd, cityscapes  NAME_gtFine_polygons.json
   labelme          NAME.json

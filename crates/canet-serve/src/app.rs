@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -139,7 +140,9 @@ fn handler(route: Route) -> MethodRouter<Arc<App>> {
         Route::OpenApi => get(async || body("application/json", OPENAPI)),
         Route::Model => get(async |State(app): Shared| json(&app.model.to_json(&app.settings))),
         Route::Samples => get(async || json(&Samples::list())),
-        Route::Sample => get(async |State(app): Shared, Path(number): Path<String>| {
+        Route::Sample => get(async |State(app): Shared, number: Result<Path<String>, _>| {
+            // What is no text is no number, either.
+            let number = number.map_or_else(|_: PathRejection| String::new(), |Path(text)| text);
             match app.samples.png(&number).await {
                 Ok(png) => body("image/png", png),
                 Err(refusal) => refusal.into_response(),

@@ -158,22 +158,32 @@ impl Export<'_> {
     /// Makes a frame's polygons, and its file if it has one of its own.
     fn frame(&self, job: &Job, out: &Path) -> Result<(FrameReport, Painting), Error> {
         let mask = Mask::read(&job.path, self.labels.classes())?;
-        let vectorised = vectorise(&mask, &self.options)?;
+        let vectorised = self.polygons(&mask)?;
+        if self.format.is_per_frame() {
+            let image = job.image.rsplit('/').next().unwrap_or(&job.image);
+            atomic::write(&out.join(&job.file), &self.written(&vectorised, image)?)?;
+        }
         let points = vectorised.points();
         let Vectorised { painting, deviation, absorbed, .. } = vectorised;
-        if self.format.is_per_frame() {
-            let note = self.note(deviation);
-            let image = job.image.rsplit('/').next().unwrap_or(&job.image);
-            let bytes = format::write(self.format, &painting, self.labels, image, Some(&note))?;
-            atomic::write(&out.join(&job.file), &bytes)?;
-        }
         let (mask, file) = (job.name.clone(), job.file.clone());
         let shapes = painting.shapes.len();
         Ok((FrameReport { mask, file, shapes, points, absorbed, deviation }, painting))
     }
 
+    /// The polygons of one mask.
+    pub fn polygons(&self, mask: &Mask) -> Result<Vectorised, Error> {
+        vectorise(mask, &self.options)
+    }
+
+    /// A frame's polygons as a file of their own, which tells of its making; `image` as for
+    /// [`format::write()`].
+    pub fn written(&self, polygons: &Vectorised, image: &str) -> Result<Vec<u8>, Error> {
+        let note = self.note(polygons.deviation);
+        format::write(self.format, &polygons.painting, self.labels, image, Some(&note))
+    }
+
     /// What a file tells of its making.
-    fn note(&self, deviation: Deviation) -> Note {
+    pub fn note(&self, deviation: Deviation) -> Note {
         let mut note = Note::new();
         note.insert("rule".into(), json!(self.options.rule.name()));
         note.insert("label_map".into(), json!(self.labels.classes().name));

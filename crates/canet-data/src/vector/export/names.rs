@@ -14,7 +14,7 @@ const MASK_SUFFIXES: [&str; 2] = ["_mask", "_label"];
 const LABEL_INFIX: &str = "_gtFine_label";
 
 /// Pictures that `canet segment` puts beside its masks.
-const OTHER_PICTURES: [&str; 2] = ["_color.png", "_overlay.png"];
+const OTHER_PICTURES: [&str; 3] = ["_color.png", "_overlay.png", "_confidence.png"];
 
 /// How deep folders may lie in each other; links that lead in circles end here.
 const DEPTH: usize = 32;
