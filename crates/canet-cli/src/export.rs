@@ -10,6 +10,10 @@ use crate::exit::Failure;
 use crate::model;
 
 const FILES: &str = "\
+Examples:
+  canet export --model best.safetensors --onnx model.onnx --size 512,1024
+  canet export --model best.safetensors --checkpoint small.safetensors --weights f16 --input 448x256
+
 An ONNX file takes frames (N, 3, H, W) of f32, red, green and blue from 0 to 255, and normalises
 them by itself. Resizing a frame to a model's input size is up to the caller. Its metadata name the
 classes and their colours.";

@@ -226,8 +226,8 @@ fn giants_are_bounded() {
         let body = || bodies::annotation(text.as_bytes(), &labels, SIZE);
         let (fate, time) = busy(|| tally.case(body));
         println!("{what}: {} bytes, at most {} more, {time:.1?}", text.len(), tally.peak);
-        // Painted once by every rule.
-        let most = MOST_TIME * Rule::ALL.len() as u32;
+        // Painted once by every rule; and twice that, as a core whose sibling works is half as fast.
+        let most = 2 * MOST_TIME * Rule::ALL.len() as u32;
         assert!(tally.peak <= MOST_BYTES && time <= most, "{what}: {} {time:?}", tally.peak);
         match (fate, reason) {
             (Some(Fate::Accepted), None) => {}

@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn open_is_what_others_reach_without_a_token() {
-        let token = Some(Token::new("a secret of some length").unwrap());
+        let token = Some(Token::new("a-secret-of-some-length").unwrap());
         for (address, token, open) in [
             ("127.0.0.1:1", None, false),
             ("[::1]:1", None, false),

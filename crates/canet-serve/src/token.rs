@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// A secret of visible ASCII characters. It never shows in a message or a log.
 ///
 /// ```
-/// let token = canet_serve::Token::new("a secret of some length")?;
+/// let token = canet_serve::Token::new("a-secret-of-some-length")?;
 /// assert_eq!(format!("{token:?}"), "Token(..)");
 /// # Ok::<(), canet_serve::Error>(())
 /// ```

@@ -27,7 +27,7 @@ fn odd_frames_are_done_and_broken_ones_are_named() {
         ("zero.jpg", Vec::new(), Err("is empty")),
         ("cut.png", png[..png.len() / 2].to_vec(), Err("is no readable JPEG or PNG")),
         ("cut.jpg", jpeg[..jpeg.len() - 2].to_vec(), Err("is cut short: its end-of-image marker")),
-        ("huge.jpg", of_size(&jpeg, 65535), Err("65535x65535; sides of 1 to 16384")),
+        ("huge.jpg", of_size(&jpeg, 65535), Err("is 65535x65535; sides of 1 to 16384")),
         ("gif.png", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), Err("is no readable JPEG or PNG")),
         ("cmyk.jpg", CMYK.to_vec(), size(67, 45)),
         ("deep.png", world.read("deep.png"), size(9, 7)),
