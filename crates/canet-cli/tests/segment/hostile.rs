@@ -20,7 +20,7 @@ fn odd_frames_are_done_and_broken_ones_are_named() {
     world.frame("plain.jpg", ImageFormat::Jpeg);
     let (png, jpeg) = (world.read("plain.png"), world.read("plain.jpg"));
     let deep = ImageBuffer::<Rgb<u16>, _>::from_pixel(9, 7, Rgb([65535, 300, 0]));
-    deep.save(world.file("deep.png")).unwrap();
+    deep.save(world.file("sixteen-bits.png")).unwrap();
     let size = |w, h| Ok::<_, &str>([w, h]);
     for (name, bytes, expected) in [
         ("text.png", b"no picture".to_vec(), Err("is no readable JPEG or PNG")),
@@ -30,7 +30,7 @@ fn odd_frames_are_done_and_broken_ones_are_named() {
         ("huge.jpg", of_size(&jpeg, 65535), Err("is 65535x65535; sides of 1 to 16384")),
         ("gif.png", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec(), Err("is no readable JPEG or PNG")),
         ("cmyk.jpg", CMYK.to_vec(), size(67, 45)),
-        ("deep.png", world.read("deep.png"), size(9, 7)),
+        ("deep.png", world.read("sixteen-bits.png"), size(9, 7)),
         ("turned.jpg", TURNED.to_vec(), size(67, 45)),
         ("moving.png", moving(), size(4, 3)),
         ("really-a-jpeg.png", jpeg.clone(), size(30, 20)),
