@@ -116,9 +116,7 @@ mod tests {
             let [r, g, b] = viridis(f32::from(i) / 500.0).0.map(f64::from);
             0.2126 * r + 0.7152 * g + 0.0722 * b
         };
-        // But for the rounding of each channel.
-        assert!((0..500).all(|i| light(i + 1) > light(i) - 1.0));
-        assert!(light(500) > 5.0 * light(0));
+        assert!((0..20).all(|i| light(25 * (i + 1)) > light(25 * i) + 2.0));
         assert_eq!(viridis(f32::NAN), viridis(-1.0));
     }
 
@@ -132,9 +130,9 @@ mod tests {
         let picture = map.to_image(4, 1, map.range());
         let expected = [0.5, 0.25, 0.0, 1.0].map(viridis);
         assert_eq!(picture.pixels().copied().collect::<Vec<_>>(), expected);
-        // Eleven pixels each: the middle one has the very value.
-        let large = map.to_image(44, 9, map.range());
-        assert_eq!([5, 27, 38].map(|x| *large.get_pixel(x, 4)), [0.5, 0.0, 1.0].map(viridis));
+        // In the middle of where each pixel has gone.
+        let large = map.to_image(36, 9, map.range());
+        assert_eq!([4, 13, 22, 31].map(|x| *large.get_pixel(x, 4)), expected);
         let flat = HeatMap::new(1, 1, vec![7.0]).unwrap();
         assert_eq!(*flat.to_image(9, 5, [7.0; 2]).get_pixel(8, 4), viridis(0.5));
         assert_eq!(flat.most(), [7.0, 7.0]);
