@@ -84,7 +84,7 @@ fn report(args: &Args) -> Result<Report> {
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
     let frame = picture(args, &segmenter)?;
     let half = Duration::from_secs_f64(args.seconds / 2.0);
-    let whole = measure(half, || Ok(drop(segmenter.segment(&frame)?)))?;
+    let whole = measure(half, || segmenter.segment(&frame).map(drop).map_err(Into::into))?;
     let network = network(&segmenter, &frame, half)?;
     let batch = args.batch.map(|count| batch(&segmenter, &frame, count.into(), half));
     Ok(Report {

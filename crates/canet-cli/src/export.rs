@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// How convolutions' weights are stored: f32, or f16 for files of half the size
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     weights: Precision,
-    /// What the model's frames are to be resized to from now on: WIDTHxHEIGHT, or own for no
+    /// What the model's frames are to be resized to from now on: `WIDTHxHEIGHT`, or own for no
     /// resizing [default: as the model has it]
     #[arg(long, value_name = "SIZE", value_parser = input)]
     input: Option<Input>,

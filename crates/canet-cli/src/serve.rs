@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// What clients have to show. Others on this machine can see it here; prefer a file, or the
-    /// variable CANET_TOKEN
+    /// variable `CANET_TOKEN`
     #[arg(long, conflicts_with = "token_file")]
     token: Option<String>,
     /// A file with the token

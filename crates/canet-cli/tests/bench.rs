@@ -1,5 +1,4 @@
 //! `canet bench` as a whole program. No speed is asserted.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 mod looks;
 

@@ -1,5 +1,4 @@
 //! `canet inspect` as a whole program.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 mod looks;
 

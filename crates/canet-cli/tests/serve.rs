@@ -66,7 +66,7 @@ impl Drop for World {
 /// Asks once; returns the status and the body.
 fn ask(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let rest = format!("Host: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(&[head.as_bytes(), b"\r\n", rest.as_bytes(), body].concat()).unwrap();
     let mut answer = Vec::new();

@@ -141,7 +141,9 @@ impl Segmenter {
             _ => {
                 let scores = self.probabilities(frame)?;
                 best_classes(&scores, &mut ids)?;
-                sure.iter_mut().for_each(|sure| largest(&scores, sure));
+                if let Some(sure) = &mut sure {
+                    largest(&scores, sure);
+                }
             }
         }
         let mask = Mask::from_ids(width as u32, height as u32, ids);

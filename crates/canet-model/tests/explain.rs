@@ -3,7 +3,7 @@
 
 mod common;
 
-use canet_model::{CanetConfig, Fault, ModelConfig, Network, Pass, Segmenter, Tensor};
+use canet_model::{CanetConfig, Confidence, Fault, ModelConfig, Network, Pass, Segmenter, Tensor};
 use common::{frame, golden, meta};
 
 fn numbers(tensor: &Tensor) -> Vec<f32> {
@@ -37,7 +37,7 @@ fn explained_logits_are_the_segmenters() {
         let same = ranking.best.ids().iter().zip(segmentation.mask.ids()).filter(|(a, b)| a == b);
         assert!(same.count() * 1000 >= 999 * 75 * 53, "{name}");
         let segmented = segmentation.confidence.unwrap();
-        let sure = [&ranking.confidence, &segmented].map(|c| c.values());
+        let sure = [&ranking.confidence, &segmented].map(Confidence::values);
         assert!(close(sure[0], sure[1], 1e-3), "{name}");
         let pairs = ranking.best.ids().iter().zip(ranking.second.ids());
         let classes = network.config().classes() as u8;

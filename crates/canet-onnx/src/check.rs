@@ -102,24 +102,21 @@ fn picture(seed: u64, [h, w]: [usize; 2]) -> Vec<u8> {
 /// The largest difference between scores, see [`Agreement::largest`].
 fn difference(theirs: &Answer, ours: &[f32]) -> f32 {
     let scale = ours.iter().fold(1.0, |scale, score| max(scale, score.abs()));
-    let off = match &theirs.logits {
-        Some(logits) => {
-            let pairs = logits.iter().zip(ours);
-            pairs.fold(0.0, |off, (theirs, ours)| max(off, (theirs - ours).abs()))
-        }
-        None => {
-            let pixels = theirs.labels.len();
-            let scores = best(ours, pixels).into_iter().zip(&theirs.labels).enumerate();
-            scores.fold(0.0, |off, (pixel, (ours_best, &theirs_best))| {
-                let score = |class: u8| ours.get(usize::from(class) * pixels + pixel);
-                let lost = match (score(ours_best), score(theirs_best)) {
-                    (Some(best), Some(theirs)) => best - theirs,
-                    // A class that there is not.
-                    _ => f32::INFINITY,
-                };
-                max(off, lost)
-            })
-        }
+    let off = if let Some(logits) = &theirs.logits {
+        let pairs = logits.iter().zip(ours);
+        pairs.fold(0.0, |off, (theirs, ours)| max(off, (theirs - ours).abs()))
+    } else {
+        let pixels = theirs.labels.len();
+        let scores = best(ours, pixels).into_iter().zip(&theirs.labels).enumerate();
+        scores.fold(0.0, |off, (pixel, (ours_best, &theirs_best))| {
+            let score = |class: u8| ours.get(usize::from(class) * pixels + pixel);
+            let lost = match (score(ours_best), score(theirs_best)) {
+                (Some(best), Some(theirs)) => best - theirs,
+                // A class that there is not.
+                _ => f32::INFINITY,
+            };
+            max(off, lost)
+        })
     };
     off / scale
 }
@@ -161,7 +158,8 @@ mod tests {
             (None, [0, 0], 0.5),
             (None, [1, 2], f32::INFINITY),
         ] {
-            assert_eq!(answer(logits.map(|l| &l[..]), &labels), expected, "{logits:?} {labels:?}");
+            let found = answer(logits.map(|l| &l[..]), &labels);
+            assert_eq!(found.to_bits(), f32::to_bits(expected), "{logits:?} {labels:?}");
         }
         assert!(answer(Some(&[1.0, f32::NAN, 3.0, 2.0]), &[1, 0]).is_nan());
         let agreement = |largest| Agreement { largest, equal_labels: 1.0, pictures: 1 };

@@ -94,13 +94,13 @@ impl Poolings {
     ) -> String {
         let x = sizes.first(x);
         let key = (axis, x, rate);
-        if !self.dynamic.contains_key(&key) {
+        let make = || {
             let from = if axis == Axis::Rows { 2 } else { 3 };
             let side = sizes.sides(g, x, [from, from + 1]);
             let name = format!("{}.bins.{rate}.{}", name_of(x), axis.name());
-            self.dynamic.insert(key, matrix_of(g, &name, axis, &side, rate));
-        }
-        self.dynamic[&key].clone()
+            matrix_of(g, &name, axis, &side, rate)
+        };
+        self.dynamic.entry(key).or_insert_with(make).clone()
     }
 }
 

@@ -1,5 +1,9 @@
 //! Exported files, run by another engine, against the networks that they were made from.
-#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test's helpers may panic, and figures are for the reader of the log"
+)]
 
 use canet_model::{
     AssignmentConfig, CanetConfig, Checkpoint, CheckpointMeta, Class, ClassSet, Depth, Device,

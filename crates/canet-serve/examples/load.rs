@@ -81,7 +81,9 @@ fn main() {
         .collect();
     thread::sleep(Duration::from_secs(args.seconds));
     stop.store(true, Ordering::Relaxed);
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     let seconds = since.elapsed().as_secs_f64();
     let mut seen = seen.lock().unwrap();
     seen.times.sort_by(f64::total_cmp);
@@ -111,13 +113,11 @@ fn main() {
 fn visit(args: &Args, seen: &Mutex<Seen>, stop: &AtomicBool) {
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
-        let mut client = match connection.take().map_or_else(|| Client::connect(args.address), Ok) {
-            Ok(client) => client,
-            Err(_) => {
-                *seen.lock().unwrap().statuses.entry(0).or_default() += 1;
-                thread::sleep(Duration::from_millis(100));
-                continue;
-            }
+        let connected = connection.take().map_or_else(|| Client::connect(args.address), Ok);
+        let Ok(mut client) = connected else {
+            *seen.lock().unwrap().statuses.entry(0).or_default() += 1;
+            thread::sleep(Duration::from_millis(100));
+            continue;
         };
         let since = Instant::now();
         let answer = client.ask("POST", &args.path, &[], &args.frame);

@@ -96,7 +96,6 @@ pub(crate) fn rgb_png(picture: RgbImage) -> Result<Vec<u8>, Refusal> {
     png_of(picture)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn bug(error: impl std::fmt::Display) -> Refusal {
     tracing::error!("an answer could not be written: {error}");
     Refusal::internal()

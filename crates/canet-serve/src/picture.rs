@@ -16,12 +16,10 @@ pub(crate) fn name(format: ImageFormat) -> &'static str {
 /// Refuses by its first bytes what is neither JPEG nor PNG, by its header what is too large, and a
 /// JPEG without an end. Returns its kind.
 pub(crate) fn look(bytes: &[u8], max_pixels: u64) -> Result<ImageFormat, Refusal> {
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
-        _ => {
-            let message = "the body is neither a JPEG nor a PNG; send the picture's own bytes, or a form with the field image";
-            return Err(Refusal::new(Reason::NotAPicture, message));
-        }
+    let guessed = image::guess_format(bytes);
+    let Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) = guessed else {
+        let message = "the body is neither a JPEG nor a PNG; send the picture's own bytes, or a form with the field image";
+        return Err(Refusal::new(Reason::NotAPicture, message));
     };
     let (width, height) = frame_file::size(bytes, Path::new(name(format))).map_err(refused)?;
     let pixels = u64::from(width) * u64::from(height);

@@ -72,7 +72,7 @@ impl Default for Settings {
             queue: 64,
             batch: 2,
             connections: 256,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(30),
@@ -143,6 +143,8 @@ fn within(option: &'static str, value: u64, bounds: RangeInclusive<u64>) -> Resu
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Settings);
+
     #[test]
     fn every_number_has_bounds() {
         let of = |change: fn(&mut Settings)| {
@@ -151,7 +153,7 @@ mod tests {
             settings.check()
         };
         of(|_| {}).unwrap();
-        let cases: [(fn(&mut Settings), &str); 10] = [
+        let cases: [(Change, &str); 10] = [
             (|s| s.max_body = 1, "max-body: is 1; 1024 to 1073741824"),
             (|s| s.max_pixels = 1 << 60, "max-pixels: is 1152921504606846976; 1024 to 268435456"),
             (|s| s.queue = 0, "queue: is 0; 1 to 4096"),

@@ -1,5 +1,6 @@
 //! What is promised to clients: every address and status; `answers.rs` has the formats.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+#![expect(clippy::float_cmp, reason = "counters are whole numbers")]
 
 mod common;
 
@@ -17,6 +18,9 @@ fn error_code(body: &[u8]) -> String {
     error["code"].as_str().unwrap().to_owned()
 }
 
+/// What it is, the body, the headers, and the status and code of the answer.
+type Case<'a> = (&'a str, Vec<u8>, &'a [(&'a str, &'a str)], u16, &'a str);
+
 #[test]
 fn bodies_are_pictures_or_forms() {
     let server = Running::start(settings(), model());
@@ -27,7 +31,7 @@ fn bodies_are_pictures_or_forms() {
     let plain = ("Content-Type", "application/x-www-form-urlencoded");
     let packed = ("Content-Encoding", "gzip");
     let no_boundary = ("Content-Type", "multipart/form-data");
-    let cases: [(&str, Vec<u8>, &[(&str, &str)], u16, &str); 19] = [
+    let cases: [Case; 19] = [
         ("png", png.clone(), &[], 200, ""),
         ("jpeg", jpeg.clone(), &[], 200, ""),
         ("png by another name", png.clone(), &[("Content-Type", "image/jpeg")], 200, ""),

@@ -1,5 +1,6 @@
 //! What the server does when there is too much, too slow, too late, or something breaks.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+#![expect(clippy::float_cmp, reason = "counters are whole numbers")]
 
 mod common;
 
@@ -95,7 +96,9 @@ fn who_would_wait_too_long_is_told_at_once() {
     assert_eq!((answer.status, code(&answer.body).as_str()), (503, "queue_full"));
     assert!(answer.header("retry-after").is_some() && since.elapsed() < 3 * SHORT);
     gate.open();
-    waiting.into_iter().for_each(|one| drop(one.join().unwrap()));
+    for one in waiting {
+        drop(one.join().unwrap());
+    }
     assert_eq!(send().join().unwrap().status, 200);
 }
 
@@ -246,7 +249,7 @@ fn answers_have_to_be_taken_in_time() {
     let since = Instant::now();
     server.until("canet_connections", 2.0);
     while server.metric("canet_connections") > 1.0 {
-        assert!(since.elapsed() < Duration::from_secs(60), "the connection is still open");
+        assert!(since.elapsed() < Duration::from_mins(1), "the connection is still open");
         thread::sleep(Duration::from_millis(20));
     }
     assert!(since.elapsed() >= Duration::from_secs(1));

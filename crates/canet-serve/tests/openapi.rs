@@ -1,4 +1,4 @@
-//! The OpenAPI document says what the server does: its routes, statuses, codes and examples.
+//! The `OpenAPI` document says what the server does: its routes, statuses, codes and examples.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 mod common;

@@ -83,7 +83,11 @@ mod tests {
     #[test]
     fn there_are_enough_runs_and_errors_end_them() {
         let mut count = 0;
-        let measured = measure(Duration::ZERO, || Ok(count += 1)).unwrap();
+        let counted = || {
+            count += 1;
+            Ok(())
+        };
+        let measured = measure(Duration::ZERO, counted).unwrap();
         assert_eq!((count, measured.later.len()), (1 + LEAST, LEAST));
         assert!(measure(Duration::ZERO, || anyhow::bail!("no")).is_err());
     }

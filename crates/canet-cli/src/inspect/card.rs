@@ -46,7 +46,7 @@ pub(crate) struct File {
 pub(crate) struct Tensors {
     /// As safetensors names it, in lower case.
     pub(crate) kind: String,
-    pub(crate) tensors: usize,
+    pub(crate) count: usize,
     pub(crate) bytes: usize,
 }
 
@@ -131,7 +131,7 @@ impl File {
             kind.1 += tensor.elem_count() * tensor.dtype().size_in_bytes();
         }
         let tensors =
-            |(kind, (tensors, bytes)): (&str, _)| Tensors { kind: kind.into(), tensors, bytes };
+            |(kind, (count, bytes)): (&str, _)| Tensors { kind: kind.into(), count, bytes };
         Self {
             path: checkpoint.path().display().to_string(),
             bytes: checkpoint.file_bytes(),

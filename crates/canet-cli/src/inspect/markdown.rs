@@ -71,7 +71,7 @@ fn usage(to: &mut String) {
 }
 
 fn file(card: &Card) -> Vec<(&'static str, Option<String>)> {
-    let kinds = card.file.tensors.iter().map(|kind| format!("{} of {}", kind.tensors, kind.kind));
+    let kinds = card.file.tensors.iter().map(|kind| format!("{} of {}", kind.count, kind.kind));
     let [h, w] = card.cost.size;
     let (macs, memory) = (giga(card.cost.macs), bytes(card.cost.memory as u64));
     let input = match card.input {

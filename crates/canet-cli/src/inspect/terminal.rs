@@ -17,7 +17,7 @@ pub(crate) fn card(card: &Card, colours: bool) -> String {
     for kind in &card.file.tensors {
         text.line(
             "tensors",
-            &format!("{} of {}, {}", kind.tensors, kind.kind, bytes(kind.bytes as u64)),
+            &format!("{} of {}, {}", kind.count, kind.kind, bytes(kind.bytes as u64)),
         );
     }
     if card.file.training_tensors > 0 {
