@@ -210,8 +210,8 @@ impl Checkpoint {
     /// A file that predicts and does nothing else: the network's parameters alone, without an
     /// auxiliary head and what the training needs to go on, at a precision.
     ///
-    /// [`Precision::F16`] halves the file, as [`Precision::rounds`] tells. Equal content gives equal
-    /// bytes, and what is read from them can be written so again.
+    /// [`Precision::F16`] halves the file: it rounds the weights of convolutions. Equal content gives
+    /// equal bytes, and what is read from them can be written so again.
     pub fn to_lean_bytes(self, precision: Precision) -> Result<Vec<u8>> {
         let checkpoint = self.without_aux();
         let mut metadata = checkpoint.meta.to_metadata()?;
