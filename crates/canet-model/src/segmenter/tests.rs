@@ -108,7 +108,7 @@ fn tiles_that_share_their_context_are_parts_of_the_whole() {
         let expected = scores(TestTime { scales: vec![1.0, 1.0], ..TestTime::default() });
         let off = |share_context, flip| {
             let tile = Some(Tile { overlap: 0.5, .."48x32".parse().unwrap() });
-            let found = scores(TestTime { tile, share_context, flip, ..TestTime::default() });
+            let found = scores(TestTime { flip, tile, share_context, ..TestTime::default() });
             found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
         };
         assert!(off(true, false) < 1e-4 && off(true, true) < 1e-4, "{width}x{height}");
