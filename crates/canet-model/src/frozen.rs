@@ -6,6 +6,7 @@
 //! every value; [`run`] goes through the steps. A [`session`] is a plan with its memory.
 
 mod bands;
+mod context;
 mod layout;
 mod pack;
 mod plan;
@@ -20,6 +21,7 @@ use canet_ops::frozen::FrozenConv;
 
 use crate::lowered::{self, Lowered};
 use crate::{Error, Network, Result};
+pub(crate) use context::{Averages, Part, Sums};
 use plan::Plan;
 use session::{Idle, Session};
 
@@ -151,8 +153,42 @@ impl Frozen {
     ) -> Result<()> {
         let [h, w] = sizes.frame;
         self.with_session(sizes, (logits.len(), self.classes() * h * w), |session| {
-            session.logits(&self.graph, fill, logits)
+            session.logits(&self.graph, fill, &[], logits)
         })
+    }
+
+    /// As [`Frozen::logits`], for a tile that is told the global averages of its picture.
+    pub(crate) fn logits_within(
+        &self,
+        averages: &[Vec<f32>],
+        sizes: Sizes,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        logits: &mut [f32],
+    ) -> Result<()> {
+        let [h, w] = sizes.frame;
+        self.with_session(sizes, (logits.len(), self.classes() * h * w), |session| {
+            session.logits(&self.graph, fill, averages, logits)
+        })
+    }
+
+    /// Adds what a part of a tile has to the first of the picture's global averages that is not
+    /// among the first `told`.
+    pub(crate) fn sum(
+        &self,
+        told: &[Vec<f32>],
+        fill: impl FnOnce(&mut [f32]) + Send,
+        part: &Part,
+        sums: &mut Sums,
+    ) -> Result<()> {
+        self.with_session(Sizes::same(part.tile), (0, 0), |session| {
+            session.sum(&self.graph, fill, told, part, sums)
+        })
+    }
+
+    /// How many global averages the network takes.
+    pub(crate) fn global_averages(&self) -> usize {
+        let is_global = |node: &&Node| matches!(node.op, Op::AveragePool(lowered::Bins::Global));
+        self.graph.nodes().iter().filter(is_global).count()
     }
 
     /// Bytes of memory that a prediction of these sizes works in, besides the weights. Nothing of that

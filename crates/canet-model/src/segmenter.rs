@@ -11,8 +11,9 @@ use canet_ops::{Corners, Value};
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 
+use crate::frozen::{Part, Sums};
 use crate::segmentation::{Confidence, Segmentation};
-use crate::test_time::{LEAST_SIDE, TestTime, Views, probabilities, softmax};
+use crate::test_time::{LEAST_SIDE, Predictor, TestTime, Views, probabilities, softmax};
 use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, Result, Sizes};
 
 /// A network that is ready for frames.
@@ -62,7 +63,7 @@ impl Segmenter {
         let (network, _) = checkpoint.network(&options.device)?;
         let Options { test_time, output, confidence, .. } = options;
         let plain = Self::from_parts(network, checkpoint.meta)?;
-        Ok(Self { test_time, output, confidence, ..plain })
+        Ok(Self { output, confidence, ..plain.with_test_time(test_time)? })
     }
 
     /// Uses a network at hand, such as one in training, as it is now. (On devices other than the CPU
@@ -85,6 +86,9 @@ impl Segmenter {
     /// The same network, which from now on predicts each frame as [`TestTime`] says.
     pub fn with_test_time(mut self, test_time: TestTime) -> Result<Self> {
         test_time.check()?;
+        if test_time.share_context && matches!(self.engine, Engine::Network(_)) {
+            return Err(Error::Config("tiles share their context on the CPU only".into()));
+        }
         self.test_time = test_time;
         Ok(self)
     }
@@ -227,17 +231,7 @@ impl Segmenter {
         let (test_time, classes) = (&self.test_time, self.meta.classes.len());
         let size = self.sizes(frame)?.frame;
         let views = Views { test_time, frame, base, classes, size };
-        probabilities(&views, |picture, scores| match &self.engine {
-            Engine::Frozen(frozen) => {
-                let sizes = Sizes::same([picture.height(), picture.width()].map(|n| n as usize));
-                frozen.logits(sizes, |planes| self.normalise(picture, planes), scores)
-            }
-            Engine::Network(network) => {
-                let logits = self.forward(network, picture)?.into_tensor();
-                scores.copy_from_slice(&logits.flatten_all()?.to_vec1()?);
-                Ok(())
-            }
-        })
+        probabilities(&views, &mut &*self)
     }
 
     /// What a network on another device than the CPU makes of a picture, at the picture's size.
@@ -284,6 +278,49 @@ impl Segmenter {
     fn normalise(&self, picture: &RgbImage, planes: &mut [f32]) {
         self.meta.normalisation.write_planes(picture.as_raw(), planes);
     }
+}
+
+impl Predictor for &Segmenter {
+    fn scores(&mut self, picture: &RgbImage, told: &[Vec<f32>], to: &mut [f32]) -> Result<()> {
+        match &self.engine {
+            Engine::Frozen(frozen) => {
+                let fill = |planes: &mut [f32]| self.normalise(picture, planes);
+                frozen.logits_within(told, Sizes::same(height_and_width(picture)), fill, to)
+            }
+            Engine::Network(network) => {
+                let logits = self.forward(network, picture)?.into_tensor();
+                to.copy_from_slice(&logits.flatten_all()?.to_vec1()?);
+                Ok(())
+            }
+        }
+    }
+
+    fn global_averages(&self) -> usize {
+        match &self.engine {
+            Engine::Frozen(frozen) => frozen.global_averages(),
+            Engine::Network(_) => 0,
+        }
+    }
+
+    fn sum(
+        &mut self,
+        tile: &RgbImage,
+        told: &[Vec<f32>],
+        part: &Part,
+        sums: &mut Sums,
+    ) -> Result<()> {
+        match &self.engine {
+            Engine::Frozen(frozen) => {
+                frozen.sum(told, |planes| self.normalise(tile, planes), part, sums)
+            }
+            Engine::Network(_) => Ok(()),
+        }
+    }
+}
+
+/// Height and width of a picture.
+fn height_and_width(picture: &RgbImage) -> [usize; 2] {
+    [picture.height(), picture.width()].map(|side| side as usize)
 }
 
 /// The frame as the network wants it.

@@ -11,9 +11,11 @@
 //!
 //! Means are kept as running means, `mean + (new - mean) * share`: equal probabilities stay what they
 //! are to the last bit, and so a network that looks at nothing but single pixels gives the same in
-//! tiles as in one piece. `tiles` says where tiles lie, `mean` what is kept, `views` goes through them.
+//! tiles as in one piece. With [`TestTime::share_context`] a network that also takes global averages
+//! gives nearly the same: `shared` gathers those of the whole picture, tile by tile. `tiles` says where tiles lie, `mean` what is kept, `views` goes through them.
 
 mod mean;
+mod shared;
 mod tiles;
 mod views;
 
@@ -22,7 +24,7 @@ use std::str::FromStr;
 use canet_core::MAX_SIDE;
 
 pub(crate) use mean::softmax;
-pub(crate) use views::{LEAST_SIDE, Views, probabilities};
+pub(crate) use views::{LEAST_SIDE, Predictor, Views, probabilities};
 
 use crate::{Error, Result};
 
@@ -37,7 +39,8 @@ const MOST_SCALES: usize = 16;
 /// use canet_model::{TestTime, Tile};
 ///
 /// let tile = Tile { overlap: 0.5, .."512x384".parse()? };
-/// let test_time = TestTime { scales: vec![0.75, 1.0, 1.25], flip: true, tile: Some(tile) };
+/// let scales = vec![0.75, 1.0, 1.25];
+/// let test_time = TestTime { scales, flip: true, tile: Some(tile), ..TestTime::default() };
 /// test_time.check()?;
 /// assert!(TestTime::default().is_plain());
 /// # Ok::<(), canet_model::Error>(())
@@ -50,6 +53,10 @@ pub struct TestTime {
     pub flip: bool,
     /// Whether pictures are cut into tiles; a picture that fits into one is not.
     pub tile: Option<Tile>,
+    /// Whether tiles are told what the network learns from the whole picture, which CANet's global
+    /// flow and feature selection take from global averages. It takes two more rounds through the
+    /// tiles, up to there; on the CPU only.
+    pub share_context: bool,
 }
 
 /// Tiles of one size.
@@ -63,7 +70,7 @@ pub struct Tile {
 
 impl Default for TestTime {
     fn default() -> Self {
-        Self { scales: vec![1.0], flip: false, tile: None }
+        Self { scales: vec![1.0], flip: false, tile: None, share_context: false }
     }
 }
 

@@ -67,7 +67,7 @@ fn useless_weights_are_found_and_a_segmenter_is_a_snapshot() {
 
 fn test_time(scales: &[f64], flip: bool, tile: Option<&str>) -> TestTime {
     let tile = tile.map(|text| text.parse().unwrap());
-    TestTime { scales: scales.to_vec(), flip, tile }
+    TestTime { scales: scales.to_vec(), flip, tile, ..TestTime::default() }
 }
 
 /// For frames at their own size and at one of the network's.

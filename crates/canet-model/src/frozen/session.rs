@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use canet_ops::Corners;
 use canet_ops::frozen::{Resize, best_class, confidence, in_pool};
 
+use super::context::{Context, Part, Sums};
 use super::plan::Plan;
 use super::run::run;
 use super::{Graph, Sizes, Watch};
@@ -70,7 +71,7 @@ impl Session {
         watch: &mut Watch,
     ) -> Result<()> {
         let finite = in_pool(|| -> Result<bool> {
-            let (last, logits) = self.network(graph, fill, watch)?;
+            let (last, logits) = self.network(graph, fill, Context::own(), watch)?;
             let finite = best_class(last, logits, ids);
             watch("resize and best class", 0);
             if let Some(sure) = sure {
@@ -87,12 +88,28 @@ impl Session {
         &mut self,
         graph: &Graph,
         fill: impl FnOnce(&mut [f32]) + Send,
+        told: &[Vec<f32>],
         to: &mut [f32],
     ) -> Result<()> {
         in_pool(|| {
-            let (last, logits) = self.network(graph, fill, &mut |_, _| {})?;
+            let (last, logits) = self.network(graph, fill, Context::told(told), &mut |_, _| {})?;
             last.run(logits, to);
             Ok(())
+        })
+    }
+
+    /// Adds to the sums of the first global average that is not told.
+    pub(super) fn sum(
+        &mut self,
+        graph: &Graph,
+        fill: impl FnOnce(&mut [f32]) + Send,
+        told: &[Vec<f32>],
+        part: &Part,
+        sums: &mut Sums,
+    ) -> Result<()> {
+        in_pool(|| {
+            let context = Context::wanted(told, part, sums);
+            self.network(graph, fill, context, &mut |_, _| {}).map(drop)
         })
     }
 
@@ -101,11 +118,13 @@ impl Session {
         &mut self,
         graph: &Graph,
         fill: impl FnOnce(&mut [f32]),
+        mut context: Context,
         watch: &mut Watch,
     ) -> Result<(&Resize, &[f32])> {
         fill(&mut self.values[self.plan.picture.clone()]);
         watch("picture", 0);
-        run(graph, &self.plan, &mut self.values, &mut self.workspace, watch)?;
+        let Self { plan, values, workspace, .. } = self;
+        run(graph, plan, values, workspace, &mut context, watch)?;
         let logits = &self.values[self.plan.logits.clone()];
         let End { first, last, .. } = &mut self.end;
         let Some((resize, between)) = first else { return Ok((last, logits)) };

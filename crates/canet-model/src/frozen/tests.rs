@@ -51,7 +51,7 @@ fn logits(session: &mut Session, graph: &Graph, [h, w]: [usize; 2]) -> Vec<f32> 
         planes.iter_mut().zip(0..).for_each(|(v, i)| *v = (i * 7919 % 1009) as f32 / 504.5 - 1.0);
     };
     session.poison();
-    session.logits(graph, fill, &mut logits).unwrap();
+    session.logits(graph, fill, &[], &mut logits).unwrap();
     assert!(logits.iter().all(|logit| logit.is_finite()));
     logits
 }

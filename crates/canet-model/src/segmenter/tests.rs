@@ -2,7 +2,7 @@ use canet_core::{Class, Rgb};
 use canet_ops::ConvGeometry;
 
 use super::*;
-use crate::lowered::{Folding, GraphBuilder, Padding, ValueId};
+use crate::lowered::{Bins, Folding, GraphBuilder, Padding, ValueId};
 use crate::{AssignmentConfig, ModelConfig, Tile};
 
 #[test]
@@ -22,8 +22,14 @@ fn segmenters_can_be_shared_between_threads() {
 
 /// Two 1x1 convolutions with a ReLU between them: a network that looks at single pixels.
 fn local_segmenter(classes: usize) -> Segmenter {
+    segmenter(classes, false)
+}
+
+/// With `global`, the second convolution is opened and shut by two global averages, one of which
+/// depends on the other.
+fn segmenter(classes: usize, global: bool) -> Segmenter {
     let mut g = GraphBuilder::new();
-    let mut layer = |x, inputs: usize, outputs: usize, relu| {
+    let layer = |g: &mut GraphBuilder, x, inputs: usize, outputs: usize, relu| {
         let value = |i: usize| (i * 37 % 101) as f32 / 50.0 - 1.0;
         let values: Vec<f32> = (0..inputs * outputs).map(value).collect();
         let weight = Tensor::from_vec(values, (outputs, inputs, 1, 1), &Device::Cpu).unwrap();
@@ -31,8 +37,12 @@ fn local_segmenter(classes: usize) -> Segmenter {
         let folding = Folding::new(&weight, None, ConvGeometry::default(), padding).unwrap();
         g.conv(x, folding, relu).unwrap()
     };
-    let hidden = layer(ValueId::PICTURE, 3, 12, true);
-    let logits = layer(hidden, 12, classes, false);
+    let mut hidden = layer(&mut g, ValueId::PICTURE, 3, 12, true);
+    for _ in 0..if global { 2 } else { 0 } {
+        let mean = g.average_pool(hidden, Bins::Global);
+        hidden = g.gate(hidden, mean, true);
+    }
+    let logits = layer(&mut g, hidden, 12, classes, false);
     let frozen = Frozen::from_lowered(g.finish(logits, Corners::Aligned)).unwrap();
     let engine = Engine::Frozen(Arc::new(frozen));
     let class = |id: usize| Class { name: format!("class {id}"), color: Rgb([id as u8, 7, 9]) };
@@ -83,4 +93,25 @@ fn softmax(logits: &[f32], classes: usize) -> Vec<f64> {
     let exp = |i: usize| f64::from(logits[i]).exp();
     let sum = |pixel| (0..classes).map(|class| exp(class * pixels + pixel)).sum::<f64>();
     (0..logits.len()).map(|i| exp(i) / sum(i % pixels)).collect()
+}
+
+/// Tiles of a network that learns nothing but averages from the rest of the picture.
+#[test]
+fn tiles_that_share_their_context_are_parts_of_the_whole() {
+    let whole = segmenter(4, true);
+    for (width, height) in [(200, 136), (97, 64), (65, 40)] {
+        let frame = frame(width, height);
+        let scores = |test_time: TestTime| -> Vec<f32> {
+            let segmenter = whole.clone().with_test_time(test_time).unwrap();
+            segmenter.logits(&frame).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let expected = scores(TestTime { scales: vec![1.0, 1.0], ..TestTime::default() });
+        let off = |share_context, flip| {
+            let tile = Some(Tile { overlap: 0.5, .."48x32".parse().unwrap() });
+            let found = scores(TestTime { flip, tile, share_context, ..TestTime::default() });
+            found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(off(true, false) < 1e-4 && off(true, true) < 1e-4, "{width}x{height}");
+        assert!(off(false, false) > 1e-2, "{width}x{height}");
+    }
 }

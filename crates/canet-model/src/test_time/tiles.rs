@@ -1,5 +1,7 @@
 //! Where tiles lie, and how much their pixels count.
 
+use std::ops::Range;
+
 /// Tiles begin at multiples of this, where they can: the grid on which the networks' features lie, so
 /// that a tile's features are those of the whole picture as far as it sees the same.
 const GRID: usize = 8;
@@ -19,6 +21,16 @@ pub(super) fn starts(length: usize, tile: usize, overlap: f64) -> Vec<usize> {
     let steps = reach.div_ceil(stride);
     let start = |index: usize| if index == steps { last } else { down(index * reach / steps) };
     (0..=steps).map(start).collect()
+}
+
+/// Which rows (or columns) of each tile are its own: neighbours part in the middle of where they
+/// overlap, on the grid if they can.
+pub(super) fn middles(starts: &[usize], tile: usize) -> Vec<Range<usize>> {
+    let cut = |pair: &[usize]| (pair[1] + pair[0] + tile) / 2 / GRID * GRID;
+    let cuts: Vec<usize> = starts.windows(2).map(|pair| cut(pair).max(pair[1])).collect();
+    let firsts = std::iter::once(starts[0]).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain(std::iter::once(starts[starts.len() - 1] + tile));
+    firsts.zip(ends).zip(starts).map(|((a, b), start)| a - start..b - start).collect()
 }
 
 /// The tent over an axis of a tile: 1 at both ends, more by 1 for each pixel inwards. Where two tiles
@@ -54,6 +66,23 @@ mod tests {
                     assert!(starts.len() <= least + 1, "{what}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_pixel_is_one_tiles_own() {
+        for (length, tile, overlap) in
+            [(448, 256, 0.5), (257, 100, 0.25), (1080, 511, 0.75), (65, 64, 0.0), (9, 9, 0.5)]
+        {
+            let starts = starts(length, tile.min(length), overlap);
+            let own = middles(&starts, tile.min(length));
+            let mut next = 0;
+            for (start, own) in starts.iter().zip(&own) {
+                assert_eq!(start + own.start, next, "{length} {tile} {starts:?} {own:?}");
+                assert!(own.end <= tile);
+                next = start + own.end;
+            }
+            assert_eq!((next, own.len()), (length, starts.len()));
         }
     }
 

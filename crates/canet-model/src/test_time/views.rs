@@ -6,11 +6,13 @@ use canet_core::MAX_SIDE;
 use canet_ops::Corners;
 use canet_ops::frozen::{Resize, in_pool};
 use image::RgbImage;
-use image::imageops::{FilterType, crop_imm, flip_horizontal, resize};
+use image::imageops::{FilterType, flip_horizontal, resize};
 
 use super::mean::{Mean, join_mirrored, softmax, take_in};
+use super::shared::{Tiles, Told};
 use super::tiles::starts;
 use super::{TestTime, Tile};
+use crate::frozen::{Part, Sums};
 use crate::{Error, Result};
 
 /// Frames smaller than the network's output stride are enlarged to it first.
@@ -27,20 +29,33 @@ pub(crate) struct Views<'a> {
     pub(crate) size: [usize; 2],
 }
 
-/// The mean probabilities of a frame, `(classes, H, W)` of the result. `scores` writes the scores of a picture,
-/// `(classes, h, w)` at the picture's size.
+/// What predicts pictures.
+pub(crate) trait Predictor {
+    /// Writes the scores of a picture, `(classes, h, w)` at its size. The global averages are those
+    /// that are told, in the network's order, and from there on the picture's own.
+    fn scores(&mut self, picture: &RgbImage, told: &[Vec<f32>], to: &mut [f32]) -> Result<()>;
+
+    /// How many global averages can be told.
+    fn global_averages(&self) -> usize {
+        0
+    }
+
+    /// Adds what a part of a tile has to the first global average that is not told.
+    fn sum(&mut self, _: &RgbImage, _: &[Vec<f32>], _: &Part, _: &mut Sums) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The mean probabilities of a frame, `(classes, H, W)` of the result.
 ///
 /// At once there are, at most, the probabilities at the result's size, at one scale's, and of a tile
 /// (or two, if it is mirrored).
-pub(crate) fn probabilities(
-    views: &Views,
-    mut scores: impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
-) -> Result<Vec<f32>> {
+pub(crate) fn probabilities(views: &Views, predictor: &mut impl Predictor) -> Result<Vec<f32>> {
     let Views { test_time, classes, size, .. } = *views;
     let mut mean: Option<Vec<f32>> = None;
     for (&scale, number) in test_time.scales.iter().zip(1_u8..) {
         let picture = scaled(views, scale)?;
-        let at_scale = at_scale(&picture, test_time, classes, &mut scores)?;
+        let at_scale = at_scale(&picture, test_time, classes, predictor)?;
         let of = [picture.height(), picture.width()].map(|side| side as usize);
         mean = Some(match mean {
             None if of == size => at_scale,
@@ -79,7 +94,7 @@ fn at_scale(
     picture: &RgbImage,
     test_time: &TestTime,
     classes: usize,
-    scores: &mut impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
+    predictor: &mut impl Predictor,
 ) -> Result<Vec<f32>> {
     let whole = [picture.width(), picture.height()];
     let Tile { size, overlap } = test_time.tile.unwrap_or(Tile { size: whole, overlap: 0.0 });
@@ -87,15 +102,20 @@ fn at_scale(
     let [width, height, tw, th] = [whole[0], whole[1], w, h].map(|side| side as usize);
     let mut tile = Probabilities::new(classes, [th, tw], test_time.flip);
     if [w, h] == whole {
-        tile.take(picture, scores)?;
+        tile.take(picture, &Told::default(), predictor)?;
         return Ok(tile.values);
     }
+    let grid = [starts(height, th, overlap), starts(width, tw, overlap)];
+    let tiles = Tiles { picture, grid, size: [th, tw] };
+    let told = if test_time.share_context {
+        Told::of(&tiles, test_time.flip, predictor)?
+    } else {
+        Told::default()
+    };
     let mut mean = Mean::new(classes, [height, width]);
-    for top in starts(height, th, overlap) {
-        for left in starts(width, tw, overlap) {
-            tile.take(&crop_imm(picture, left as u32, top as u32, w, h).to_image(), scores)?;
-            mean.add(&tile.values, [top, left], [th, tw]);
-        }
+    for (at, _) in tiles.places() {
+        tile.take(&tiles.cut(at), &told, predictor)?;
+        mean.add(&tile.values, at, [th, tw]);
     }
     Ok(mean.into_values())
 }
@@ -114,19 +134,15 @@ impl Probabilities {
         Self { values: room(), mirrored: flip.then(room), size }
     }
 
-    fn take(
-        &mut self,
-        tile: &RgbImage,
-        scores: &mut impl FnMut(&RgbImage, &mut [f32]) -> Result<()>,
-    ) -> Result<()> {
+    fn take(&mut self, tile: &RgbImage, told: &Told, predictor: &mut impl Predictor) -> Result<()> {
         let [h, w] = self.size;
-        let mut of = |picture: &RgbImage, values: &mut [f32]| {
-            scores(picture, values)?;
+        let mut of = |picture: &RgbImage, told: &[Vec<f32>], values: &mut [f32]| {
+            predictor.scores(picture, told, values)?;
             if softmax(values, h * w) { Ok(()) } else { Err(Error::NotFinite) }
         };
-        of(tile, &mut self.values)?;
+        of(tile, &told.upright, &mut self.values)?;
         if let Some(mirrored) = &mut self.mirrored {
-            of(&flip_horizontal(tile), mirrored)?;
+            of(&flip_horizontal(tile), &told.mirrored, mirrored)?;
             join_mirrored(&mut self.values, mirrored, w);
         }
         Ok(())

@@ -35,6 +35,11 @@ impl AveragePool {
         Ok(Self { rows: bins(0), columns: bins(1), input, even })
     }
 
+    /// Height and width of what is averaged.
+    pub fn input(&self) -> [usize; 2] {
+        self.input
+    }
+
     /// Averages `x` `(C, H, W)` into `y` `(C, h, w)`.
     pub fn run(&self, x: &[f32], y: &mut [f32]) {
         let plane = self.input[0] * self.input[1];

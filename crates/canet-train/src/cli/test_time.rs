@@ -18,6 +18,10 @@ pub(super) struct TestTimeArgs {
     /// The share of a tile that lies in the one before it.
     #[arg(long, value_name = "SHARE", default_value_t = 0.25, requires = "tile")]
     overlap: f64,
+    /// Tell each tile what the network learns from the whole picture (twice the time or more; on the
+    /// CPU only)
+    #[arg(long, requires = "tile")]
+    share_context: bool,
 }
 
 impl TestTimeArgs {
@@ -26,6 +30,7 @@ impl TestTimeArgs {
         let sized =
             |text: &String| -> Result<Tile> { Ok(Tile { overlap: self.overlap, ..text.parse()? }) };
         let tile = self.tile.as_ref().map(sized).transpose()?;
-        Ok(TestTime { scales: self.scales.clone(), flip: self.flip, tile })
+        let Self { flip, share_context, .. } = *self;
+        Ok(TestTime { scales: self.scales.clone(), flip, tile, share_context })
     }
 }

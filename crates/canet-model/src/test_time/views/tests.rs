@@ -4,6 +4,12 @@ use image::Rgb;
 
 use super::*;
 
+impl<F: FnMut(&RgbImage, &mut [f32]) -> Result<()>> Predictor for F {
+    fn scores(&mut self, picture: &RgbImage, _: &[Vec<f32>], to: &mut [f32]) -> Result<()> {
+        self(picture, to)
+    }
+}
+
 fn frame(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb([x * 7 % 256, (x + y) * 5 % 256, (x * x + y * 11) % 251].map(|v| v as u8))
@@ -28,7 +34,7 @@ fn size_of(frame: &RgbImage) -> [usize; 2] {
 
 fn predicted(frame: &RgbImage, base: [u32; 2], test_time: &TestTime) -> Vec<f32> {
     let size = size_of(frame);
-    probabilities(&Views { test_time, frame, base, classes: 3, size }, local).unwrap()
+    probabilities(&Views { test_time, frame, base, classes: 3, size }, &mut local).unwrap()
 }
 
 fn tiled(of: &TestTime, size: [u32; 2], overlap: f64) -> TestTime {
@@ -69,7 +75,7 @@ fn tiles_have_one_size_and_stay_within_the_picture() {
         classes: 3,
         size: [61, 150],
     };
-    probabilities(&views, |picture, scores| {
+    probabilities(&views, &mut |picture: &RgbImage, scores: &mut [f32]| {
         seen.push((picture.dimensions(), picture.get_pixel(0, 0).0));
         local(picture, scores)
     })
@@ -86,7 +92,7 @@ fn tiles_have_one_size_and_stay_within_the_picture() {
 fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
     let test_time = TestTime { flip: true, ..TestTime::default() };
     // Scores that depend on where a pixel is.
-    let lopsided = |picture: &RgbImage, scores: &mut [f32]| {
+    let mut lopsided = |picture: &RgbImage, scores: &mut [f32]| {
         local(picture, scores)?;
         let width = picture.width() as usize;
         scores.iter_mut().enumerate().for_each(|(i, s)| *s += (i % width) as f32 / 9.0);
@@ -95,7 +101,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
         Ok(())
     };
     let frame = frame(37, 20);
-    let of = |frame: &RgbImage| {
+    let mut of = |frame: &RgbImage| {
         let views = Views {
             test_time: &test_time,
             frame,
@@ -103,7 +109,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
             classes: 3,
             size: size_of(frame),
         };
-        probabilities(&views, lopsided).unwrap()
+        probabilities(&views, &mut lopsided).unwrap()
     };
     let (straight, mirrored) = (of(&frame), of(&flip_horizontal(&frame)));
     for (row, mirrored) in straight.chunks(37).zip(mirrored.chunks(37)) {
@@ -117,7 +123,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
         classes: 3,
         size: size_of(&frame),
     };
-    assert!(probabilities(&views, lopsided).unwrap() != straight, "the mirror image counts");
+    assert!(probabilities(&views, &mut lopsided).unwrap() != straight, "the mirror image counts");
 }
 
 #[test]
@@ -131,7 +137,7 @@ fn scales_count_the_same_and_are_bounded() {
         classes: 2,
         size: size_of(&frame),
     };
-    let mean = probabilities(&views, |picture, scores| {
+    let mean = probabilities(&views, &mut |picture: &RgbImage, scores: &mut [f32]| {
         // Probabilities 0.5 and 0.5, but at scale 2: there 0.8 and 0.2.
         let score = if picture.width() == 80 { 4.0_f32.ln() } else { 0.0 };
         let plane = scores.len() / 2;
@@ -144,7 +150,7 @@ fn scales_count_the_same_and_are_bounded() {
     assert!(mean[1200..].iter().all(|p| (p - 0.4).abs() < 1e-6));
 
     let views = Views { base: [9000, 30], ..views };
-    let error = probabilities(&views, local).unwrap_err().to_string();
+    let error = probabilities(&views, &mut local).unwrap_err().to_string();
     assert!(error.contains("at scale 2 the frame has 18000x60"), "{error}");
 }
 
@@ -158,7 +164,7 @@ fn useless_scores_are_noticed() {
         size: [8, 9],
     };
     let mut calls = 0;
-    let result = probabilities(&views, |picture, scores| {
+    let result = probabilities(&views, &mut |picture: &RgbImage, scores: &mut [f32]| {
         calls += 1;
         local(picture, scores)?;
         // In the mirror image alone.
