@@ -2,7 +2,7 @@
 //!
 //! Threads take the items of an iterator in turn, one thread at a time, and work on them side by
 //! side; the results come out in the order of the items, so that nothing depends on how many threads
-//! there are. No more than `ahead` items are taken before the result that comes next is
+//! there are ([`Window`]). No more than `ahead` items are taken before the result that comes next is
 //! fetched: that bounds the memory.
 //!
 //! The iterator may itself work hard, or be another [`InOrder`]. Whichever thread is free then moves
@@ -12,31 +12,16 @@
 //! frames --in_order: decode--> | --one at a time: network--> in_order: encode--> results
 //! ```
 
-use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
+
+use canet_data::window::Window;
 
 /// The results, in the order of their items. Dropping it lets the threads end after what they are
 /// at; a panic of a thread comes back at its item's place.
 pub(crate) struct InOrder<T>(Arc<Window<T>>);
-
-/// What is done, and what may be begun.
-struct Window<T> {
-    ahead: usize,
-    state: Mutex<State<T>>,
-    changed: Condvar,
-}
-
-struct State<T> {
-    /// The place of the next result to be fetched.
-    next: usize,
-    ready: BTreeMap<usize, thread::Result<T>>,
-    /// How many items there are, once that is known.
-    end: Option<usize>,
-    stop: bool,
-}
 
 /// What all threads share besides.
 struct Work<I, F> {
@@ -58,9 +43,7 @@ where
     T: Send + 'scope,
     F: Fn(I::Item) -> T + Send + Sync + 'scope,
 {
-    let state = State { next: 0, ready: BTreeMap::new(), end: None, stop: false };
-    let (state, changed) = (Mutex::new(state), Condvar::new());
-    let window = Arc::new(Window { ahead: ahead.max(1), state, changed });
+    let window = Arc::new(Window::new(ahead));
     let shared = Arc::new(Work { source: Mutex::new((source, 0)), work });
     for number in 0..threads.max(1) {
         let (window, shared) = (Arc::clone(&window), Arc::clone(&shared));
@@ -96,6 +79,7 @@ impl<I: Iterator, F> Work<I, F> {
                 }
                 Ok(None) => return window.end(place),
                 Err(panic) => {
+                    source.1 += 1;
                     window.put(place, Err(panic));
                     return window.end(place + 1);
                 }
@@ -104,63 +88,17 @@ impl<I: Iterator, F> Work<I, F> {
     }
 }
 
-impl<T> Window<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the item of this place may be taken; `false` if no more are wanted.
-    fn has_room(&self, place: usize) -> bool {
-        let mut state = self.lock();
-        while !state.stop && state.end.is_none() {
-            if place < state.next + self.ahead {
-                return true;
-            }
-            state = self.wait(state);
-        }
-        false
-    }
-
-    fn put(&self, place: usize, result: thread::Result<T>) {
-        self.lock().ready.insert(place, result);
-        self.changed.notify_all();
-    }
-
-    fn end(&self, items: usize) {
-        self.lock().end = Some(items);
-        self.changed.notify_all();
-    }
-}
-
 impl<T> Iterator for InOrder<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        let mut state = self.0.lock();
-        loop {
-            let next = state.next;
-            if let Some(result) = state.ready.remove(&next) {
-                state.next += 1;
-                drop(state);
-                self.0.changed.notify_all();
-                return Some(result.unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            if state.end == Some(next) {
-                return None;
-            }
-            state = self.0.wait(state);
-        }
+        self.0.fetch()
     }
 }
 
 impl<T> Drop for InOrder<T> {
     fn drop(&mut self) {
-        self.0.lock().stop = true;
-        self.0.changed.notify_all();
+        self.0.stop();
     }
 }
 

@@ -58,6 +58,7 @@ pub mod shrink;
 pub mod split;
 mod split_lists;
 pub mod vector;
+pub mod window;
 
 pub use canet_core::Fault;
 pub use error::Error;

@@ -6,10 +6,11 @@
 //! the iterator stops the pool and waits for the jobs in flight; a panic in a job comes back at that
 //! job's place.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+use crate::window::Window;
 
 /// The results of `job(0), job(1), ... job(n - 1)`, in this order.
 pub(crate) struct Prefetch<T> {
@@ -20,18 +21,9 @@ pub(crate) struct Prefetch<T> {
 struct Shared<T> {
     job: Box<dyn Fn(usize) -> T + Send + Sync>,
     jobs: usize,
-    ahead: usize,
-    state: Mutex<State<T>>,
-    changed: Condvar,
-}
-
-struct State<T> {
-    /// The next job that a worker takes.
-    next_job: usize,
-    /// The next result that the iterator yields.
-    next_out: usize,
-    ready: BTreeMap<usize, thread::Result<T>>,
-    stop: bool,
+    /// The next job to be taken.
+    next: Mutex<usize>,
+    window: Window<T>,
 }
 
 impl<T: Send + 'static> Prefetch<T> {
@@ -43,14 +35,9 @@ impl<T: Send + 'static> Prefetch<T> {
         ahead: usize,
         job: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> Self {
-        let state = State { next_job: 0, next_out: 0, ready: BTreeMap::new(), stop: false };
-        let shared = Arc::new(Shared {
-            job: Box::new(job),
-            jobs,
-            ahead: ahead.max(1),
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
+        let (job, next, window) = (Box::new(job), Mutex::new(0), Window::new(ahead));
+        window.end(jobs);
+        let shared = Arc::new(Shared { job, jobs, next, window });
         let mut workers = Vec::new();
         for number in 0..threads.clamp(1, jobs.max(1)) {
             let shared = Arc::clone(&shared);
@@ -70,49 +57,23 @@ impl<T: Send + 'static> Prefetch<T> {
 }
 
 impl<T> Shared<T> {
-    /// No code that can panic runs under the lock, so a poisoned lock still guards a sound state.
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn work(&self) {
-        while let Some(index) = self.take() {
-            let result = catch_unwind(AssertUnwindSafe(|| (self.job)(index)));
-            self.lock().ready.insert(index, result);
-            self.changed.notify_all();
+        while let Some(place) = self.take() {
+            self.run(place);
         }
     }
 
     fn take(&self) -> Option<usize> {
-        let mut state = self.lock();
-        while !state.stop && state.next_job < self.jobs {
-            if state.next_job < state.next_out + self.ahead {
-                state.next_job += 1;
-                return Some(state.next_job - 1);
-            }
-            state = self.wait(state);
-        }
-        None
+        // Who waits for room keeps the lock: the others are behind it in any case.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        self.window.has_room(*next).then(|| {
+            *next += 1;
+            *next - 1
+        })
     }
 
-    fn deliver(&self) -> Option<thread::Result<T>> {
-        let mut state = self.lock();
-        if state.next_out == self.jobs {
-            return None;
-        }
-        let index = state.next_out;
-        loop {
-            if let Some(result) = state.ready.remove(&index) {
-                state.next_out += 1;
-                self.changed.notify_all();
-                return Some(result);
-            }
-            state = self.wait(state);
-        }
+    fn run(&self, place: usize) {
+        self.window.put(place, catch_unwind(AssertUnwindSafe(|| (self.job)(place))));
     }
 }
 
@@ -121,15 +82,13 @@ impl<T> Iterator for Prefetch<T> {
 
     fn next(&mut self) -> Option<T> {
         if self.workers.is_empty() {
-            let index = self.shared.take()?;
-            self.shared.lock().next_out += 1;
-            return Some((self.shared.job)(index));
+            self.shared.run(self.shared.take()?);
         }
-        self.shared.deliver().map(|result| result.unwrap_or_else(|panic| resume_unwind(panic)))
+        self.shared.window.fetch()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.shared.jobs - self.shared.lock().next_out;
+        let left = self.shared.jobs - self.shared.window.fetched();
         (left, Some(left))
     }
 }
@@ -138,8 +97,7 @@ impl<T> ExactSizeIterator for Prefetch<T> {}
 
 impl<T> Drop for Prefetch<T> {
     fn drop(&mut self) {
-        self.shared.lock().stop = true;
-        self.shared.changed.notify_all();
+        self.shared.window.stop();
         for worker in self.workers.drain(..) {
             // A job's panic was caught and delivered; the worker itself has nothing that panics.
             worker.join().ok();
