@@ -1,9 +1,9 @@
 //! `canet bench` as a whole program. No speed is asserted.
 
-mod looks;
+mod common;
 
 use canet_model::serde_json::json;
-use looks::World;
+use common::World;
 
 #[test]
 fn reports_hold_together() {
@@ -42,7 +42,7 @@ fn reports_hold_together() {
 #[test]
 fn a_models_own_input_is_the_default() {
     let world = World::new("bench-input");
-    world.save("m.safetensors", &looks::assignment(), &["a", "b"], |meta| {
+    world.save("m.safetensors", &common::assignment(), &["a", "b"], |meta| {
         meta.input = Some([48, 32]);
     });
     let bench =

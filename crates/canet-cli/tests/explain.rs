@@ -1,10 +1,10 @@
 //! `canet explain` as a whole program.
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
-mod looks;
+mod common;
 
 use canet_model::serde_json::{Value, json};
-use looks::{World, assignment, canet};
+use common::{World, assignment, canet};
 
 /// The panels of a row, their side, and the gaps around them: what a sheet's width is made of.
 fn width(panels: u32, panel: u32) -> u32 {

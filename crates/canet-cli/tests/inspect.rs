@@ -1,9 +1,9 @@
 //! `canet inspect` as a whole program.
 
-mod looks;
+mod common;
 
 use canet_model::serde_json::json;
-use looks::{World, canet};
+use common::{World, canet};
 
 #[test]
 fn cards_tell_what_the_checkpoint_holds() {
@@ -93,7 +93,7 @@ fn recorded_training_is_shown_in_all_forms() {
 fn hostile_names_are_harmless() {
     let world = World::new("inspect-hostile");
     let hostile = "\u{1b}[31m|<b>x</b>\n| # [a](b)\u{202e}\u{9b}";
-    world.save("m.safetensors", &looks::assignment(), &[hostile, "sky"], |meta| {
+    world.save("m.safetensors", &common::assignment(), &[hostile, "sky"], |meta| {
         meta.classes.name = hostile.into();
         meta.training = json!({"dataset": hostile, "data_hash": hostile, "best": [0.5, 1]});
     });

@@ -2,65 +2,34 @@
 #![cfg(feature = "serve")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use canet_model::{
-    AssignmentConfig, Checkpoint, CheckpointMeta, Class, ClassSet, Device, Mask, ModelConfig,
-    Network, Options, Params, Rgb, Segmenter,
-};
+use canet_model::{Mask, Options, Segmenter};
+use common::World;
 use image::RgbImage;
 
-/// A folder of the test's own with a checkpoint in it.
-struct World(PathBuf);
-
-impl World {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("canet-serve-{name}-{}", std::process::id()));
-        fs::remove_dir_all(&path).ok();
-        fs::create_dir_all(&path).unwrap();
-        let class = |id: u8| Class { name: format!("class {id}"), color: Rgb([id, 50, 9]) };
-        let classes = ClassSet { name: "test".into(), classes: (0..4).map(class).collect() };
-        let config = AssignmentConfig { classes: classes.len(), ..Default::default() };
-        let config = ModelConfig::Assignment(config);
-        let mut params = Params::new(1, &Device::Cpu);
-        Network::new(&config, &mut params).unwrap();
-        let meta = CheckpointMeta::new(config, classes);
-        Checkpoint::save(&path.join("m.safetensors"), &params, &meta, &[]).unwrap();
-        Self(path)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_canet"));
-        let common = ["serve", "--model", "m.safetensors", "--device", "cpu"];
-        command.current_dir(&self.0).args(common).args(arguments);
-        command.env_remove("RUST_LOG").env_remove("CANET_TOKEN");
-        command
-    }
-
-    /// Runs a command that ends by itself.
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Starts a server; returns it with its address.
-    fn serve(command: &mut Command) -> (Child, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim_end().strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
-        (child, url.unwrap_or_else(|| panic!("no address: {line:?}")).to_owned())
-    }
+/// `canet serve` in the folder, to be run.
+fn command(world: &World, arguments: &[&str]) -> Command {
+    let common = ["serve", "--model", "small.safetensors", "--device", "cpu"];
+    let mut command = world.command(&[&common[..], arguments].concat());
+    command.env_remove("CANET_TOKEN");
+    command
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
-    }
+/// Starts a server; returns it with its address.
+fn serve(command: &mut Command) -> (Child, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("http://").and_then(|url| url.strip_suffix('/'));
+    (child, url.unwrap_or_else(|| panic!("no address: {line:?}")).to_owned())
 }
 
 /// Asks once; returns the status and the body.
@@ -90,12 +59,12 @@ fn stop(child: Child, signal: &str) -> (Option<i32>, String) {
 fn it_serves_until_a_signal_ends_it_well() {
     let world = World::new("whole");
     let frame = RgbImage::from_fn(31, 22, |x, y| image::Rgb([8 * x as u8, 9 * y as u8, 77]));
-    frame.save(world.0.join("a.png")).unwrap();
-    let png = fs::read(world.0.join("a.png")).unwrap();
-    let segmenter = Segmenter::load(world.0.join("m.safetensors"), Options::cpu()).unwrap();
+    frame.save(world.file("a.png")).unwrap();
+    let png = fs::read(world.file("a.png")).unwrap();
+    let segmenter = Segmenter::load(world.file("small.safetensors"), Options::cpu()).unwrap();
     let expected = segmenter.segment(&frame).unwrap().mask;
     for signal in ["-TERM", "-INT"] {
-        let (child, address) = World::serve(&mut world.command(&["--port", "0"]));
+        let (child, address) = serve(&mut command(&world, &["--port", "0"]));
         let (status, body) = ask(&address, "POST /v1/segment?format=mask HTTP/1.1", &png);
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         assert_eq!(Mask::from_png(&body, Path::new("m.png")).unwrap(), expected);
@@ -114,15 +83,15 @@ fn it_serves_until_a_signal_ends_it_well() {
 fn the_token_comes_from_its_places_and_is_never_told() {
     const SECRET: &str = "a-secret-of-the-test";
     let world = World::new("token");
-    fs::write(world.0.join("token.txt"), format!("{SECRET}\n")).unwrap();
+    fs::write(world.file("token.txt"), format!("{SECRET}\n")).unwrap();
     let all = ["--port", "0", "--host", "0.0.0.0"];
-    let with = |more: &[&str]| world.command(&[&all, more].concat());
+    let with = |more: &[&str]| command(&world, &[&all, more].concat());
     let mut by_variable = with(&[]);
     by_variable.env("CANET_TOKEN", SECRET);
     let mut file_wins = with(&["--token-file", "token.txt"]);
     file_wins.env("CANET_TOKEN", "another-secret");
     for mut command in [with(&["--token", SECRET]), by_variable, file_wins] {
-        let (child, address) = World::serve(&mut command);
+        let (child, address) = serve(&mut command);
         let address = address.replace("0.0.0.0", "127.0.0.1");
         assert_eq!(ask(&address, "GET /healthz HTTP/1.1", b"").0, 200);
         assert_eq!(ask(&address, "GET /v1/model HTTP/1.1", b"").0, 401);
@@ -132,7 +101,7 @@ fn the_token_comes_from_its_places_and_is_never_told() {
         assert_eq!(code, Some(0));
         assert!(!said.contains(SECRET) && !said.contains("everybody"), "{said}");
     }
-    let (child, _) = World::serve(&mut with(&[]));
+    let (child, _) = serve(&mut with(&[]));
     let (_, said) = stop(child, "-TERM");
     assert!(said.contains("everybody") && said.contains("set a token"), "{said}");
 }
@@ -142,7 +111,7 @@ fn what_cannot_be_is_refused_with_advice() {
     let world = World::new("refused");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    fs::write(world.0.join("long.txt"), "x".repeat(100_000)).unwrap();
+    fs::write(world.file("long.txt"), "x".repeat(100_000)).unwrap();
     for (arguments, code, needle) in [
         (&["--port", &port][..], 5, "choose another --port, or 0"),
         (&["--port", "99999"], 2, "65535"),
@@ -163,20 +132,18 @@ fn what_cannot_be_is_refused_with_advice() {
         (&["--device", "gpu"], 2, "use auto"),
         (&["frame.png"], 2, "unexpected argument"),
     ] {
-        let arguments: Vec<_> = arguments.to_vec();
         let output = if arguments[0] == "--device" {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_canet"));
-            command.current_dir(&world.0).args(["serve", "--model", "m.safetensors"]);
-            command.args(arguments.clone()).output().unwrap()
+            let model = ["serve", "--model", "small.safetensors"];
+            world.canet(&[&model[..], arguments].concat())
         } else {
-            world.run(&arguments)
+            command(&world, arguments).output().unwrap()
         };
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(said.contains(needle), "{arguments:?}: {said}");
         assert!(output.stdout.is_empty());
     }
-    fs::write(world.0.join("m.safetensors"), "text").unwrap();
-    let output = world.run(&["--port", "0"]);
+    fs::write(world.file("small.safetensors"), "text").unwrap();
+    let output = command(&world, &["--port", "0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,4 +1,4 @@
-//! A folder with small models and a frame, for the commands that look at models.
+//! A folder with small models and a frame, and the program in it.
 #![allow(dead_code, reason = "each test program uses its own share")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
@@ -60,9 +60,14 @@ impl World {
 
     /// Runs `canet` in the folder.
     pub(crate) fn canet(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// `canet` in the folder, to be run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_canet"));
         command.current_dir(&self.0).args(arguments).env_remove("RUST_LOG");
-        command.output().unwrap()
+        command
     }
 
     /// Runs it, and returns what it writes to stdout.
