@@ -129,7 +129,7 @@ fn network(
     time: Duration,
 ) -> Result<Option<NetworkTimes>> {
     let Some(frozen) = segmenter.frozen() else { return Ok(None) };
-    let picture = segmenter.seen(frame)?;
+    let picture = segmenter.meta().seen(frame)?;
     let size = [picture.height(), picture.width()].map(|side| side as usize);
     let planes = segmenter.meta().normalisation.planes(picture.as_raw());
     let mut ids = vec![0; size[0] * size[1]];

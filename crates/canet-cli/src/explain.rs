@@ -3,16 +3,15 @@
 mod numbers;
 mod sheet;
 
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use canet_core::atomic;
-use canet_model::{Options, Segmenter};
-use image::{ImageFormat, RgbImage};
 
 use crate::exit::Failure;
 use crate::model::ModelArgs;
+use crate::picture_file::rgb_png;
 use crate::{escape, frame};
 use numbers::Numbers;
 
@@ -53,18 +52,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let out = out(args)?;
     let frame = frame::read(&args.frame)?;
     let checkpoint = args.model.checkpoint()?.without_aux();
-    let options = Options { device: args.model.device()?, ..Options::default() };
-    let (network, _) = checkpoint.network(&options.device)?;
-    let segmenter = Segmenter::from_parts(network.clone(), checkpoint.meta)?;
-    let meta = segmenter.meta();
-    let seen = segmenter.seen(&frame)?;
+    let (network, _) = checkpoint.network(&args.model.device()?)?;
+    let meta = &checkpoint.meta;
+    let seen = meta.seen(&frame)?;
     let x = meta.normalisation.tensor(&seen, network.device())?;
     let explanation = network.explain(&x).with_context(|| args.frame.display().to_string())?;
     let ranking = explanation.ranking()?;
     let numbers = Numbers::of(&explanation, &ranking, meta)?;
     if let Some(out) = out {
         let sheet = sheet::draw(&seen, &explanation, &ranking, &numbers, &meta.classes)?;
-        atomic::write(&out, &png(&sheet)?)?;
+        atomic::write(&out, &rgb_png(&sheet)?)?;
         tracing::info!("{} ({}x{})", out.display(), sheet.width(), sheet.height());
     }
     if args.json {
@@ -96,10 +93,4 @@ fn out(args: &Args) -> Result<Option<PathBuf>> {
         )));
     }
     Ok(Some(out))
-}
-
-fn png(picture: &RgbImage) -> Result<Vec<u8>> {
-    let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, ImageFormat::Png)?;
-    Ok(bytes.into_inner())
 }

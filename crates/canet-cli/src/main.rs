@@ -14,6 +14,7 @@ mod inspect;
 mod manual;
 mod model;
 mod ordered;
+mod picture_file;
 mod rasterise;
 mod segment;
 #[cfg(feature = "serve")]

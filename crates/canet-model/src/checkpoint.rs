@@ -16,15 +16,19 @@
 //! and, under names that start with `training.`, whatever the training needs to go on; inference
 //! ignores those.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use canet_core::{ClassSet, MAX_SIDE, atomic};
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::container::Container;
 use crate::seal::HASH;
+use crate::test_time::LEAST_SIDE;
 use crate::weight_hash::weight_hash;
 use crate::{Error, ModelConfig, Network, Normalisation, Params, Precision, Result};
 
@@ -94,6 +98,27 @@ impl CheckpointMeta {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Width and height at which the network sees a frame of `width` and `height`: the input size, if
+    /// there is one, else the frame's own; at least 8 a side.
+    pub fn seen_size(&self, width: u32, height: u32) -> Result<[u32; 2]> {
+        if width == 0 || height == 0 {
+            return Err(Error::Input(format!("the frame has no pixels ({width}x{height})")));
+        }
+        Ok(self.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE)))
+    }
+
+    /// The frame as the network sees it, before the normalisation: resized to
+    /// [`CheckpointMeta::seen_size`]. [`Normalisation::tensor`] makes of it what
+    /// [`Network::forward`] and [`Network::explain`] take.
+    pub fn seen<'a>(&self, frame: &'a RgbImage) -> Result<Cow<'a, RgbImage>> {
+        let [w, h] = self.seen_size(frame.width(), frame.height())?;
+        Ok(if (w, h) == frame.dimensions() {
+            Cow::Borrowed(frame)
+        } else {
+            Cow::Owned(resize(frame, w, h, FilterType::Triangle))
+        })
     }
 
     fn to_metadata(&self) -> Result<BTreeMap<String, String>> {

@@ -151,10 +151,7 @@ impl Frozen {
         fill: impl FnOnce(&mut [f32]) + Send,
         logits: &mut [f32],
     ) -> Result<()> {
-        let [h, w] = sizes.frame;
-        self.with_session(sizes, (logits.len(), self.classes() * h * w), |session| {
-            session.logits(&self.graph, fill, &[], logits)
-        })
+        self.logits_within(&[], sizes, fill, logits)
     }
 
     /// As [`Frozen::logits`], for a tile that is told the global averages of its picture.

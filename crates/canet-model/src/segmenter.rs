@@ -1,6 +1,5 @@
 //! From a frame to its mask: resize, normalise, run, resize back, take the best class.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +8,10 @@ use canet_core::{ClassSet, Mask};
 use canet_ops::frozen::side_by_side;
 use canet_ops::{Corners, Value};
 use image::RgbImage;
-use image::imageops::{FilterType, resize};
 
 use crate::frozen::{Part, Sums};
 use crate::segmentation::{Confidence, Segmentation};
-use crate::test_time::{LEAST_SIDE, Predictor, TestTime, Views, probabilities, softmax};
+use crate::test_time::{Predictor, TestTime, Views, probabilities, softmax};
 use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, Result, Sizes};
 
 /// A network that is ready for frames.
@@ -127,7 +125,7 @@ impl Segmenter {
         let mut sure = self.confidence.then(|| vec![0.0; ids.len()]);
         match &self.engine {
             Engine::Frozen(frozen) if self.is_plain(sizes) => {
-                let picture = resized(frame, sizes);
+                let picture = self.meta.seen(frame)?;
                 let fill = |planes: &mut [f32]| self.normalise(&picture, planes);
                 match &mut sure {
                     Some(sure) => frozen.mask_and_confidence(sizes, fill, &mut ids, sure)?,
@@ -205,7 +203,7 @@ impl Segmenter {
     /// The scores of one prediction of the whole frame.
     fn plain_logits(&self, frame: &RgbImage) -> Result<Tensor> {
         let sizes = self.sizes(frame)?;
-        let picture = resized(frame, sizes);
+        let picture = self.meta.seen(frame)?;
         let [height, width] = sizes.frame;
         match &self.engine {
             Engine::Frozen(frozen) => {
@@ -240,13 +238,6 @@ impl Segmenter {
         Ok(network.forward(&x, Pass::Eval)?.logits)
     }
 
-    /// The frame as the network sees it, before the normalisation: resized to the checkpoint's input
-    /// size, if it names one. [`Normalisation::tensor`](crate::Normalisation::tensor) makes of it
-    /// what [`Network::forward`] and [`Network::explain`] take.
-    pub fn seen<'a>(&self, frame: &'a RgbImage) -> Result<Cow<'a, RgbImage>> {
-        Ok(resized(frame, self.sizes(frame)?))
-    }
-
     /// The sizes of one prediction of the whole frame.
     fn sizes(&self, frame: &RgbImage) -> Result<Sizes> {
         let (width, height) = frame.dimensions();
@@ -254,10 +245,7 @@ impl Segmenter {
     }
 
     fn sizes_of(&self, width: u32, height: u32) -> Result<Sizes> {
-        if width == 0 || height == 0 {
-            return Err(Error::Input(format!("the frame has no pixels ({width}x{height})")));
-        }
-        let [w, h] = self.meta.input.unwrap_or([width, height]).map(|side| side.max(LEAST_SIDE));
+        let [w, h] = self.meta.seen_size(width, height)?;
         let size = |h: u32, w: u32| [h as usize, w as usize];
         let [width, height] = self.output.unwrap_or([width, height]);
         Ok(Sizes { network: size(h, w), frame: size(height, width) })
@@ -321,16 +309,6 @@ impl Predictor for &Segmenter {
 /// Height and width of a picture.
 fn height_and_width(picture: &RgbImage) -> [usize; 2] {
     [picture.height(), picture.width()].map(|side| side as usize)
-}
-
-/// The frame as the network wants it.
-fn resized(frame: &RgbImage, sizes: Sizes) -> Cow<'_, RgbImage> {
-    let [h, w] = sizes.network.map(|side| side as u32);
-    if (w, h) == frame.dimensions() {
-        Cow::Borrowed(frame)
-    } else {
-        Cow::Owned(resize(frame, w, h, FilterType::Triangle))
-    }
 }
 
 /// Writes the class with the highest of `scores` `(classes, pixels)`, the first of equals.

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use canet_data::format::{self, Note};
-use canet_data::vector::{self, export::usual_rule, vectorise};
+use canet_data::vector::export::Export;
 use canet_model::Segmentation;
 use image::{DynamicImage, ImageFormat, RgbImage};
 use serde_json::json;
@@ -61,11 +61,10 @@ fn annotation(
     kind: ImageFormat,
     model: &Model,
 ) -> Result<Answer, Refusal> {
-    let rule = usual_rule(format);
-    let exact = vector::Options::exact(rule, model.labels.background());
-    let painting = vectorise(&found.mask, &exact).map_err(bug)?.painting;
+    let export = Export::exact(&model.labels, format);
+    let painting = export.polygons(&found.mask).map_err(bug)?.painting;
     let mut note = Note::new();
-    note.insert("rule".into(), json!(rule.name()));
+    note.insert("rule".into(), json!(export.options.rule.name()));
     note.insert("label_map".into(), json!(found.classes.name));
     note.insert("model".into(), json!(model.about.name));
     let name = picture::name(kind);
@@ -85,15 +84,11 @@ fn confidence(found: &Segmentation) -> Result<Vec<u8>, Refusal> {
     png_of(map.to_gray())
 }
 
-fn png_of(picture: impl Into<DynamicImage>) -> Result<Vec<u8>, Refusal> {
+/// A picture as a PNG.
+pub(crate) fn png_of(picture: impl Into<DynamicImage>) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Cursor::new(Vec::new());
     picture.into().write_to(&mut bytes, ImageFormat::Png).map_err(bug)?;
     Ok(bytes.into_inner())
-}
-
-/// A PNG for a page or a sample.
-pub(crate) fn rgb_png(picture: RgbImage) -> Result<Vec<u8>, Refusal> {
-    png_of(picture)
 }
 
 fn bug(error: impl std::fmt::Display) -> Refusal {

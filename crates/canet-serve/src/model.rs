@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use canet_core::{ClassSet, LabelMap, MAX_SIDE};
-use canet_model::{Checkpoint, Device, Options, Segmentation, Segmenter};
+use canet_model::{Checkpoint, Device, Network, Options, Params, Segmentation, Segmenter};
 use image::RgbImage;
 use serde_json::{Value, json};
 
@@ -50,8 +50,10 @@ impl Model {
     pub fn new(name: &str, checkpoint: Checkpoint, options: Options) -> Result<Self> {
         let weights = checkpoint.weight_hash()?;
         let checkpoint = checkpoint.without_aux();
-        let (_, params) = checkpoint.network(&Device::Cpu)?;
         let meta = &checkpoint.meta;
+        // How many parameters there are does not depend on their values.
+        let mut params = Params::blank(&Device::Cpu);
+        Network::new(&meta.model, &mut params)?;
         let config = serde_json::to_value(&meta.model).unwrap_or_default();
         let about = About {
             name: name.to_owned(),

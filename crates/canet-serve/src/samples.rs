@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::Reason;
-use crate::answer::rgb_png;
+use crate::answer::png_of;
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::segment::blocking;
@@ -30,7 +30,7 @@ impl Samples {
         let place = (0..NAMES.len()).find(|place| place.to_string() == number);
         let place = place.ok_or_else(unknown)?;
         let drawn = self.0[place].get_or_try_init(|| async move {
-            blocking(move || rgb_png(draw(place as u32)).map(Bytes::from)).await?
+            blocking(move || png_of(draw(place as u32)).map(Bytes::from)).await?
         });
         drawn.await.cloned()
     }

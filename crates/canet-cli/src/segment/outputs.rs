@@ -12,12 +12,13 @@ use canet_data::vector::Vectorised;
 use canet_data::vector::export::Export;
 use canet_model::{Segmentation, picture};
 use clap::ValueEnum;
+use image::RgbImage;
 use image::imageops::{FilterType, resize};
-use image::{GrayImage, RgbImage};
 use serde_json::{Map, Value, json};
 
 use super::jobs::Job;
 use super::source::Frame;
+use crate::picture_file::{gray_png, rgb_png};
 use crate::y4m;
 
 /// A file of each frame.
@@ -218,29 +219,6 @@ fn record(segmented: &Segmented, encoding: Duration) -> Result<Vec<u8>> {
     });
     let mut bytes = serde_json::to_vec_pretty(&record)?;
     bytes.push(b'\n');
-    Ok(bytes)
-}
-
-fn rgb_png(picture: &RgbImage) -> Result<Vec<u8>> {
-    png(picture.dimensions(), png::ColorType::Rgb, picture.as_raw())
-}
-
-fn gray_png(picture: &GrayImage) -> Result<Vec<u8>> {
-    png(picture.dimensions(), png::ColorType::Grayscale, picture.as_raw())
-}
-
-fn png((width, height): (u32, u32), color: png::ColorType, pixels: &[u8]) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(color);
-    encoder.set_depth(png::BitDepth::Eight);
-    // One filter for all rows, and the fastest compression: against the usual choice, which tries
-    // five filters a row, an overlay of 1920x1080 is written three times faster, the colours
-    // seventeen times, and the files are larger by a seventh and a quarter.
-    encoder.set_compression(png::Compression::Fastest);
-    let mut writer = encoder.write_header().context("a picture cannot be written as PNG")?;
-    writer.write_image_data(pixels).context("a picture cannot be written as PNG")?;
-    drop(writer);
     Ok(bytes)
 }
 

@@ -110,7 +110,9 @@ impl Pipeline<'_> {
         let start = Instant::now();
         let segmentation = self.segmenter.segment(&frame.picture);
         let segmentation = segmentation.map_err(|error| Trouble::Fatal(error.into()))?;
-        let network = self.segmenter.meta().input.unwrap_or(frame.picture.dimensions().into());
+        let (width, height) = frame.picture.dimensions();
+        let network = self.segmenter.meta().seen_size(width, height);
+        let network = network.map_err(|error| Trouble::Fatal(error.into()))?;
         Ok(Segmented { frame, network, segmentation, took: start.elapsed() })
     }
 

@@ -1,16 +1,14 @@
 //! Where frames come from: files, or video on standard input.
 
-use std::fs;
 use std::io::BufRead;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use canet_core::MAX_DECODED_BYTES;
 use canet_data::frame_file;
 use image::RgbImage;
 
 use super::jobs::Job;
-use crate::y4m;
+use crate::{frame, y4m};
 
 /// A frame that is not yet decoded.
 pub(super) enum Item {
@@ -53,15 +51,7 @@ impl Item {
 }
 
 fn decode(path: &Path) -> Result<RgbImage, String> {
-    let read = || {
-        let length = fs::metadata(path)?.len();
-        if length > MAX_DECODED_BYTES {
-            let reason = format!("it has {length} bytes; {MAX_DECODED_BYTES} are possible");
-            return Err(std::io::Error::other(reason));
-        }
-        fs::read(path)
-    };
-    let bytes = read().map_err(|error| format!("cannot be read: {error}"))?;
+    let bytes = frame::bytes(path).map_err(|error| format!("cannot be read: {error}"))?;
     frame_file::decode(&bytes, path).map_err(|error| error.reason())
 }
 

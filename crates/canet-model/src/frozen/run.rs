@@ -22,23 +22,22 @@ pub(crate) fn run(
     watch: &mut dyn FnMut(&str, u64),
 ) -> Result<()> {
     for step in &plan.steps {
-        if let (Op::AveragePool(Bins::Global), Work::AveragePool(pool)) =
-            (&graph.nodes[step.node].op, &step.work)
-        {
-            let [x, y] = apart(values, [&step.inputs[0], &step.output])?;
-            if !context.average(pool, x, y) {
-                return Ok(());
-            }
-            watch(&step.name, step.products);
-            continue;
+        if !one(&graph.nodes[step.node].op, step, values, workspace, context)? {
+            break;
         }
-        one(&graph.nodes[step.node].op, step, values, workspace)?;
         watch(&step.name, step.products);
     }
     Ok(())
 }
 
-fn one(op: &Op, step: &Step, values: &mut [f32], workspace: &mut [f32]) -> Result<()> {
+/// Runs a step; false if there is nothing more to do.
+fn one(
+    op: &Op,
+    step: &Step,
+    values: &mut [f32],
+    workspace: &mut [f32],
+    context: &mut Context,
+) -> Result<bool> {
     let Step { inputs, output, .. } = step;
     match (op, &step.work) {
         (Op::Conv(conv), Work::Conv(plan)) => {
@@ -59,7 +58,11 @@ fn one(op: &Op, step: &Step, values: &mut [f32], workspace: &mut [f32]) -> Resul
             let [x, y] = apart(values, [&inputs[0], output])?;
             bands.run(conv, window, x, y, workspace);
         }
-        (Op::AveragePool(_), Work::AveragePool(pool)) => {
+        (Op::AveragePool(Bins::Global), Work::AveragePool(pool)) => {
+            let [x, y] = apart(values, [&inputs[0], output])?;
+            return Ok(context.average(pool, x, y));
+        }
+        (Op::AveragePool(Bins::By(_)), Work::AveragePool(pool)) => {
             let [x, y] = apart(values, [&inputs[0], output])?;
             pool.run(x, y);
         }
@@ -73,7 +76,7 @@ fn one(op: &Op, step: &Step, values: &mut [f32], workspace: &mut [f32]) -> Resul
         }
         _ => in_place(op, inputs, output, values)?,
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The operations that change each value on its own. Where their input lives on, they work on a

@@ -32,9 +32,13 @@ fn size_of(frame: &RgbImage) -> [usize; 2] {
     [frame.height(), frame.width()].map(|side| side as usize)
 }
 
+/// Of three classes, at the frame's size.
+fn views<'a>(frame: &'a RgbImage, base: [u32; 2], test_time: &'a TestTime) -> Views<'a> {
+    Views { test_time, frame, base, classes: 3, size: size_of(frame) }
+}
+
 fn predicted(frame: &RgbImage, base: [u32; 2], test_time: &TestTime) -> Vec<f32> {
-    let size = size_of(frame);
-    probabilities(&Views { test_time, frame, base, classes: 3, size }, &mut local).unwrap()
+    probabilities(&views(frame, base, test_time), &mut local).unwrap()
 }
 
 fn tiled(of: &TestTime, size: [u32; 2], overlap: f64) -> TestTime {
@@ -68,13 +72,7 @@ fn tiles_of_a_local_network_change_no_bit() {
 fn tiles_have_one_size_and_stay_within_the_picture() {
     let (frame, mut seen) = (frame(150, 61), Vec::new());
     let test_time = tiled(&TestTime::default(), [64, 96], 0.25);
-    let views = Views {
-        test_time: &test_time,
-        frame: &frame,
-        base: [150, 61],
-        classes: 3,
-        size: [61, 150],
-    };
+    let views = views(&frame, [150, 61], &test_time);
     probabilities(&views, &mut |picture: &RgbImage, scores: &mut [f32]| {
         seen.push((picture.dimensions(), picture.get_pixel(0, 0).0));
         local(picture, scores)
@@ -102,13 +100,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
     };
     let frame = frame(37, 20);
     let mut of = |frame: &RgbImage| {
-        let views = Views {
-            test_time: &test_time,
-            frame,
-            base: [37, 20],
-            classes: 3,
-            size: size_of(frame),
-        };
+        let views = views(frame, [37, 20], &test_time);
         probabilities(&views, &mut lopsided).unwrap()
     };
     let (straight, mirrored) = (of(&frame), of(&flip_horizontal(&frame)));
@@ -116,13 +108,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
         assert!(row.iter().eq(mirrored.iter().rev()));
     }
     let once = TestTime::default();
-    let views = Views {
-        test_time: &once,
-        frame: &frame,
-        base: [37, 20],
-        classes: 3,
-        size: size_of(&frame),
-    };
+    let views = views(&frame, [37, 20], &once);
     assert!(probabilities(&views, &mut lopsided).unwrap() != straight, "the mirror image counts");
 }
 
@@ -130,13 +116,7 @@ fn a_mirrored_frame_gives_the_mirrored_result_to_the_last_bit() {
 fn scales_count_the_same_and_are_bounded() {
     let frame = RgbImage::from_pixel(40, 30, Rgb([9, 9, 9]));
     let test_time = TestTime { scales: vec![1.0, 0.5, 2.0], ..TestTime::default() };
-    let views = Views {
-        test_time: &test_time,
-        frame: &frame,
-        base: [40, 30],
-        classes: 2,
-        size: size_of(&frame),
-    };
+    let views = Views { classes: 2, ..views(&frame, [40, 30], &test_time) };
     let mean = probabilities(&views, &mut |picture: &RgbImage, scores: &mut [f32]| {
         // Probabilities 0.5 and 0.5, but at scale 2: there 0.8 and 0.2.
         let score = if picture.width() == 80 { 4.0_f32.ln() } else { 0.0 };
