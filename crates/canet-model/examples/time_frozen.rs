@@ -13,6 +13,10 @@ use canet_model::{
     AssignmentConfig, CanetConfig, Depth, Device, Frozen, ModelConfig, Network, Params, Sizes,
 };
 
+/// Buffers in huge pages, as in the programs.
+#[global_allocator]
+static ALLOCATOR: canet_ops::Recycling = canet_ops::Recycling::new(8 << 30);
+
 const CLASSES: usize = 26;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

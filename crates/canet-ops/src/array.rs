@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Shape, Storage, Tensor
 use rayon::prelude::*;
 
 use crate::real::Real;
+use crate::simd;
 
 /// Elements of a block: what a task works on at a time.
 pub(crate) const BLOCK: usize = 1024;
@@ -198,5 +199,13 @@ impl<'a, T> DisjointWriter<'a, T> {
         // SAFETY: the range is inside the buffer (checked above), the buffer outlives the writer,
         // and the caller promises that nothing else refers to the range.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+
+    /// Asks for the cache lines of a range that will be written soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, at: usize, len: usize) {
+        for at in (at..at + len).step_by(64 / size_of::<T>()) {
+            simd::prefetch_to_write(self.start.wrapping_add(at));
+        }
     }
 }

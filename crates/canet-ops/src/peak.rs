@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::conv::tile::{MOST_COLUMNS, MOST_ROWS, Sums, TileShape};
+use crate::conv::tile::{MOST_COLUMNS, MOST_ROWS, Sums, TileShape, Used};
 use crate::real::Real;
 use crate::simd;
 
@@ -22,7 +22,7 @@ pub fn peak_gflops(threads: usize) -> f64 {
 }
 
 fn one_thread() -> f64 {
-    let TileShape { rows, columns } = TileShape::of::<f32>();
+    let TileShape { rows, columns, .. } = TileShape::of::<f32>();
     let (band, panel) = (vec![0.5; STEPS * rows], vec![0.25; STEPS * columns]);
     let mut sums: Sums<f32> = [0.0; MOST_ROWS * MOST_COLUMNS];
     let (start, mut tiles) = (Instant::now(), 0_u64);
@@ -31,7 +31,8 @@ fn one_thread() -> f64 {
             #[inline(always)]
             || {
                 for _ in 0..256 {
-                    f32::add_product(black_box(&band), &panel, rows, &mut sums);
+                    let used = Used { rows, columns };
+                    f32::product::<false>(black_box(&band), &panel, used, &mut sums);
                 }
             },
         );

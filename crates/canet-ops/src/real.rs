@@ -8,7 +8,7 @@ use std::thread::LocalKey;
 use candle_core::WithDType;
 
 use crate::conv::dot::{self, Dots, MOST_VIEWS};
-use crate::conv::tile::{self, Sums, TileShape};
+use crate::conv::tile::{self, Sums, TileShape, Used};
 use crate::simd::{Isa, Vector};
 
 /// `f32` for work, `f64` for finite differences.
@@ -42,8 +42,13 @@ pub(crate) trait Real:
 
     /// The tile that suits this type and processor.
     fn tile_shape(isa: Isa) -> TileShape;
-    /// See [`tile::add_product`].
-    fn add_product(band: &[Self], panel: &[Self], used: usize, sums: &mut Sums<Self>);
+    /// See [`tile::product`].
+    fn product<const FRESH: bool>(
+        band: &[Self],
+        panel: &[Self],
+        used: Used,
+        sums: &mut Sums<Self>,
+    );
     /// Rows and views of a tile of dot products.
     fn dot_shape(isa: Isa) -> [usize; 2];
     /// See [`dot::add_dots`].
@@ -59,7 +64,7 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($t:ty, $shape:expr, $product:expr, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
+    ($t:ty, $shape:expr, $($product:ident)::+, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
         impl Real for $t {
             type Avx512 = $avx512;
             type Avx2 = $avx2;
@@ -91,8 +96,13 @@ macro_rules! real {
                 ($shape)(isa)
             }
             #[inline(always)]
-            fn add_product(band: &[Self], panel: &[Self], used: usize, sums: &mut Sums<Self>) {
-                ($product)(band, panel, used, sums);
+            fn product<const FRESH: bool>(
+                band: &[Self],
+                panel: &[Self],
+                used: Used,
+                sums: &mut Sums<Self>,
+            ) {
+                $($product)::+::<FRESH>(band, panel, used, sums);
             }
             fn dot_shape(isa: Isa) -> [usize; 2] {
                 ($dot_shape)(isa)
@@ -123,11 +133,11 @@ type Wide = [f32; 8];
 #[cfg(not(target_arch = "x86_64"))]
 type Narrow = [f32; 8];
 
-real!(f32, tile::shape, tile::add_product, dot::shape, dot::add_dots, Wide, Narrow);
+real!(f32, tile::shape, tile::product, dot::shape, dot::add_dots, Wide, Narrow);
 real!(
     f64,
-    |_| TileShape { rows: 4, columns: 16 },
-    |band, panel, _, sums| tile::add_product_portable::<f64, 4, 16>(band, panel, sums),
+    |_| tile::PORTABLE,
+    tile::product_f64,
     |_| dot::PORTABLE,
     dot::add_dots_portable,
     [f64; 8],

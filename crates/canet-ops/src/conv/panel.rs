@@ -1,31 +1,57 @@
 //! From the lowered input to panels: what the tile multiplies, a row for each tap, a column for
 //! each pixel.
 
+use std::ops::Range;
+
 use super::lowering::Lowering;
+use super::tile::TileShape;
 use crate::real::Real;
 
 /// Where the columns of a panel lie in the source, before the offset of the tap is added.
-///
-/// Most panels are cut from one or two rows of the output, whose pixels are neighbours in the
-/// source, too; they are copied as vectors.
 #[derive(Debug)]
 pub(super) enum Columns {
     /// One after another.
     Run(usize),
+    /// Vector by vector.
+    Vectors(Box<[Vector]>),
+}
+
+/// Where a vector of columns lies. Most are cut from one or two rows of the output, whose pixels are
+/// neighbours in the source, too.
+#[derive(Debug)]
+pub(super) enum Vector {
+    Run(usize),
     /// The first `split` from `first`; column `j` of the others from `second + j`.
-    TwoRuns { first: usize, split: usize, second: usize },
-    /// Anywhere.
+    TwoRuns {
+        first: usize,
+        split: usize,
+        second: usize,
+    },
     Scattered(Box<[usize]>),
 }
 
 impl Columns {
-    /// Those of all panels of `width` pixels. Past the last pixel it is repeated; what comes of the
-    /// repetitions is not stored.
-    pub(super) fn all(lowering: &Lowering, width: usize) -> Vec<Self> {
-        let starts = (0..lowering.pixels.len()).step_by(width);
-        starts.map(|pixel| Self::new(lowering, pixel, width)).collect()
+    /// Those of all panels of a shape. Past the last pixel it is repeated, up to the end of its
+    /// vector; what comes of the repetitions is not stored.
+    pub(super) fn all(lowering: &Lowering, TileShape { columns, lanes, .. }: TileShape) -> Vec<Self> {
+        let pixels = lowering.pixels.len();
+        let panel = |pixel: usize| {
+            if pixel + columns <= pixels && is_run(lowering, pixel..pixel + columns) {
+                return Self::Run(lowering.pixels[pixel]);
+            }
+            let vectors = (pixel..pixels.min(pixel + columns)).step_by(lanes);
+            Self::Vectors(vectors.map(|pixel| Vector::new(lowering, pixel, lanes)).collect())
+        };
+        (0..pixels).step_by(columns).map(panel).collect()
     }
+}
 
+/// Whether some pixels are neighbours in the source.
+fn is_run(lowering: &Lowering, pixels: Range<usize>) -> bool {
+    lowering.pixels[pixels].is_sorted_by(|a, b| a + 1 == *b)
+}
+
+impl Vector {
     fn new(lowering: &Lowering, pixel: usize, width: usize) -> Self {
         let last = lowering.pixels.len() - 1;
         let offset = |j: usize| lowering.pixels[(pixel + j).min(last)];
@@ -49,12 +75,12 @@ impl Columns {
 
     /// Copies the row of a tap.
     #[inline(always)]
-    pub(super) fn copy<T: Real, const W: usize>(&self, source: &[T], tap: usize, row: &mut [T; W]) {
+    fn copy<T: Real, const L: usize>(&self, source: &[T], tap: usize, row: &mut [T; L]) {
         match self {
-            Self::Run(start) => row.copy_from_slice(&source[tap + start..][..W]),
+            Self::Run(start) => row.copy_from_slice(&source[tap + start..][..L]),
             Self::TwoRuns { first, split, second } => {
-                let (a, b) = (&source[tap + first..][..W], &source[tap + second..][..W]);
-                for j in 0..W {
+                let (a, b) = (&source[tap + first..][..L], &source[tap + second..][..L]);
+                for j in 0..L {
                     row[j] = if j < *split { a[j] } else { b[j] };
                 }
             }
@@ -78,7 +104,25 @@ pub(super) fn pack<T: Real, const W: usize>(
     let rows = packed.as_chunks_mut::<W>().0;
     for (k, &tap) in taps.iter().enumerate() {
         for (j, columns) in panels.iter().enumerate() {
-            columns.copy(source, tap, &mut rows[j * taps.len() + k]);
+            let row = &mut rows[j * taps.len() + k];
+            match columns {
+                Columns::Run(start) => row.copy_from_slice(&source[tap + start..][..W]),
+                Columns::Vectors(vectors) if W == 48 => copy_vectors::<T, 16>(vectors, source, tap, row),
+                Columns::Vectors(vectors) => copy_vectors::<T, 8>(vectors, source, tap, row),
+            }
         }
+    }
+}
+
+/// Copies the row of a tap, vector by vector of `L` columns.
+#[inline(always)]
+fn copy_vectors<T: Real, const L: usize>(
+    vectors: &[Vector],
+    source: &[T],
+    tap: usize,
+    row: &mut [T],
+) {
+    for (vector, to) in vectors.iter().zip(row.as_chunks_mut::<L>().0) {
+        vector.copy(source, tap, to);
     }
 }

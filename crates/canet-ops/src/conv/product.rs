@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::after::After;
 use super::lowering::Lowering;
 use super::panel::{self, Columns};
-use super::tile::{Sums, TileShape, pack_bands};
+use super::tile::{Sums, TileShape, Used, pack_bands};
 use super::window::Window;
 use crate::array::DisjointWriter;
 use crate::geometry::Problem;
@@ -17,7 +17,7 @@ use crate::simd::{self, Vector, by_vector};
 
 /// Taps a block takes at a time: all of them, but for kernels that are both wide and large. Sums
 /// that are taken up again cost more than panels that are read from the second-level cache.
-const TAPS: usize = 2560;
+const TAPS: usize = 1024;
 /// Values a task packs at a time: half of a second-level cache (1 MiB).
 const PACKED: usize = 1 << 17;
 /// Most pixels of a task.
@@ -105,10 +105,12 @@ impl Product {
     }
 
     fn new<T: Real>(lowering: Lowering, groups: usize, height: usize, part: usize) -> Self {
-        let columns = TileShape::of::<T>().columns;
+        let shape = TileShape::of::<T>();
         let panels = match lowering.window {
-            Some(window) if lowering.copies() && window.suits(columns) => Panels::Window(window),
-            _ => Panels::Source(Columns::all(&lowering, columns)),
+            Some(window) if lowering.copies() && window.suits(shape.lanes) => {
+                Panels::Window(window)
+            }
+            _ => Panels::Source(Columns::all(&lowering, shape)),
         };
         Self { lowering, panels, groups, height, part }
     }
@@ -256,9 +258,10 @@ impl<T: Real> Task<'_, T> {
         last: bool,
     ) {
         let pixels = self.product.lowering.pixels.len();
-        let used = TileShape::of::<T>().rows.min(self.product.height - at.row);
+        let rows = TileShape::of::<T>().rows.min(self.product.height - at.row);
+        let used = Used { rows, columns: at.width };
         // By the time of the last product, the lines that follow have come from memory.
-        for i in 0..used {
+        for i in 0..rows {
             let start = (at.row + i) * pixels + at.pixel;
             simd::prefetch(self.slice(start, at.width));
             if let Some(residual) = self.after.residual {
@@ -267,13 +270,17 @@ impl<T: Real> Task<'_, T> {
         }
         let mut sums: Sums<T> = [T::ZERO; _];
         if !first {
-            for (i, row) in sums.as_chunks_mut::<W>().0.iter_mut().take(used).enumerate() {
+            for (i, row) in sums.as_chunks_mut::<W>().0.iter_mut().take(rows).enumerate() {
                 let start = (at.row + i) * pixels + at.pixel;
                 row[..at.width].copy_from_slice(self.slice(start, at.width));
             }
         }
-        T::add_product(band, panel, used, &mut sums);
-        for (i, row) in sums.as_chunks::<W>().0.iter().take(used).enumerate() {
+        if first {
+            T::product::<true>(band, panel, used, &mut sums);
+        } else {
+            T::product::<false>(band, panel, used, &mut sums);
+        }
+        for (i, row) in sums.as_chunks::<W>().0.iter().take(rows).enumerate() {
             let start = (at.row + i) * pixels + at.pixel;
             let to = self.slice(start, at.width);
             if last {

@@ -15,11 +15,20 @@ use crate::simd::Isa;
 /// Rows of the largest tile.
 pub(crate) const MOST_ROWS: usize = 8;
 /// Columns of the largest tile.
-pub(crate) const MOST_COLUMNS: usize = 32;
+pub(crate) const MOST_COLUMNS: usize = 48;
 
-/// Rows and columns of a tile.
+/// How large a tile is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TileShape {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    /// Columns of a vector.
+    pub(crate) lanes: usize,
+}
+
+/// The part of a tile that is wanted. Of the rest, some sums may be left as they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
 }
@@ -56,41 +65,64 @@ pub(crate) fn pack_bands<T: Real>(
 
 /// The tile of `f32` for each instruction set.
 pub(crate) fn shape(isa: Isa) -> TileShape {
-    let [rows, columns] = match isa {
+    match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => x86::AVX512,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::AVX2,
-        Isa::Portable => [4, 16],
-    };
-    TileShape { rows, columns }
+        Isa::Portable => PORTABLE,
+    }
 }
 
-/// Adds `band[k][i] * panel[k][j]` over `k`, in the order of `k`, for the first `used` rows `i`.
+/// The tile of the plain loops.
+pub(crate) const PORTABLE: TileShape = TileShape { rows: 4, columns: 16, lanes: 8 };
+
+/// Sums `band[k][i] * panel[k][j]` over `k`, in the order of `k`, from 0 on if the sums are `FRESH`,
+/// else from what `sums` holds.
 ///
 /// # Panics
 /// If band and panel are not of the same number of steps.
 #[inline(always)]
-pub(crate) fn add_product(band: &[f32], panel: &[f32], used: usize, sums: &mut Sums<f32>) {
+pub(crate) fn product<const FRESH: bool>(
+    band: &[f32],
+    panel: &[f32],
+    used: Used,
+    sums: &mut Sums<f32>,
+) {
     match Isa::detect() {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => x86::add_product_avx512(band, panel, used, sums),
+        Isa::Avx512 => x86::product_avx512::<FRESH>(band, panel, used, sums),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => x86::add_product_avx2(band, panel, sums),
-        Isa::Portable => add_product_portable::<f32, 4, 16>(band, panel, sums),
+        Isa::Avx2 => x86::product_avx2::<FRESH>(band, panel, sums),
+        Isa::Portable => product_portable::<f32, FRESH>(band, panel, sums),
     }
+}
+
+/// The same of `f64`, which is for exactness, not for speed.
+#[inline(always)]
+pub(crate) fn product_f64<const FRESH: bool>(
+    band: &[f64],
+    panel: &[f64],
+    _: Used,
+    sums: &mut Sums<f64>,
+) {
+    product_portable::<f64, FRESH>(band, panel, sums);
 }
 
 /// The product in plain loops, for types and processors without a kernel.
 #[inline(always)]
-pub(crate) fn add_product_portable<T: Real, const ROWS: usize, const COLUMNS: usize>(
+fn product_portable<T: Real, const FRESH: bool>(
     band: &[T],
     panel: &[T],
     sums: &mut Sums<T>,
 ) {
+    const ROWS: usize = PORTABLE.rows;
+    const COLUMNS: usize = PORTABLE.columns;
     let mut tile = [[T::ZERO; COLUMNS]; ROWS];
     let rows = sums.as_chunks_mut::<COLUMNS>().0;
-    tile.iter_mut().zip(&*rows).for_each(|(tile, row)| *tile = *row);
+    if !FRESH {
+        tile.iter_mut().zip(&*rows).for_each(|(tile, row)| *tile = *row);
+    }
     let (band, panel) = (band.as_chunks::<ROWS>().0, panel.as_chunks::<COLUMNS>().0);
     assert_eq!(band.len(), panel.len(), "internal: band and panel differ");
     for (row, column) in band.iter().zip(panel) {
@@ -107,25 +139,32 @@ pub(crate) fn add_product_portable<T: Real, const ROWS: usize, const COLUMNS: us
 mod tests {
     use super::*;
 
-    /// Every kernel this processor has gives the bits of the plain loops.
+    fn wave(i: usize) -> f32 {
+        ((i * 37 % 101) as f32 - 50.0) / 16.0
+    }
+
+    /// Every kernel this processor has gives the bits of the plain loops, for every part of a tile.
     #[test]
     fn kernels_agree_to_the_bit() {
-        let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) / 16.0;
+        let TileShape { rows, columns, .. } = TileShape::of::<f32>();
         for steps in [0, 1, 2, 7, 64] {
-            let TileShape { rows, columns } = TileShape::of::<f32>();
             let band: Vec<f32> = (0..steps * rows).map(wave).collect();
             let panel: Vec<f32> = (0..steps * columns).map(|i| wave(i + 5)).collect();
-            for used in 1..=rows {
+            let expected = |start: f32, i: usize, j: usize| {
+                let terms = (0..steps).map(|k| (band[k * rows + i], panel[k * columns + j]));
+                terms.fold(start, |sum, (a, b)| a.mul_add(b, sum)).to_bits()
+            };
+            let parts = (1..=rows).flat_map(|i| (1..=columns).map(move |j| (i, j)));
+            for (rows, width) in parts {
+                let used = Used { rows, columns: width };
                 let mut sums = [0.5; MOST_ROWS * MOST_COLUMNS];
-                add_product(&band, &panel, used, &mut sums);
-                for i in 0..used {
-                    for j in 0..columns {
-                        let terms =
-                            (0..steps).map(|k| (band[k * rows + i], panel[k * columns + j]));
-                        let expected = terms.fold(0.5f32, |sum, (a, b)| a.mul_add(b, sum));
-                        let sum = sums[i * columns + j];
-                        assert_eq!(sum.to_bits(), expected.to_bits(), "{steps} ({i}, {j})");
-                    }
+                product::<false>(&band, &panel, used, &mut sums);
+                let mut fresh = [f32::NAN; MOST_ROWS * MOST_COLUMNS];
+                product::<true>(&band, &panel, used, &mut fresh);
+                for (i, j) in (0..rows).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                    let at = i * columns + j;
+                    assert_eq!(sums[at].to_bits(), expected(0.5, i, j), "{steps} ({i}, {j})");
+                    assert_eq!(fresh[at].to_bits(), expected(0.0, i, j), "{steps} ({i}, {j})");
                 }
             }
         }

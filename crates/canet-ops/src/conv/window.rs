@@ -1,5 +1,5 @@
 //! Panels straight from the input, without a copy that has the zeros around it: for outputs whose
-//! rows are whole panels, where only the first and the last panel of a row see the border.
+//! rows are whole vectors, of which only the first and the last of a row see the border.
 
 use std::ops::Range;
 
@@ -20,9 +20,9 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Whether panels of `columns` pixels can be packed this way.
-    pub(super) fn suits(&self, columns: usize) -> bool {
-        self.width.is_multiple_of(columns) && matches!(self.stride[1], 1 | 2)
+    /// Whether panels made of vectors of `lanes` pixels can be packed this way.
+    pub(super) fn suits(&self, lanes: usize) -> bool {
+        self.width.is_multiple_of(lanes) && matches!(self.stride[1], 1 | 2)
     }
 
     /// Packs the rows of `taps` for the panels that `pixels` are, a panel after another. Tap by tap:
@@ -37,46 +37,44 @@ impl Window {
     ) {
         let [h, w] = self.input;
         let [kh, kw] = self.kernel;
-        let rows = packed.as_chunks_mut::<W>().0;
+        let first = [pixels.start / self.width, pixels.start % self.width];
         for (k, tap) in taps.clone().enumerate() {
             let (channel, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
             let plane = &x[channel * h * w..][..h * w];
             let down = (ky * self.dilation[0]) as isize - self.before[0];
             let along = (kx * self.dilation[1]) as isize - self.before[1];
-            for (j, pixel) in pixels.clone().step_by(W).enumerate() {
-                let row = &mut rows[j * taps.len() + k];
-                let y = (pixel / self.width * self.stride[0]) as isize + down;
-                let x = (pixel % self.width * self.stride[1]) as isize + along;
-                if y < 0 || y >= h as isize {
-                    *row = [T::ZERO; W];
-                } else {
-                    self.copy::<T, V, W>(plane, y as usize * w, x, row);
+            let [mut row, mut column] = first;
+            for panel in packed.chunks_exact_mut(taps.len() * W) {
+                for to in panel[k * W..][..W].chunks_exact_mut(V::LANES) {
+                    let y = (row * self.stride[0]) as isize + down;
+                    let x = (column * self.stride[1]) as isize + along;
+                    if y < 0 || y >= h as isize {
+                        // Also the columns after the last pixel, which nobody reads.
+                        to.fill(T::ZERO);
+                    } else {
+                        self.copy::<T, V>(plane, y as usize * w, x, to);
+                    }
+                    column += V::LANES;
+                    if column == self.width {
+                        (row, column) = (row + 1, 0);
+                    }
                 }
             }
         }
     }
 
-    /// One row of a panel: from column `x` of the line that starts at `line`.
+    /// One vector of a panel: from column `x` of the line that starts at `line`.
     #[inline(always)]
-    fn copy<T: Real, V: Vector<T>, const W: usize>(
-        &self,
-        plane: &[T],
-        line: usize,
-        x: isize,
-        row: &mut [T; W],
-    ) {
+    fn copy<T: Real, V: Vector<T>>(&self, plane: &[T], line: usize, x: isize, to: &mut [T]) {
         let (w, step) = (self.input[1], self.stride[1]);
-        let inside = x >= 0 && x as usize + (W - 1) * step < w;
+        let inside = x >= 0 && x as usize + (V::LANES - 1) * step < w;
         let start = line.wrapping_add_signed(x);
         if inside && step == 1 {
-            row.copy_from_slice(&plane[start..start + W]);
-        } else if inside && start + 2 * W <= plane.len() {
-            let [a, _] = V::load_by_two(&plane[start..]);
-            let [b, _] = V::load_by_two(&plane[start + W..]);
-            a.store(row);
-            b.store(&mut row[W / 2..]);
+            V::load(&plane[start..]).store(to);
+        } else if inside && start + 2 * V::LANES <= plane.len() {
+            V::load_by_two(&plane[start..])[0].store(to);
         } else {
-            for (j, to) in row.iter_mut().enumerate() {
+            for (j, to) in to.iter_mut().enumerate() {
                 let at = x + (j * step) as isize;
                 let is_inside = at >= 0 && at < w as isize;
                 *to = if is_inside { plane[line + at as usize] } else { T::ZERO };

@@ -32,7 +32,7 @@ const BLOCK_BYTES: usize = 20 << 20;
 /// Bands of a task.
 const BANDS: usize = 8;
 /// Panels of a task.
-const PANELS: usize = 4;
+const PANELS: usize = 3;
 /// Least channels on either side: with fewer, the transforms cost more than they save.
 const LEAST_CHANNELS: usize = 32;
 /// Frequencies lie this many values further apart than they must: at a power of two they would

@@ -85,6 +85,21 @@ pub(crate) fn prefetch<T>(values: &[T]) {
     }
 }
 
+/// Asks for the cache lines of a place that will be written soon. Without it each line is waited for
+/// when it is first written.
+#[inline(always)]
+pub(crate) fn prefetch_to_write<T>(place: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "Rust has no intrinsic that is sure to be this instruction")]
+    // SAFETY: a prefetch reads and writes nothing, wherever it points to; processors that do not
+    // know it take it as no operation.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// Runs `work` compiled for the best instruction set of the processor.
 ///
 /// Kernels are plain loops over arrays; inlined into the right function they become vector code.

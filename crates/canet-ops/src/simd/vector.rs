@@ -38,11 +38,11 @@ pub(crate) trait Vector<T: Real>: Copy {
 }
 
 /// Calls a generic function with the type of numbers, the vector of this processor, and the width
-/// of a panel (two vectors).
+/// of a panel (two or three vectors).
 macro_rules! by_vector {
     ($T:ident, $($path:ident).+ ($($argument:expr),* $(,)?)) => {
         match ($crate::conv::tile::TileShape::of::<$T>().columns, $crate::simd::Isa::detect()) {
-            (32, _) => $($path).+::<$T, $T::Avx512, 32>($($argument),*),
+            (48, _) => $($path).+::<$T, $T::Avx512, 48>($($argument),*),
             (_, $crate::simd::Isa::Portable) => $($path).+::<$T, [$T; 8], 16>($($argument),*),
             _ => $($path).+::<$T, $T::Avx2, 16>($($argument),*),
         }

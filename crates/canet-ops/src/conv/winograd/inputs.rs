@@ -77,6 +77,8 @@ impl<T: Real> Part<'_, T> {
         let (staged, lines) = scratch.values().split_at_mut(FREQUENCIES * width);
         let rows = self.tiles.start / w.row()..self.tiles.end.div_ceil(w.row());
         for row in rows.clone() {
+            // The lines of a row come from afar: they are asked for a row ahead.
+            self.prefetch_row(row + 1);
             let (phase, tile) = (row / w.tiles[0], row % w.tiles[0]);
             // The last lines of a tile may be the first of the tile below.
             let known = if row > rows.start && tile > 0 { LINES - STEP } else { 0 };
@@ -146,6 +148,38 @@ impl<T: Real> Part<'_, T> {
     /// Copies the frequencies of a row of tiles to their columns.
     #[inline(always)]
     fn put_row(&self, row: usize, staged: &[T], width: usize) {
+        self.pieces(
+            row,
+            #[inline(always)]
+            |from, to, count| match count {
+                48 => self.put::<48>(staged, width, from, to, count),
+                32 => self.put::<32>(staged, width, from, to, count),
+                16 => self.put::<16>(staged, width, from, to, count),
+                8 => self.put::<8>(staged, width, from, to, count),
+                4 => self.put::<4>(staged, width, from, to, count),
+                _ => self.put::<0>(staged, width, from, to, count),
+            },
+        );
+    }
+
+    /// Asks for the cache lines that a row of tiles will be written to.
+    #[inline(always)]
+    fn prefetch_row(&self, row: usize) {
+        self.pieces(
+            row,
+            #[inline(always)]
+            |_, to, count| {
+                for f in 0..FREQUENCIES {
+                    self.to.prefetch(f * self.layout.len + to, count);
+                }
+            },
+        );
+    }
+
+    /// Calls `with` for each piece of a row of tiles that lies in one panel: where it starts in the
+    /// row, with a gap of one tile between the pictures, where it goes, and how many tiles it has.
+    #[inline(always)]
+    fn pieces(&self, row: usize, mut with: impl FnMut(usize, usize, usize)) {
         let (w, panel) = (self.winograd, self.layout.columns);
         for picture in 0..w.dilation {
             let first = row * w.row() + picture * w.tiles[1];
@@ -156,13 +190,7 @@ impl<T: Real> Part<'_, T> {
                 let count = (panel - column % panel).min(tiles.end - tile);
                 let from = picture * (w.tiles[1] + 1) + tile - first;
                 let to = (column / panel * w.inputs + self.channel) * panel + column % panel;
-                match count {
-                    32 => self.put::<32>(staged, width, from, to, count),
-                    16 => self.put::<16>(staged, width, from, to, count),
-                    8 => self.put::<8>(staged, width, from, to, count),
-                    4 => self.put::<4>(staged, width, from, to, count),
-                    _ => self.put::<0>(staged, width, from, to, count),
-                }
+                with(from, to, count);
                 tile += count;
             }
         }

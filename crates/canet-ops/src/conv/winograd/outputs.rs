@@ -8,7 +8,7 @@ use super::transform::{self, FREQUENCIES, STEP};
 use super::{BANDS, Frequencies, PANELS, Winograd};
 use crate::array::DisjointWriter;
 use crate::conv::after::After;
-use crate::conv::tile::{Sums, TileShape};
+use crate::conv::tile::{Sums, TileShape, Used};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
@@ -78,13 +78,18 @@ impl<T: Real> Task<'_, T> {
         let mut scratch = Scratch::new(blocks * FREQUENCIES * size);
         let products = scratch.values();
         self.products::<W>(products.as_chunks_mut().0);
+        let mut lines = [[[T::ZERO; STEP]; W]; STEP];
+        let mut row = [[T::ZERO; STEP]; W];
         for (i, block) in products.chunks_exact(FREQUENCIES * size).enumerate() {
             let panel = self.panels.start + i / self.bands.len();
             let first = (self.bands.start + i % self.bands.len()) * rows;
             let (pieces, count) = self.pieces::<W>(panel);
+            let columns = W.min(self.tiles.len() - panel * W);
             for channel in first..self.winograd.outputs.min(first + rows) {
                 let from = (channel - first) * W;
-                self.channel::<V, W>(&block[from..], size, channel, &pieces[..count]);
+                let products = &block[from..];
+                Self::lines::<V, W>(products, columns, &mut lines);
+                self.channel::<V, W>(&lines, &mut row, channel, &pieces[..count]);
             }
         }
     }
@@ -98,14 +103,15 @@ impl<T: Real> Task<'_, T> {
         for f in 0..FREQUENCIES {
             let weights = &self.weights.values[f * self.weights.len..][..self.weights.len];
             let inputs = &self.inputs[f * inputs_len..][..inputs_len];
-            for (i, panel) in self.panels.clone().enumerate() {
-                let panel = &inputs[panel * steps * W..][..steps * W];
-                for (j, band) in self.bands.clone().enumerate() {
-                    let used = rows.min(self.winograd.outputs - band * rows);
-                    let band = &weights[band * steps * rows..][..steps * rows];
+            for (j, band) in self.bands.clone().enumerate() {
+                let used_rows = rows.min(self.winograd.outputs - band * rows);
+                let band = &weights[band * steps * rows..][..steps * rows];
+                for (i, panel) in self.panels.clone().enumerate() {
+                    let columns = W.min(self.tiles.len() - panel * W);
+                    let panel = &inputs[panel * steps * W..][..steps * W];
                     let sums = &mut products[(i * self.bands.len() + j) * FREQUENCIES + f];
-                    *sums = [T::ZERO; _];
-                    T::add_product(band, panel, used, sums);
+                    let used = Used { rows: used_rows, columns };
+                    T::product::<true>(band, panel, used, sums);
                 }
             }
         }
@@ -133,18 +139,16 @@ impl<T: Real> Task<'_, T> {
         (pieces, count)
     }
 
-    /// One channel of one panel: `products[frequency * size + column]`.
+    /// Four lines of the output, each `STEP` columns a tile, for some columns of one channel of a
+    /// panel: `products[frequency * size + column]`.
     #[inline(always)]
-    fn channel<V: Vector<T>, const W: usize>(
-        &self,
+    fn lines<V: Vector<T>, const W: usize>(
         products: &[T],
-        size: usize,
-        channel: usize,
-        pieces: &[Piece],
+        columns: usize,
+        lines: &mut [[[T; STEP]; W]; STEP],
     ) {
-        // Four lines of the output, each `STEP` columns a tile.
-        let mut lines = [[[T::ZERO; STEP]; W]; STEP];
-        for from in (0..W).step_by(V::LANES) {
+        let size = size_of::<Sums<T>>() / size_of::<T>();
+        for from in (0..columns).step_by(V::LANES) {
             let tiles = transform::output_tiles::<T, V>(
                 #[inline(always)]
                 |f| V::load(&products[f * size + from..]),
@@ -153,6 +157,17 @@ impl<T: Real> Task<'_, T> {
                 V::store_by_four(tiles, line[from..].as_flattened_mut());
             }
         }
+    }
+
+    /// Writes the lines of one channel of one panel; `row` is a place to work in.
+    #[inline(always)]
+    fn channel<V: Vector<T>, const W: usize>(
+        &self,
+        lines: &[[[T; STEP]; W]; STEP],
+        row: &mut [[T; STEP]; W],
+        channel: usize,
+        pieces: &[Piece],
+    ) {
         let bias = self.after.bias_of(channel);
         let mut pieces = pieces;
         while let Some(first) = pieces.first() {
@@ -169,8 +184,7 @@ impl<T: Real> Task<'_, T> {
                     let line = &line[first.from..][..first.columns];
                     self.store::<V>(line, start, first.place[1], bias);
                 } else {
-                    let mut row = [[T::ZERO; STEP]; W];
-                    join::<T, V, W>(line, &pieces[..count], &mut row);
+                    join::<T, V, W>(line, &pieces[..count], row);
                     let row = &row.as_flattened()[..self.winograd.output[1]];
                     self.store_row::<V>(row, start, bias);
                 }
