@@ -18,7 +18,7 @@ mod tasks;
 pub use average_pool::AveragePool;
 pub use best_class::best_class;
 pub use confidence::confidence;
-pub use conv::{After, ConvPlan, FrozenConv};
+pub use conv::{After, ConvPlan, FrozenConv, PooledConvPlan};
 pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
 pub use pixels::look_up;

@@ -8,7 +8,7 @@ use std::thread::LocalKey;
 use candle_core::WithDType;
 
 use crate::conv::dot::{self, Dots, MOST_VIEWS};
-use crate::conv::tile::{self, Sums, TileShape, Used};
+use crate::conv::tile::{self, Sums, TileShape, Used, Views};
 use crate::simd::{Isa, Vector};
 
 /// `f32` for work, `f64` for finite differences.
@@ -49,6 +49,8 @@ pub(crate) trait Real:
         used: Used,
         sums: &mut Sums<Self>,
     );
+    /// See [`tile::product_of_views`].
+    fn product_of_views(band: &[Self], views: Views<Self>, used: Used, sums: &mut Sums<Self>);
     /// Rows and views of a tile of dot products.
     fn dot_shape(isa: Isa) -> [usize; 2];
     /// See [`dot::add_dots`].
@@ -64,7 +66,7 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($t:ty, $shape:expr, $($product:ident)::+, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
+    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
         impl Real for $t {
             type Avx512 = $avx512;
             type Avx2 = $avx2;
@@ -104,6 +106,15 @@ macro_rules! real {
             ) {
                 $($product)::+::<FRESH>(band, panel, used, sums);
             }
+            #[inline(always)]
+            fn product_of_views(
+                band: &[Self],
+                views: Views<Self>,
+                used: Used,
+                sums: &mut Sums<Self>,
+            ) {
+                $of_views(band, views, used, sums);
+            }
             fn dot_shape(isa: Isa) -> [usize; 2] {
                 ($dot_shape)(isa)
             }
@@ -133,11 +144,21 @@ type Wide = [f32; 8];
 #[cfg(not(target_arch = "x86_64"))]
 type Narrow = [f32; 8];
 
-real!(f32, tile::shape, tile::product, dot::shape, dot::add_dots, Wide, Narrow);
+real!(
+    f32,
+    tile::shape,
+    tile::product,
+    tile::product_of_views,
+    dot::shape,
+    dot::add_dots,
+    Wide,
+    Narrow
+);
 real!(
     f64,
     |_| tile::PORTABLE,
     tile::product_f64,
+    tile::views_portable,
     |_| dot::PORTABLE,
     dot::add_dots_portable,
     [f64; 8],

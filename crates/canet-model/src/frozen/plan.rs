@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::Result;
-use canet_ops::frozen::{AveragePool, ConvPlan, Resize};
+use canet_ops::frozen::{AveragePool, ConvPlan, PooledConvPlan, Resize};
 
 use super::bands::Bands;
 use super::layout::Layout;
@@ -43,6 +43,7 @@ pub(crate) struct Step {
 /// What an operation has to know about the size.
 pub(crate) enum Work {
     Conv(Box<ConvPlan>),
+    PooledConv(Box<PooledConvPlan>),
     Bands(Box<Bands>),
     AveragePool(AveragePool),
     Resize(Resize),
@@ -114,9 +115,17 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
             (Work::Conv(Box::new(plan)), to)
         }
         Op::PooledConv(conv, window) => {
-            let bands = Bands::new(conv, window, from)?;
-            let to = bands.output();
-            (Work::Bands(Box::new(bands)), to)
+            match conv.filters.plan_pooled(from, conv.padding_of(from), *window)? {
+                Some(plan) => {
+                    let to = plan.output();
+                    (Work::PooledConv(Box::new(plan)), to)
+                }
+                None => {
+                    let bands = Bands::new(conv, window, from)?;
+                    let to = bands.output();
+                    (Work::Bands(Box::new(bands)), to)
+                }
+            }
         }
         Op::AveragePool(bins) => {
             let to = bins.of(from);

@@ -54,6 +54,10 @@ fn one(
                 y(x, (inputs.len() > 1).then_some(&*x), to);
             }
         }
+        (Op::PooledConv(conv, _), Work::PooledConv(plan)) => {
+            let [x, y] = apart(values, [&inputs[0], output])?;
+            plan.run(&conv.filters, x, conv.relu, y);
+        }
         (Op::PooledConv(conv, window), Work::Bands(bands)) => {
             let [x, y] = apart(values, [&inputs[0], output])?;
             bands.run(conv, window, x, y, workspace);

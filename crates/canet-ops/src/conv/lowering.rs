@@ -49,13 +49,14 @@ struct Plan {
     dilation: [usize; 2],
     stride: [usize; 2],
     output: [usize; 2],
+    /// Whether all rows of the input are wanted.
+    whole: bool,
 }
 
-impl Lowering {
-    /// The input of a convolution, as forward and weight gradient see it; `channels` of a group.
-    pub(super) fn forward(p: &Problem, channels: usize) -> Self {
+impl Plan {
+    fn forward(p: &Problem, channels: usize) -> Self {
         let g = &p.geometry;
-        Self::new(&Plan {
+        Self {
             channels,
             input: p.input,
             lift: [1; 2],
@@ -64,7 +65,21 @@ impl Lowering {
             dilation: g.dilation,
             stride: g.stride,
             output: p.output,
-        })
+            whole: true,
+        }
+    }
+}
+
+impl Lowering {
+    /// The input of a convolution, as forward and weight gradient see it; `channels` of a group.
+    pub(super) fn forward(p: &Problem, channels: usize) -> Self {
+        Self::new(&Plan::forward(p, channels))
+    }
+
+    /// The same for `rows` rows of the output, wherever they are: the source holds what they see, see
+    /// [`Lowering::place_rows`].
+    pub(super) fn of_rows(p: &Problem, channels: usize, rows: usize) -> Self {
+        Self::new(&Plan { output: [rows, p.output[1]], whole: false, ..Plan::forward(p, channels) })
     }
 
     /// The gradient of the output, as the gradient of the input sees it: each input pixel gathers
@@ -84,6 +99,7 @@ impl Lowering {
             dilation: g.dilation,
             stride: [1; 2],
             output: p.input,
+            whole: true,
         })
     }
 
@@ -103,7 +119,8 @@ impl Lowering {
             let needed = shift[axis] + plan.output[axis] + reach;
             // Without a stride the whole input is kept, so that it may serve as it is.
             let lifted = before[axis] + (plan.input[axis] - 1) * plan.lift[axis] + 1;
-            if plan.stride[axis] == 1 { needed.max(lifted) } else { needed }
+            let all = plan.stride[axis] == 1 && (plan.whole || axis == 1);
+            if all { needed.max(lifted) } else { needed }
         });
         let window = (plan.lift == [1, 1]).then_some(Window {
             input: plan.input,
@@ -153,7 +170,7 @@ impl Lowering {
     }
 
     /// Values of a channel in the source.
-    fn channel_len(&self) -> usize {
+    pub(super) fn channel_len(&self) -> usize {
         self.phases[0].len() * self.phases[1].len() * self.extent[0] * self.extent[1]
     }
 
@@ -187,11 +204,16 @@ impl Lowering {
 
     /// Copies one channel into its frame of zeros, phase by phase.
     pub(super) fn place<T: Real>(&self, to: &mut [T], from: &[T]) {
+        self.place_rows(to, from, 0);
+    }
+
+    /// The same of a lowering of some rows of the output, which start at row `first`.
+    pub(super) fn place_rows<T: Real>(&self, to: &mut [T], from: &[T], first: usize) {
         let mut planes = to.chunks_exact_mut(self.extent[0] * self.extent[1]);
         for &row_phase in &self.phases[0] {
             for (&column_phase, plane) in self.phases[1].iter().zip(&mut planes) {
                 for (y, row) in plane.chunks_exact_mut(self.extent[1]).enumerate() {
-                    match self.input_at(0, y * self.stride[0] + row_phase) {
+                    match self.input_at(0, (first + y) * self.stride[0] + row_phase) {
                         Some(y) => self.place_row(
                             row,
                             &from[y * self.input[1]..][..self.input[1]],

@@ -5,12 +5,14 @@
 //! * [`tile`]: the small matrix product in registers;
 //! * [`product`]: forward, and the gradient of the input (a forward product of the output's
 //!   gradient, with zeros inserted for the stride, and flipped weights);
+//! * [`in_place`]: forward to few channels, without packing, and with a max-pooling after it;
 //! * [`weight_gradient`]: the product over all pixels;
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
 
 mod after;
 pub(crate) mod depthwise;
 pub(crate) mod dot;
+pub(crate) mod in_place;
 mod lowering;
 mod panel;
 pub(crate) mod product;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::after::After;
+use super::in_place::InPlace;
 use super::lowering::Lowering;
 use super::panel::{self, Columns};
 use super::tile::{Sums, TileShape, Used, pack_bands};
@@ -24,6 +25,8 @@ const PACKED: usize = 1 << 17;
 const MOST_PIXELS: usize = 512;
 /// Tasks that are aimed at, so that two or more threads end at about the same time.
 const TASKS: usize = 16;
+/// Most bands that are multiplied without packing.
+const IN_PLACE: usize = 4;
 /// Fewest bands that pay for packing the panels.
 const LEAST_BANDS: usize = 8;
 
@@ -46,6 +49,8 @@ enum Panels {
     Window(Window),
     /// From the lowering's source.
     Source(Vec<Columns>),
+    /// None: columns are read where they lie.
+    InPlace(Box<InPlace>),
 }
 
 /// The weights of a convolution for [`Product`], one packed matrix a group.
@@ -58,6 +63,11 @@ impl<T: Real> Weights<T> {
         let height = weight.len() / (groups * taps);
         let pack = |w: &[T]| pack_bands(height, taps, |o, k| w[o * taps + k]);
         Self(weight.chunks_exact(height * taps).map(pack).collect())
+    }
+
+    /// The matrix of the only group.
+    pub(crate) fn bands(&self) -> &[T] {
+        &self.0[0]
     }
 
     /// How many values there are.
@@ -95,7 +105,13 @@ impl Product {
     pub(crate) fn forward<T: Real>(p: &Problem) -> Self {
         let part = p.group_inputs() * p.input_pixels();
         let lowering = Lowering::forward(p, p.group_inputs());
-        Self::new::<T>(lowering, p.geometry.groups, p.group_outputs(), part)
+        let bands = p.outputs.div_ceil(TileShape::of::<T>().rows);
+        let in_place = if bands <= IN_PLACE { InPlace::new::<T>(p) } else { None };
+        let mut product = Self::new::<T>(lowering, p.geometry.groups, p.group_outputs(), part);
+        if let Some(in_place) = in_place {
+            product.panels = Panels::InPlace(Box::new(in_place));
+        }
+        product
     }
 
     fn input_gradient<T: Real>(p: &Problem) -> Self {
@@ -145,6 +161,9 @@ impl Product {
         y: &mut [T],
         workspace: &mut [T],
     ) {
+        if let Panels::InPlace(product) = &self.panels {
+            return product.run(weights.bands(), x, after, y);
+        }
         let pixels = self.lowering.pixels.len();
         let groups = x.chunks_exact(self.part).zip(y.chunks_exact_mut(self.height * pixels));
         for (group, (x, y)) in groups.enumerate() {
@@ -235,6 +254,7 @@ impl<T: Real> Task<'_, T> {
     ) {
         match &self.product.panels {
             Panels::Window(window) => window.pack::<T, V, W>(self.source, taps, pixels, packed),
+            Panels::InPlace(_) => {}
             Panels::Source(columns) => {
                 let columns = &columns[pixels.start / W..pixels.end.div_ceil(W)];
                 panel::pack::<T, W>(

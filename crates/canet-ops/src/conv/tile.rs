@@ -98,6 +98,96 @@ pub(crate) fn product<const FRESH: bool>(
     }
 }
 
+/// Where the columns of each step lie, from the place of a tile on.
+#[derive(Debug)]
+pub(crate) struct Taps {
+    offsets: Vec<usize>,
+    largest: usize,
+}
+
+impl Taps {
+    pub(crate) fn new(offsets: Vec<usize>) -> Self {
+        let largest = offsets.iter().copied().max().unwrap_or(0);
+        Self { offsets, largest }
+    }
+
+    pub(crate) fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+}
+
+/// The columns of a product where they lie: those of step `k` are `source[start + taps[k] + j]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Views<'a, T> {
+    pub(crate) source: &'a [T],
+    pub(crate) start: usize,
+    pub(crate) taps: &'a Taps,
+}
+
+impl<T> Views<'_, T> {
+    /// How many steps there are.
+    ///
+    /// # Panics
+    /// If `band` has another number of them, or a whole vector of the wanted columns may leave the
+    /// source.
+    #[inline(always)]
+    fn check(&self, band: &[T], used: Used, TileShape { rows, lanes, .. }: TileShape) -> usize {
+        let width = used.columns.next_multiple_of(lanes);
+        let steps = self.taps.offsets.len();
+        let end = self.start.checked_add(self.taps.largest).and_then(|end| end.checked_add(width));
+        assert!(
+            band.len() == steps * rows && end.is_some_and(|end| end <= self.source.len()),
+            "internal: views of {steps} steps do not fit a band of {} values, or leave their source",
+            band.len()
+        );
+        steps
+    }
+}
+
+/// The product of a band and of columns that lie scattered in a source, from 0 on.
+///
+/// # Panics
+/// If the views leave their source, or are not as many as the steps of the band.
+#[inline(always)]
+pub(crate) fn product_of_views(
+    band: &[f32],
+    views: Views<f32>,
+    used: Used,
+    sums: &mut Sums<f32>,
+) {
+    match Isa::detect() {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => x86::views_avx512(band, views, used, sums),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => x86::views_avx2(band, views, sums),
+        Isa::Portable => views_portable(band, views, used, sums),
+    }
+}
+
+/// The same in plain loops.
+#[inline(always)]
+pub(crate) fn views_portable<T: Real>(
+    band: &[T],
+    views: Views<T>,
+    _: Used,
+    sums: &mut Sums<T>,
+) {
+    const ROWS: usize = PORTABLE.rows;
+    const COLUMNS: usize = PORTABLE.columns;
+    let mut tile = [[T::ZERO; COLUMNS]; ROWS];
+    let source = &views.source[views.start..];
+    for (row, &tap) in band.as_chunks::<ROWS>().0.iter().zip(&views.taps.offsets) {
+        let column = &source[tap..tap + COLUMNS];
+        for i in 0..ROWS {
+            for j in 0..COLUMNS {
+                tile[i][j] = row[i].fma(column[j], tile[i][j]);
+            }
+        }
+    }
+    let rows = sums.as_chunks_mut::<COLUMNS>().0;
+    rows.iter_mut().zip(&tile).for_each(|(row, tile)| *row = *tile);
+}
+
 /// The same of `f64`, which is for exactness, not for speed.
 #[inline(always)]
 pub(crate) fn product_f64<const FRESH: bool>(

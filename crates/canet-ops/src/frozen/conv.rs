@@ -2,7 +2,9 @@
 
 use candle_core::Result;
 
+use super::MaxPool;
 use crate::conv::depthwise::Depthwise;
+use crate::conv::in_place::InPlace;
 use crate::conv::product::{Product, Weights};
 use crate::conv::winograd::{self, Frequencies, Winograd};
 use crate::geometry::{ConvGeometry, Problem};
@@ -91,16 +93,59 @@ impl FrozenConv {
     /// Prepares for pictures of `input` = `[height, width]`, with `padding` zeros around them (see
     /// [`ConvGeometry::padding`]).
     pub fn plan(&self, input: [usize; 2], padding: [[usize; 2]; 2]) -> Result<ConvPlan> {
-        let geometry = ConvGeometry { padding, ..self.geometry };
-        let [o, i, kh, kw] = self.shape;
-        let x = (1, i * geometry.groups, input[0], input[1]);
-        let problem = Problem::new(x, (o, i, kh, kw), &geometry)?;
+        let problem = self.problem(input, padding)?;
         let method = match &self.packed {
             Packed::Depthwise(_) => Method::Depthwise(Depthwise::forward(&problem)),
             Packed::Winograd(_) => Method::Winograd(Winograd::forward(&problem)),
             Packed::Product(_) => Method::Product(Product::forward::<f32>(&problem)),
         };
         Ok(ConvPlan { problem, method })
+    }
+
+    /// The same with a max-pooling of the result, which then is never stored as a whole. `None` where
+    /// the two are better run one after the other.
+    pub fn plan_pooled(
+        &self,
+        input: [usize; 2],
+        padding: [[usize; 2]; 2],
+        pool: MaxPool,
+    ) -> Result<Option<PooledConvPlan>> {
+        let problem = self.problem(input, padding)?;
+        Ok(match self.packed {
+            Packed::Product(_) => InPlace::pooled::<f32>(&problem, pool)?,
+            _ => None,
+        }
+        .map(PooledConvPlan))
+    }
+
+    fn problem(&self, input: [usize; 2], padding: [[usize; 2]; 2]) -> Result<Problem> {
+        let geometry = ConvGeometry { padding, ..self.geometry };
+        let [o, i, kh, kw] = self.shape;
+        Problem::new((1, i * geometry.groups, input[0], input[1]), (o, i, kh, kw), &geometry)
+    }
+}
+
+/// One convolution and the max-pooling after it, at one size of picture.
+#[derive(Debug)]
+pub struct PooledConvPlan(InPlace);
+
+impl PooledConvPlan {
+    /// Height and width of the result.
+    pub fn output(&self) -> [usize; 2] {
+        self.0.output()
+    }
+
+    /// Convolves `x` `(I, H, W)`, makes negative results 0 if `relu`, and pools them into `y`
+    /// `(O, h, w)`.
+    ///
+    /// # Panics
+    /// If the plan is of another convolution, or `x` or `y` are too short.
+    pub fn run(&self, conv: &FrozenConv, x: &[f32], relu: bool, y: &mut [f32]) {
+        let after = crate::conv::After { bias: Some(&conv.bias), residual: None, relu };
+        match &conv.packed {
+            Packed::Product(weights) => self.0.run(weights.bands(), x, after, y),
+            _ => panic!("internal: the plan is of another convolution"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use candle_core::Result;
 use rayon::prelude::*;
 
+use crate::real::Real;
 use crate::simd;
 
 /// The windows of a max-pooling; padding never wins, NaN always does.
@@ -51,19 +52,31 @@ impl MaxPool {
     ) {
         let held = self.reach(rows.clone(), input[0]);
         y.par_chunks_mut(h * w).zip(x.par_chunks(held.len() * input[1])).for_each(|(y, x)| {
+            let y = &mut y[rows.start * w..rows.end * w];
             simd::vectorised(
                 #[inline(always)]
-                || {
-                    for row in rows.clone() {
-                        let y = &mut y[row * w..][..w];
-                        for (number, r) in self.window(row, input[0]).enumerate() {
-                            let x = &x[(r - held.start) * input[1]..][..input[1]];
-                            self.fold(number == 0, x, y);
-                        }
-                    }
-                },
+                || self.map(x, input, rows.clone(), y, w),
             );
         });
+    }
+
+    /// One map: its rows `rows` of the result, of `width` each, from the rows that they see.
+    #[inline(always)]
+    pub(crate) fn map<T: Real>(
+        &self,
+        x: &[T],
+        input: [usize; 2],
+        rows: Range<usize>,
+        y: &mut [T],
+        width: usize,
+    ) {
+        let held = self.reach(rows.clone(), input[0]);
+        for (row, y) in rows.zip(y.chunks_exact_mut(width)) {
+            for (number, r) in self.window(row, input[0]).enumerate() {
+                let x = &x[(r - held.start) * input[1]..][..input[1]];
+                self.fold(number == 0, x, y);
+            }
+        }
     }
 
     /// The rows (or columns) of window `i` inside `n`.
@@ -75,7 +88,7 @@ impl MaxPool {
 
     /// Joins one input row to an output row, of which it may be the first.
     #[inline(always)]
-    fn fold(&self, first: bool, x: &[f32], y: &mut [f32]) {
+    fn fold<T: Real>(&self, first: bool, x: &[T], y: &mut [T]) {
         // The two windows that networks use are vector code where no window leaves the row.
         let inside = match (self.kernel, self.stride, self.padding) {
             (2, 2, 0) => {
@@ -105,12 +118,12 @@ impl MaxPool {
 
 /// Joins a value to the largest so far, if it is not the first.
 #[inline(always)]
-fn keep(first: bool, y: &mut f32, v: f32) {
+fn keep<T: Real>(first: bool, y: &mut T, v: T) {
     *y = if first { v } else { larger(*y, v) };
 }
 
 /// The larger of both; NaN wins, so that it is not hidden.
 #[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
+fn larger<T: Real>(a: T, b: T) -> T {
     if b > a || b.is_nan() { b } else { a }
 }

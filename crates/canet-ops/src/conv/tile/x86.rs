@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::{Sums, TileShape, Used};
+use super::{Sums, TileShape, Used, Views};
 
 /// With 32 registers: 24 sums, 3 columns and the broadcast weights.
 pub(super) const AVX512: TileShape = TileShape { rows: 8, columns: 48, lanes: 16 };
@@ -28,14 +28,40 @@ pub(super) fn product_avx512<const FRESH: bool>(
     sums: &mut Sums<f32>,
 ) {
     let steps = steps(band, panel, AVX512);
-    let (band, panel, sums) = (band.as_ptr(), panel.as_ptr(), sums.as_mut_ptr());
-    // SAFETY: band and panel hold `steps` rows and columns (checked), a tile's sums fit into
-    // `Sums`, and the caller found the processor to have AVX-512.
+    let panel = Packed::<{ AVX512.columns }>(panel.as_ptr());
+    // SAFETY: band and panel hold `steps` rows and columns (checked), and the caller found the
+    // processor to have AVX-512.
+    unsafe { avx512_of::<_, FRESH>(steps, band, panel, used, sums) }
+}
+
+/// See [`super::product_of_views`]. The processor must have AVX-512, as above.
+#[inline(always)]
+pub(super) fn views_avx512(band: &[f32], views: Views<f32>, used: Used, sums: &mut Sums<f32>) {
+    let steps = views.check(band, used, AVX512);
+    // SAFETY: the band holds `steps` rows, and whole vectors of the wanted columns lie in the source
+    // from each of as many taps on (checked); the caller found the processor to have AVX-512.
+    unsafe { avx512_of::<_, true>(steps, band, InPlace::from(views), used, sums) }
+}
+
+/// Chooses the kernel for a number of columns.
+///
+/// # Safety
+/// As for [`avx512`].
+#[inline(always)]
+unsafe fn avx512_of<C: Columns, const FRESH: bool>(
+    steps: usize,
+    band: &[f32],
+    columns: C,
+    used: Used,
+    sums: &mut Sums<f32>,
+) {
+    let (band, sums) = (band.as_ptr(), sums.as_mut_ptr());
+    // SAFETY: the caller's promises are those of the kernel; `Sums` hold the largest tile.
     unsafe {
         match used.columns.div_ceil(AVX512.lanes) {
-            0 | 1 => rows::<1, FRESH>(steps, used.rows, band, panel, sums),
-            2 => rows::<2, FRESH>(steps, used.rows, band, panel, sums),
-            _ => rows::<3, FRESH>(steps, used.rows, band, panel, sums),
+            0 | 1 => rows::<C, 1, FRESH>(steps, used.rows, band, columns, sums),
+            2 => rows::<C, 2, FRESH>(steps, used.rows, band, columns, sums),
+            _ => rows::<C, 3, FRESH>(steps, used.rows, band, columns, sums),
         }
     }
 }
@@ -44,8 +70,76 @@ pub(super) fn product_avx512<const FRESH: bool>(
 #[inline(always)]
 pub(super) fn product_avx2<const FRESH: bool>(band: &[f32], panel: &[f32], sums: &mut Sums<f32>) {
     let steps = steps(band, panel, AVX2);
+    let panel = Packed::<{ AVX2.columns }>(panel.as_ptr());
     // SAFETY: as above, with AVX2 and FMA.
-    unsafe { avx2::<FRESH>(steps, band.as_ptr(), panel.as_ptr(), sums.as_mut_ptr()) }
+    unsafe { avx2::<_, FRESH>(steps, band.as_ptr(), panel, sums.as_mut_ptr()) }
+}
+
+/// See [`super::product_of_views`]. The processor must have AVX2 and FMA, as above.
+#[inline(always)]
+pub(super) fn views_avx2(band: &[f32], views: Views<f32>, sums: &mut Sums<f32>) {
+    // This kernel has no narrower form.
+    let used = Used { rows: AVX2.rows, columns: AVX2.columns };
+    let steps = views.check(band, used, AVX2);
+    // SAFETY: as above, with AVX2 and FMA.
+    unsafe { avx2::<_, true>(steps, band.as_ptr(), InPlace::from(views), sums.as_mut_ptr()) }
+}
+
+/// Where a kernel's columns come from.
+///
+/// # Safety
+/// [`Columns::at`] points to the columns of a step, as many as the kernel wants.
+unsafe trait Columns: Copy {
+    /// # Safety
+    /// There is such a step.
+    unsafe fn at(self, step: usize) -> *const f32;
+    /// What should be fetched at a step, so that it is there some steps later.
+    fn ahead(self, step: usize) -> Option<*const f32>;
+}
+
+/// `WIDTH` columns for each step, one after another.
+#[derive(Clone, Copy)]
+struct Packed<const WIDTH: usize>(*const f32);
+
+// SAFETY: the panel holds `WIDTH` columns for each step (checked where it is made).
+unsafe impl<const WIDTH: usize> Columns for Packed<WIDTH> {
+    #[inline(always)]
+    unsafe fn at(self, step: usize) -> *const f32 {
+        // SAFETY: the panel has such a step, as the caller promises.
+        unsafe { self.0.add(step * WIDTH) }
+    }
+    #[inline(always)]
+    fn ahead(self, step: usize) -> Option<*const f32> {
+        Some(self.0.wrapping_add((step + AHEAD) * WIDTH))
+    }
+}
+
+/// The columns of [`Views`].
+#[derive(Clone, Copy)]
+struct InPlace {
+    source: *const f32,
+    taps: *const usize,
+}
+
+impl From<Views<'_, f32>> for InPlace {
+    #[inline(always)]
+    fn from(views: Views<f32>) -> Self {
+        Self { source: views.source[views.start..].as_ptr(), taps: views.taps.offsets().as_ptr() }
+    }
+}
+
+// SAFETY: the views were checked where the kernel is called.
+unsafe impl Columns for InPlace {
+    #[inline(always)]
+    unsafe fn at(self, step: usize) -> *const f32 {
+        // SAFETY: there are as many taps as steps, and the source goes on after each.
+        unsafe { self.source.add(*self.taps.add(step)) }
+    }
+    #[inline(always)]
+    fn ahead(self, _: usize) -> Option<*const f32> {
+        // Neighbouring taps share their lines.
+        None
+    }
 }
 
 /// How many steps band and panel have.
@@ -66,32 +160,32 @@ fn steps(band: &[f32], panel: &[f32], TileShape { rows, columns, .. }: TileShape
 /// # Safety
 /// As for [`avx512`].
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-unsafe fn rows<const VECTORS: usize, const FRESH: bool>(
+unsafe fn rows<C: Columns, const VECTORS: usize, const FRESH: bool>(
     steps: usize,
     rows: usize,
     band: *const f32,
-    panel: *const f32,
+    columns: C,
     sums: *mut f32,
 ) {
     // SAFETY: the caller's promises are those of the kernel.
     unsafe {
         match rows {
-            0..=2 => avx512::<2, VECTORS, FRESH>(steps, band, panel, sums),
-            3..=4 => avx512::<4, VECTORS, FRESH>(steps, band, panel, sums),
-            5..=6 => avx512::<6, VECTORS, FRESH>(steps, band, panel, sums),
-            _ => avx512::<8, VECTORS, FRESH>(steps, band, panel, sums),
+            0..=2 => avx512::<C, 2, VECTORS, FRESH>(steps, band, columns, sums),
+            3..=4 => avx512::<C, 4, VECTORS, FRESH>(steps, band, columns, sums),
+            5..=6 => avx512::<C, 6, VECTORS, FRESH>(steps, band, columns, sums),
+            _ => avx512::<C, 8, VECTORS, FRESH>(steps, band, columns, sums),
         }
     }
 }
 
 /// # Safety
-/// `band` has `steps * 8` values, `panel` `steps * 48`, `sums` 384; `ROWS` is at most 8, `VECTORS`
-/// at most 3.
+/// `band` has `steps * 8` values, `columns` as many steps of `VECTORS` vectors, `sums` 384 values;
+/// `ROWS` is at most 8, `VECTORS` at most 3. The processor has AVX-512.
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-unsafe fn avx512<const ROWS: usize, const VECTORS: usize, const FRESH: bool>(
+unsafe fn avx512<C: Columns, const ROWS: usize, const VECTORS: usize, const FRESH: bool>(
     steps: usize,
     mut band: *const f32,
-    mut panel: *const f32,
+    columns: C,
     sums: *mut f32,
 ) {
     let mut tile = [[_mm512_setzero_ps(); VECTORS]; ROWS];
@@ -103,24 +197,25 @@ unsafe fn avx512<const ROWS: usize, const VECTORS: usize, const FRESH: bool>(
             }
         }
     }
-    for _ in 0..steps {
-        // SAFETY: each of `steps` turns reads the next 8 values of the band and 48 of the panel. A
+    for step in 0..steps {
+        // SAFETY: each of `steps` turns reads the next 8 values of the band and its own columns. A
         // prefetch reads nothing, wherever it points to.
         unsafe {
-            let mut columns = [_mm512_setzero_ps(); VECTORS];
-            for (j, column) in columns.iter_mut().enumerate() {
-                let ahead = panel.wrapping_add(AHEAD * AVX512.columns + j * 16);
-                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
-                *column = _mm512_loadu_ps(panel.add(j * 16));
+            let from = columns.at(step);
+            let mut vectors = [_mm512_setzero_ps(); VECTORS];
+            for (j, vector) in vectors.iter_mut().enumerate() {
+                if let Some(ahead) = columns.ahead(step) {
+                    _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(j * 16).cast());
+                }
+                *vector = _mm512_loadu_ps(from.add(j * 16));
             }
             for (i, row) in tile.iter_mut().enumerate() {
                 let weight = _mm512_set1_ps(*band.add(i));
-                for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = _mm512_fmadd_ps(weight, column, *sum);
+                for (sum, vector) in row.iter_mut().zip(vectors) {
+                    *sum = _mm512_fmadd_ps(weight, vector, *sum);
                 }
             }
             band = band.add(AVX512.rows);
-            panel = panel.add(AVX512.columns);
         }
     }
     for (i, row) in tile.iter().enumerate() {
@@ -132,12 +227,13 @@ unsafe fn avx512<const ROWS: usize, const VECTORS: usize, const FRESH: bool>(
 }
 
 /// # Safety
-/// `band` has `steps * 6` values, `panel` `steps * 16`, `sums` at least 96.
+/// `band` has `steps * 6` values, `columns` as many steps of 16, `sums` at least 96 values. The
+/// processor has AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const FRESH: bool>(
+unsafe fn avx2<C: Columns, const FRESH: bool>(
     steps: usize,
     mut band: *const f32,
-    mut panel: *const f32,
+    columns: C,
     sums: *mut f32,
 ) {
     const VECTORS: usize = AVX2.columns / AVX2.lanes;
@@ -150,20 +246,22 @@ unsafe fn avx2<const FRESH: bool>(
             }
         }
     }
-    for _ in 0..steps {
-        // SAFETY: each of `steps` turns reads the next 6 values of the band and 16 of the panel. A
-        // prefetch reads nothing, wherever it points to.
+    for step in 0..steps {
+        // SAFETY: each of `steps` turns reads the next 6 values of the band and its own 16 columns.
+        // A prefetch reads nothing, wherever it points to.
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(panel.wrapping_add(AHEAD * AVX2.columns).cast());
-            let columns = [_mm256_loadu_ps(panel), _mm256_loadu_ps(panel.add(8))];
+            if let Some(ahead) = columns.ahead(step) {
+                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+            }
+            let from = columns.at(step);
+            let vectors = [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))];
             for (i, row) in tile.iter_mut().enumerate() {
                 let weight = _mm256_broadcast_ss(&*band.add(i));
-                for (sum, column) in row.iter_mut().zip(columns) {
-                    *sum = _mm256_fmadd_ps(weight, column, *sum);
+                for (sum, vector) in row.iter_mut().zip(vectors) {
+                    *sum = _mm256_fmadd_ps(weight, vector, *sum);
                 }
             }
             band = band.add(AVX2.rows);
-            panel = panel.add(AVX2.columns);
         }
     }
     for (i, row) in tile.iter().enumerate() {
