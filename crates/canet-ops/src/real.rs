@@ -43,12 +43,7 @@ pub(crate) trait Real:
     /// The tile that suits this type and processor.
     fn tile_shape(isa: Isa) -> TileShape;
     /// See [`tile::product`].
-    fn product<const FRESH: bool>(
-        band: &[Self],
-        panel: &[Self],
-        used: Used,
-        sums: &mut Sums<Self>,
-    );
+    fn product<const FRESH: bool>(band: &[Self], panel: &[Self], used: Used, sums: &mut Sums<Self>);
     /// See [`tile::product_of_views`].
     fn product_of_views(band: &[Self], views: Views<Self>, used: Used, sums: &mut Sums<Self>);
     /// Rows and views of a tile of dot products.

@@ -33,7 +33,10 @@ pub(super) enum Vector {
 impl Columns {
     /// Those of all panels of a shape. Past the last pixel it is repeated, up to the end of its
     /// vector; what comes of the repetitions is not stored.
-    pub(super) fn all(lowering: &Lowering, TileShape { columns, lanes, .. }: TileShape) -> Vec<Self> {
+    pub(super) fn all(
+        lowering: &Lowering,
+        TileShape { columns, lanes, .. }: TileShape,
+    ) -> Vec<Self> {
         let pixels = lowering.pixels.len();
         let panel = |pixel: usize| {
             if pixel + columns <= pixels && is_run(lowering, pixel..pixel + columns) {
@@ -107,7 +110,9 @@ pub(super) fn pack<T: Real, const W: usize>(
             let row = &mut rows[j * taps.len() + k];
             match columns {
                 Columns::Run(start) => row.copy_from_slice(&source[tap + start..][..W]),
-                Columns::Vectors(vectors) if W == 48 => copy_vectors::<T, 16>(vectors, source, tap, row),
+                Columns::Vectors(vectors) if W == 48 => {
+                    copy_vectors::<T, 16>(vectors, source, tap, row)
+                }
                 Columns::Vectors(vectors) => copy_vectors::<T, 8>(vectors, source, tap, row),
             }
         }

@@ -135,9 +135,9 @@ impl Product {
         let image = self.groups * self.part;
         let result = self.groups * self.height * self.lowering.pixels.len();
         let mut y = vec![T::ZERO; x.len() / image * result];
-        let mut workspace = vec![T::ZERO; self.workspace()];
+        let mut workspace = Scratch::new(self.workspace());
         for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(result)) {
-            self.run(weights, x, after, y, &mut workspace);
+            self.run(weights, x, after, y, workspace.values());
         }
         y
     }

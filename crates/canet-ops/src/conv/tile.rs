@@ -149,12 +149,7 @@ impl<T> Views<'_, T> {
 /// # Panics
 /// If the views leave their source, or are not as many as the steps of the band.
 #[inline(always)]
-pub(crate) fn product_of_views(
-    band: &[f32],
-    views: Views<f32>,
-    used: Used,
-    sums: &mut Sums<f32>,
-) {
+pub(crate) fn product_of_views(band: &[f32], views: Views<f32>, used: Used, sums: &mut Sums<f32>) {
     match Isa::detect() {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => x86::views_avx512(band, views, used, sums),
@@ -166,12 +161,7 @@ pub(crate) fn product_of_views(
 
 /// The same in plain loops.
 #[inline(always)]
-pub(crate) fn views_portable<T: Real>(
-    band: &[T],
-    views: Views<T>,
-    _: Used,
-    sums: &mut Sums<T>,
-) {
+pub(crate) fn views_portable<T: Real>(band: &[T], views: Views<T>, _: Used, sums: &mut Sums<T>) {
     const ROWS: usize = PORTABLE.rows;
     const COLUMNS: usize = PORTABLE.columns;
     let mut tile = [[T::ZERO; COLUMNS]; ROWS];
@@ -201,11 +191,7 @@ pub(crate) fn product_f64<const FRESH: bool>(
 
 /// The product in plain loops, for types and processors without a kernel.
 #[inline(always)]
-fn product_portable<T: Real, const FRESH: bool>(
-    band: &[T],
-    panel: &[T],
-    sums: &mut Sums<T>,
-) {
+fn product_portable<T: Real, const FRESH: bool>(band: &[T], panel: &[T], sums: &mut Sums<T>) {
     const ROWS: usize = PORTABLE.rows;
     const COLUMNS: usize = PORTABLE.columns;
     let mut tile = [[T::ZERO; COLUMNS]; ROWS];

@@ -20,7 +20,7 @@ use super::tile::{MOST_ROWS, TileShape};
 use crate::array::DisjointWriter;
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
-use crate::scratch;
+use crate::scratch::{self, Scratch};
 use crate::simd::{self, Vector, by_vector};
 use inputs::Layout;
 use transform::{FREQUENCIES, SIDE, STEP};
@@ -196,8 +196,8 @@ impl Winograd {
         after: After<T>,
     ) -> Vec<T> {
         let mut y = vec![T::ZERO; images * self.outputs * self.output[0] * self.output[1]];
-        let mut workspace = vec![T::ZERO; self.workspace::<T>(images)];
-        self.run(images, weights, x, after, &mut y, &mut workspace);
+        let mut workspace = Scratch::new(self.workspace::<T>(images));
+        self.run(images, weights, x, after, &mut y, workspace.values());
         y
     }
 

@@ -3,8 +3,10 @@
 #![expect(unsafe_code, reason = "vector loads take pointers")]
 
 use std::arch::x86_64::{
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps,
+    __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
+    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::{Dots, MOST_VIEWS};
@@ -95,11 +97,41 @@ unsafe fn avx512(
             }
         }
     }
-    for (dots, sums) in dots.iter_mut().zip(&sums) {
-        for (dot, &sum) in dots.iter_mut().zip(sums) {
-            *dot += _mm512_reduce_add_ps(sum);
+    // Four rows by four views at a time, and the last two views of all rows.
+    let block = |first: usize| -> [__m512; 16] {
+        std::array::from_fn(|n| {
+            let (i, j) = (n / 4, first + n % 4);
+            if j < MOST_VIEWS { sums[i][j] } else { _mm512_setzero_ps() }
+        })
+    };
+    for first in [0, 4] {
+        let mut totals = [0.0; 16];
+        // SAFETY: there is room for 16 values.
+        unsafe { _mm512_storeu_ps(totals.as_mut_ptr(), totals_of(block(first))) };
+        for (dots, totals) in dots.iter_mut().zip(totals.as_chunks::<4>().0) {
+            dots[first..].iter_mut().zip(totals).for_each(|(dot, &total)| *dot += total);
         }
     }
+}
+
+/// The sum of each of 16 vectors: half as many shuffles as to add up one after the other.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+fn totals_of(v: [__m512; 16]) -> __m512 {
+    // Of vectors `a` and `b`: sums of neighbours, those of `a` and of `b` in turn.
+    let pair =
+        |a: __m512, b: __m512| _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    // Each quarter: the sums of its four values in `a`, `b`, `c` and `d`.
+    let quads: [__m512; 4] = std::array::from_fn(|n| {
+        let [a, b, c, d] = [v[4 * n], v[4 * n + 1], v[4 * n + 2], v[4 * n + 3]];
+        let (ab, cd) = (_mm512_castps_pd(pair(a, b)), _mm512_castps_pd(pair(c, d)));
+        let (low, high) = (_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd));
+        _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
+    });
+    const EVEN: i32 = 0b10_00_10_00;
+    const ODD: i32 = 0b11_01_11_01;
+    let halves =
+        |a, b| _mm512_add_ps(_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<ODD>(a, b));
+    halves(halves(quads[0], quads[1]), halves(quads[2], quads[3]))
 }
 
 /// # Safety

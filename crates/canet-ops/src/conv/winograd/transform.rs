@@ -66,14 +66,15 @@ fn gradient<T: Real, V: Vector<T>>([y0, y1, y2, y3]: [V; STEP]) -> [V; SIDE] {
 
 /// `G^T u`, the transpose of [`weight`]: six frequencies to three weights.
 #[inline(always)]
-fn weight_gradient<T: Real>(u: [T; SIDE]) -> [T; 3] {
-    let (near, far) = (u[1] + u[2], u[3] + u[4]);
-    let (near_odd, far_odd) = (u[2] - u[1], u[3] - u[4]);
-    let sixth = T::of_f64(1.0 / 6.0);
+fn weight_gradient<T: Real, V: Vector<T>>(u: [V; SIDE]) -> [V; 3] {
+    let of = constant::<T, V>;
+    let (near, far) = (u[1].add(u[2]), u[3].add(u[4]));
+    let (near_odd, far_odd) = (u[2].sub(u[1]), u[3].sub(u[4]));
+    let (zero, sixth) = (of(0.0), of(1.0 / 6.0));
     [
-        T::of_f64(0.25) * u[0] - sixth * near + T::of_f64(1.0 / 24.0) * far,
-        sixth * near_odd + T::of_f64(1.0 / 12.0) * far_odd,
-        sixth * (far - near) + u[5],
+        of(0.25).fma(u[0], of(1.0 / 24.0).fma(far, of(-1.0 / 6.0).fma(near, zero))),
+        sixth.fma(near_odd, of(1.0 / 12.0).fma(far_odd, zero)),
+        sixth.fma(far.sub(near), u[5]),
     ]
 }
 
@@ -130,19 +131,15 @@ pub(super) fn gradient_tiles<T: Real, V: Vector<T>>(
     }
 }
 
-/// The gradient of a 3x3 filter from those of its frequencies.
+/// The gradients of a vector of 3x3 filters from those of their frequencies.
 #[inline(always)]
-pub(super) fn weight_gradient_tile<T: Real>(u: &[T; FREQUENCIES]) -> [T; 9] {
-    let [mut row0, mut row1, mut row2] = [[T::ZERO; SIDE]; 3];
+pub(super) fn weight_gradient_tiles<T: Real, V: Vector<T>>(at: impl Fn(usize) -> V) -> [[V; 3]; 3] {
+    let [mut row0, mut row1, mut row2] = [[V::splat(T::ZERO); SIDE]; 3];
     for b in 0..SIDE {
         [row0[b], row1[b], row2[b]] =
-            weight_gradient([u[b], u[b + 6], u[b + 12], u[b + 18], u[b + 24], u[b + 30]]);
+            weight_gradient([at(b), at(b + 6), at(b + 12), at(b + 18), at(b + 24), at(b + 30)]);
     }
-    let mut filter = [T::ZERO; 9];
-    for (to, row) in filter.as_chunks_mut::<3>().0.iter_mut().zip([row0, row1, row2]) {
-        *to = weight_gradient(row);
-    }
-    filter
+    [weight_gradient(row0), weight_gradient(row1), weight_gradient(row2)]
 }
 
 /// Two-dimensional output tiles, a vector of them; frequencies as in [`input_tiles`].
