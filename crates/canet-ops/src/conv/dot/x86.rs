@@ -3,10 +3,11 @@
 #![expect(unsafe_code, reason = "vector loads take pointers")]
 
 use std::arch::x86_64::{
-    __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
-    _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps,
-    _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_unpackhi_pd,
-    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
+    _mm256_storeu_ps, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
+    _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 use super::{Dots, MOST_VIEWS};
@@ -15,6 +16,9 @@ use super::{Dots, MOST_VIEWS};
 pub(super) const AVX512: [usize; 2] = [4, 6];
 /// Rows and views with 16 registers: 12 sums, a view and 3 rows.
 pub(super) const AVX2: [usize; 2] = [3, 4];
+
+/// Values ahead that a row is fetched: rows come from the second-level cache, views from the first.
+const AHEAD: usize = 128;
 
 /// See [`super::add_dots`]. The processor must have AVX-512, as [`crate::simd::Isa`] found.
 #[inline(always)]
@@ -67,13 +71,16 @@ unsafe fn avx512(
     let mut sums = [[_mm512_setzero_ps(); MOST_VIEWS]; ROWS];
     let whole = len / 16 * 16;
     for k in (0..whole).step_by(16) {
-        // SAFETY: k + 16 <= len.
+        // SAFETY: k + 16 <= len. A prefetch reads nothing, wherever it points to.
         unsafe {
             let mut view = [_mm512_setzero_ps(); MOST_VIEWS];
             for (view, at) in view.iter_mut().zip(views) {
                 *view = _mm512_loadu_ps(source.add(at + k));
             }
+            // At the end of the rows it is the turn of the next tile's.
+            let ahead = k + AHEAD + if k + AHEAD < len { 0 } else { (ROWS - 1) * len };
             for (i, sums) in sums.iter_mut().enumerate() {
+                _mm_prefetch::<_MM_HINT_T0>(rows.wrapping_add(i * len + ahead).cast());
                 let row = _mm512_loadu_ps(rows.add(i * len + k));
                 for (sum, view) in sums.iter_mut().zip(view) {
                     *sum = _mm512_fmadd_ps(row, view, *sum);
