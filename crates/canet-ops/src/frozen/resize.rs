@@ -5,15 +5,18 @@ use std::ops::Range;
 use candle_core::Result;
 
 use super::tasks::for_rows_with;
+use crate::conv::tile::TileShape;
 use crate::grid::{Corners, Sample, samples};
+use crate::real::Real;
+use crate::simd::{Isa, Vector};
 
 /// Columns that are made at a time, on the stack of a task.
 pub(super) const CHUNK: usize = 256;
 /// Input columns of a chunk that are blended before they are sampled. Enlarging never needs more;
 /// where a map becomes much smaller, most of them would be blended for nothing.
 const SPAN: usize = CHUNK + 1;
-/// Copies of a value that are written at once.
-const COPIES: usize = 8;
+/// Lanes of the widest vector.
+const MOST_LANES: usize = 16;
 
 /// A bilinear resize at one size, as [`crate::resize_bilinear`].
 #[derive(Debug, Clone)]
@@ -23,8 +26,10 @@ pub struct Resize {
     lows: Vec<u32>,
     /// The share of the right one.
     weights: Vec<f32>,
-    /// The first column of which each input column is the left one, or a later one is; and the end.
-    starts: Vec<u32>,
+    /// How far the left one is from that of the first column of the same vector; for whole vectors.
+    offsets: Vec<u32>,
+    /// Whether the left ones of each vector are within a vector, as when maps are enlarged.
+    is_dense: bool,
     input: [usize; 2],
 }
 
@@ -35,12 +40,20 @@ impl Resize {
             candle_core::bail!("cannot resize {input:?} pixels to {output:?}");
         }
         let columns: Vec<Sample<f32>> = samples(input[1], output[1], corners);
-        let start = |at| columns.partition_point(|column| column.low < at) as u32;
+        let lanes = TileShape::of::<f32>().lanes;
+        let of_vector = |vector: &[Sample<f32>]| {
+            let mut offsets = vec![0; lanes];
+            let lows = vector.iter().map(|column| (column.low - vector[0].low) as u32);
+            offsets.iter_mut().zip(lows).for_each(|(to, low)| *to = low);
+            offsets
+        };
+        let offsets: Vec<u32> = columns.chunks(lanes).flat_map(of_vector).collect();
         Ok(Self {
             rows: samples(input[0], output[0], corners),
             lows: columns.iter().map(|column| column.low as u32).collect(),
             weights: columns.iter().map(|column| column.weight).collect(),
-            starts: (0..=input[1]).map(start).collect(),
+            is_dense: offsets.iter().all(|&offset| (offset as usize) < lanes),
+            offsets,
             input,
         })
     }
@@ -77,19 +90,19 @@ impl Resize {
 
 /// Some columns of a row of one plane, on their way.
 pub(super) struct Chunk {
-    /// The two input rows, blended; with one more value at the end.
-    blended: [f32; SPAN + 1],
+    /// The two input rows, blended; with one more value at the end, and room for a vector.
+    blended: [f32; SPAN + 1 + MOST_LANES],
     /// What is left of each column, and how far it is to what is right of it.
-    values: [f32; CHUNK + COPIES],
-    steps: [f32; CHUNK + COPIES],
+    values: [f32; CHUNK],
+    steps: [f32; CHUNK],
     columns: Range<usize>,
 }
 
 impl Chunk {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        let (values, steps) = ([0.0; CHUNK + COPIES], [0.0; CHUNK + COPIES]);
-        Self { blended: [0.0; SPAN + 1], values, steps, columns: 0..0 }
+        let (values, steps) = ([0.0; CHUNK], [0.0; CHUNK]);
+        Self { blended: [0.0; SPAN + 1 + MOST_LANES], values, steps, columns: 0..0 }
     }
 
     /// Takes the `count` columns from `first` on of row `row` of the plane `x`.
@@ -108,13 +121,13 @@ impl Chunk {
         let left = lows[0] as usize;
         let end = (lows[count - 1] as usize + 2).min(width);
         let [low, high] = [row.low, row.high].map(|row| &x[row * width..][left..end]);
-        if end - left <= SPAN {
+        if resize.is_dense && end - left <= SPAN {
             for ((to, &low), &high) in self.blended.iter_mut().zip(low).zip(high) {
                 *to = blend(low, high - low, row.weight);
             }
             // The last column of all has no right neighbour but itself.
             self.blended[end - left] = self.blended[end - left - 1];
-            self.stretch(&resize.starts[left..lows[count - 1] as usize + 2]);
+            self.spread(resize, left);
         } else {
             let at = |i: usize| blend(low[i], high[i] - low[i], row.weight);
             for (i, &column) in lows.iter().enumerate() {
@@ -125,19 +138,29 @@ impl Chunk {
         }
     }
 
-    /// Repeats each blended value, and the step to the next one, over the columns between the two:
-    /// from one of `starts` to the next. Writing a few copies too many, which the next ones replace,
-    /// is faster than looking each value up.
+    /// Looks up what is left of each column, and how far it is to what is right of it.
     #[inline(always)]
-    fn stretch(&mut self, starts: &[u32]) {
-        let columns = &self.columns;
-        for (pair, ends) in self.blended.windows(2).zip(starts.windows(2)) {
-            let start = (ends[0] as usize).max(columns.start) - columns.start;
-            let end = (ends[1] as usize).min(columns.end) - columns.start;
-            for at in (start..end).step_by(COPIES) {
-                self.values[at..at + COPIES].fill(pair[0]);
-                self.steps[at..at + COPIES].fill(pair[1] - pair[0]);
-            }
+    fn spread(&mut self, resize: &Resize, left: usize) {
+        match Isa::detect() {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => self.spread_with::<<f32 as Real>::Avx512>(resize, left),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => self.spread_with::<<f32 as Real>::Avx2>(resize, left),
+            Isa::Portable => self.spread_with::<[f32; 8]>(resize, left),
+        }
+    }
+
+    #[inline(always)]
+    fn spread_with<V: Vector<f32>>(&mut self, resize: &Resize, left: usize) {
+        let vectors =
+            self.values.chunks_exact_mut(V::LANES).zip(self.steps.chunks_exact_mut(V::LANES));
+        for (column, (values, steps)) in self.columns.clone().step_by(V::LANES).zip(vectors) {
+            let offsets = &resize.offsets[column..];
+            let from = &self.blended[resize.lows[column] as usize - left..];
+            let (value, next) =
+                (V::load(from).look_up(offsets), V::load(&from[1..]).look_up(offsets));
+            value.store(values);
+            next.sub(value).store(steps);
         }
     }
 

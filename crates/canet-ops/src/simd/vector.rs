@@ -35,6 +35,8 @@ pub(crate) trait Vector<T: Real>: Copy {
     fn load_by_four(from: &[T]) -> [Self; 4];
     /// The reverse of [`Self::load_by_four`].
     fn store_by_four(values: [Self; 4], to: &mut [T]);
+    /// The lanes that the first of `places` name, modulo the number of lanes.
+    fn look_up(self, places: &[u32]) -> Self;
 }
 
 /// Calls a generic function with the type of numbers, the vector of this processor, and the width
@@ -139,6 +141,15 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
             }
         }
     }
+    #[inline(always)]
+    fn look_up(self, places: &[u32]) -> Self {
+        let mut lanes = self;
+        lanes
+            .iter_mut()
+            .zip(&places[..PLAIN])
+            .for_each(|(to, &at)| *to = self[at as usize % PLAIN]);
+        lanes
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +180,11 @@ mod tests {
         let mut back = vec![0.0; 2 * lanes];
         V::store_by_two(pairs, &mut back);
         assert_eq!(back, from[..2 * lanes]);
+        let places: Vec<u32> = (0..lanes as u32).map(|l| (3 * l + 1) % lanes as u32).collect();
+        let mut to = vec![0.0; lanes];
+        V::load(&from).look_up(&places).store(&mut to);
+        let expected: Vec<f32> = places.iter().map(|&at| from[at as usize]).collect();
+        assert_eq!(to, expected);
         let three = V::splat(3.0);
         let mut to = vec![0.0; lanes];
         V::load(&from).fma(three, three.add(three)).sub(three).store(&mut to);

@@ -13,7 +13,8 @@ const EVEN: i32 = 0b10_00_10_00;
 const ODD: i32 = 0b11_01_11_01;
 
 macro_rules! arithmetic {
-    ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident, $max:ident) => {
+    ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident, $max:ident,
+     |$places:ident, $lanes_of:ident| $look_up:expr) => {
         const LANES: usize = $lanes;
 
         #[inline(always)]
@@ -53,6 +54,12 @@ macro_rules! arithmetic {
             unsafe { $max($splat(0.0), self) }
         }
         #[inline(always)]
+        fn look_up(self, places: &[u32]) -> Self {
+            let ($places, $lanes_of) = (places[..$lanes].as_ptr().cast(), self);
+            // SAFETY: the slice has enough values (checked); the instruction set as above.
+            unsafe { $look_up }
+        }
+        #[inline(always)]
         fn load_by_two(from: &[f32]) -> [Self; 2] {
             let from = &from[..2 * $lanes];
             unzip([Self::load(from), Self::load(&from[$lanes..])])
@@ -89,9 +96,10 @@ macro_rules! arithmetic {
 mod wide {
     use std::arch::x86_64::{
         __m512, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps,
-        _mm512_loadu_ps, _mm512_max_ps, _mm512_permutex2var_pd, _mm512_permutexvar_pd,
-        _mm512_set_epi64, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_ps,
-        _mm512_storeu_ps, _mm512_sub_ps, _mm512_unpackhi_ps, _mm512_unpacklo_ps,
+        _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_permutex2var_pd,
+        _mm512_permutexvar_pd, _mm512_permutexvar_ps, _mm512_set_epi64, _mm512_set1_ps,
+        _mm512_shuffle_f32x4, _mm512_shuffle_ps, _mm512_storeu_ps, _mm512_sub_ps,
+        _mm512_unpackhi_ps, _mm512_unpacklo_ps,
     };
 
     use super::{EVEN, FIRST, LOWER, ODD, SECOND, UPPER};
@@ -106,7 +114,8 @@ mod wide {
             _mm512_add_ps,
             _mm512_sub_ps,
             _mm512_fmadd_ps,
-            _mm512_max_ps
+            _mm512_max_ps,
+            |places, lanes| _mm512_permutexvar_ps(_mm512_loadu_si512(places), lanes)
         );
     }
 
@@ -185,9 +194,9 @@ mod wide {
 
 mod narrow {
     use std::arch::x86_64::{
-        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-        _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
-        _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+        __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_max_ps,
+        _mm256_permute2f128_ps, _mm256_permutevar8x32_ps, _mm256_set1_ps, _mm256_shuffle_ps,
+        _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
     };
 
     use super::{FIRST, LOWER, SECOND, UPPER};
@@ -202,7 +211,8 @@ mod narrow {
             _mm256_add_ps,
             _mm256_sub_ps,
             _mm256_fmadd_ps,
-            _mm256_max_ps
+            _mm256_max_ps,
+            |places, lanes| _mm256_permutevar8x32_ps(lanes, _mm256_loadu_si256(places))
         );
     }
 
