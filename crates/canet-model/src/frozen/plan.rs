@@ -115,17 +115,13 @@ fn prepare(node: &Node, sizes: &[[usize; 2]], picture: [usize; 2]) -> Result<(Wo
             (Work::Conv(Box::new(plan)), to)
         }
         Op::PooledConv(conv, window) => {
-            match conv.filters.plan_pooled(from, conv.padding_of(from), *window)? {
-                Some(plan) => {
-                    let to = plan.output();
-                    (Work::PooledConv(Box::new(plan)), to)
-                }
-                None => {
-                    let bands = Bands::new(conv, window, from)?;
-                    let to = bands.output();
-                    (Work::Bands(Box::new(bands)), to)
-                }
+            if let Some(plan) = conv.filters.plan_pooled(from, conv.padding_of(from), *window)? {
+                let to = plan.output();
+                return Ok((Work::PooledConv(Box::new(plan)), to));
             }
+            let bands = Bands::new(conv, window, from)?;
+            let to = bands.output();
+            (Work::Bands(Box::new(bands)), to)
         }
         Op::AveragePool(bins) => {
             let to = bins.of(from);

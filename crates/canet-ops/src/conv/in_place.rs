@@ -296,3 +296,6 @@ impl<T: Real> Task<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::lowering::Lowering;
-use super::tile::TileShape;
+use super::tile::{MOST_COLUMNS, TileShape};
 use crate::real::Real;
 
 /// Where the columns of a panel lie in the source, before the offset of the tap is added.
@@ -110,8 +110,8 @@ pub(super) fn pack<T: Real, const W: usize>(
             let row = &mut rows[j * taps.len() + k];
             match columns {
                 Columns::Run(start) => row.copy_from_slice(&source[tap + start..][..W]),
-                Columns::Vectors(vectors) if W == 48 => {
-                    copy_vectors::<T, 16>(vectors, source, tap, row)
+                Columns::Vectors(vectors) if W == MOST_COLUMNS => {
+                    copy_vectors::<T, 16>(vectors, source, tap, row);
                 }
                 Columns::Vectors(vectors) => copy_vectors::<T, 8>(vectors, source, tap, row),
             }

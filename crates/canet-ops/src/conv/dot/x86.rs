@@ -17,6 +17,9 @@ pub(super) const AVX512: [usize; 2] = [4, 6];
 /// Rows and views with 16 registers: 12 sums, a view and 3 rows.
 pub(super) const AVX2: [usize; 2] = [3, 4];
 
+/// The first and third, or the second and fourth quarter of each operand of a shuffle.
+const EVEN: i32 = 0b10_00_10_00;
+const ODD: i32 = 0b11_01_11_01;
 /// Values ahead that a row is fetched: rows come from the second-level cache, views from the first.
 const AHEAD: usize = 128;
 
@@ -114,7 +117,7 @@ unsafe fn avx512(
     for first in [0, 4] {
         let mut totals = [0.0; 16];
         // SAFETY: there is room for 16 values.
-        unsafe { _mm512_storeu_ps(totals.as_mut_ptr(), totals_of(block(first))) };
+        unsafe { _mm512_storeu_ps(totals.as_mut_ptr(), totals_of(&block(first))) };
         for (dots, totals) in dots.iter_mut().zip(totals.as_chunks::<4>().0) {
             dots[first..].iter_mut().zip(totals).for_each(|(dot, &total)| *dot += total);
         }
@@ -123,7 +126,7 @@ unsafe fn avx512(
 
 /// The sum of each of 16 vectors: half as many shuffles as to add up one after the other.
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-fn totals_of(v: [__m512; 16]) -> __m512 {
+fn totals_of(v: &[__m512; 16]) -> __m512 {
     // Of vectors `a` and `b`: sums of neighbours, those of `a` and of `b` in turn.
     let pair =
         |a: __m512, b: __m512| _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
@@ -134,8 +137,6 @@ fn totals_of(v: [__m512; 16]) -> __m512 {
         let (low, high) = (_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd));
         _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high))
     });
-    const EVEN: i32 = 0b10_00_10_00;
-    const ODD: i32 = 0b11_01_11_01;
     let halves =
         |a, b| _mm512_add_ps(_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<ODD>(a, b));
     halves(halves(quads[0], quads[1]), halves(quads[2], quads[3]))
