@@ -86,8 +86,7 @@ impl InPlace {
         if p.geometry.groups > 1 || !(copies || width.is_multiple_of(COLUMNS)) {
             return None;
         }
-        let fits = |rows: &usize| !copies || Self::copy_len(p, *rows) <= COPY;
-        let count = (1..=count).rev().find(fits).unwrap_or(1);
+        let count = if copies { count.min(copied_rows(p)).max(1) } else { count };
         let blocks = (0..height).step_by(count).map(|first| first..height.min(first + count));
         let blocks = blocks.map(|rows| Block { pooled: rows.clone(), rows }).collect();
         Some(Self::of_blocks::<T>(p, blocks, None))
@@ -106,15 +105,10 @@ impl InPlace {
             windows.map(block).collect()
         };
         let count = PIXELS.div_ceil(p.output[1] * pool.stride).min(output[0].div_ceil(TASKS));
-        let fits = |blocks: &Vec<Block>| Self::copy_len(p, most_rows(blocks)) <= COPY;
-        let blocks = (1..=count).rev().map(blocks).find(fits);
+        let fitting = copied_rows(p);
+        let blocks = (1..=count).rev().map(blocks).find(|blocks| most_rows(blocks) <= fitting);
         let blocks = blocks.filter(|_| p.geometry.groups == 1);
         Ok(blocks.map(|blocks| Self::of_blocks::<T>(p, blocks, Some(Pool { pool, output }))))
-    }
-
-    /// Values of the copy that some rows need.
-    fn copy_len(p: &Problem, rows: usize) -> usize {
-        Lowering::of_rows(p, p.inputs, rows).source_len()
     }
 
     fn of_blocks<T: Real>(p: &Problem, blocks: Vec<Block>, pool: Option<Pool>) -> Self {
@@ -166,6 +160,12 @@ impl InPlace {
             );
         });
     }
+}
+
+/// Rows of the result whose copy has at most [`COPY`] values. It grows by the same with each row.
+fn copied_rows(p: &Problem) -> usize {
+    let [one, two] = [1, 2].map(|rows| Lowering::of_rows(p, p.inputs, rows).source_len());
+    COPY.checked_sub(one).map_or(0, |room| 1 + room / (two - one))
 }
 
 fn most_rows(blocks: &[Block]) -> usize {

@@ -53,6 +53,17 @@ enum Panels {
     InPlace(Box<InPlace>),
 }
 
+impl Panels {
+    /// Those that are packed.
+    fn packed<T: Real>(lowering: &Lowering) -> Self {
+        let shape = TileShape::of::<T>();
+        match lowering.window {
+            Some(window) if lowering.copies() && window.suits(shape.lanes) => Self::Window(window),
+            _ => Self::Source(Columns::all(lowering, shape)),
+        }
+    }
+}
+
 /// The weights of a convolution for [`Product`], one packed matrix a group.
 #[derive(Debug)]
 pub(crate) struct Weights<T>(Vec<Vec<T>>);
@@ -107,27 +118,19 @@ impl Product {
         let lowering = Lowering::forward(p, p.group_inputs());
         let bands = p.outputs.div_ceil(TileShape::of::<T>().rows);
         let in_place = if bands <= IN_PLACE { InPlace::new::<T>(p) } else { None };
-        let mut product = Self::new::<T>(lowering, p.geometry.groups, p.group_outputs(), part);
-        if let Some(in_place) = in_place {
-            product.panels = Panels::InPlace(Box::new(in_place));
-        }
-        product
+        let panels = match in_place {
+            Some(in_place) => Panels::InPlace(Box::new(in_place)),
+            None => Panels::packed::<T>(&lowering),
+        };
+        let (groups, height) = (p.geometry.groups, p.group_outputs());
+        Self { lowering, panels, groups, height, part }
     }
 
     fn input_gradient<T: Real>(p: &Problem) -> Self {
         let part = p.group_outputs() * p.output_pixels();
         let lowering = Lowering::input_gradient(p, p.group_outputs());
-        Self::new::<T>(lowering, p.geometry.groups, p.group_inputs(), part)
-    }
-
-    fn new<T: Real>(lowering: Lowering, groups: usize, height: usize, part: usize) -> Self {
-        let shape = TileShape::of::<T>();
-        let panels = match lowering.window {
-            Some(window) if lowering.copies() && window.suits(shape.lanes) => {
-                Panels::Window(window)
-            }
-            _ => Panels::Source(Columns::all(&lowering, shape)),
-        };
+        let panels = Panels::packed::<T>(&lowering);
+        let (groups, height) = (p.geometry.groups, p.group_inputs());
         Self { lowering, panels, groups, height, part }
     }
 

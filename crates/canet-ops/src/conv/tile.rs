@@ -132,7 +132,8 @@ impl<T> Views<'_, T> {
     /// source.
     #[inline(always)]
     fn check(&self, band: &[T], used: Used, TileShape { rows, lanes, .. }: TileShape) -> usize {
-        let width = used.columns.next_multiple_of(lanes);
+        // A kernel reads one vector at least.
+        let width = used.columns.max(1).next_multiple_of(lanes);
         let steps = self.taps.offsets.len();
         let end = self.start.checked_add(self.taps.largest).and_then(|end| end.checked_add(width));
         assert!(

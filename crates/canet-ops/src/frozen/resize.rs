@@ -8,15 +8,13 @@ use super::tasks::for_rows_with;
 use crate::conv::tile::TileShape;
 use crate::grid::{Corners, Sample, samples};
 use crate::real::Real;
-use crate::simd::{Isa, Vector};
+use crate::simd::{Isa, MOST_LANES, Vector};
 
 /// Columns that are made at a time, on the stack of a task.
 pub(super) const CHUNK: usize = 256;
 /// Input columns of a chunk that are blended before they are sampled. Enlarging never needs more;
 /// where a map becomes much smaller, most of them would be blended for nothing.
 const SPAN: usize = CHUNK + 1;
-/// Lanes of the widest vector.
-const MOST_LANES: usize = 16;
 
 /// A bilinear resize at one size, as [`crate::resize_bilinear`].
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 pub(crate) mod vector;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(crate) mod x86;
 
 use std::sync::LazyLock;
 
-pub(crate) use vector::{Vector, by_vector};
+pub(crate) use vector::{MOST_LANES, Vector, by_vector};
 
 /// What the processor can do, as far as kernels differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,6 +52,8 @@ macro_rules! by_vector {
 }
 pub(crate) use by_vector;
 
+/// Lanes of the widest vector.
+pub(crate) const MOST_LANES: usize = 16;
 /// Lanes of the plain vector.
 const PLAIN: usize = 8;
 

@@ -11,15 +11,13 @@ use std::arch::x86_64::{
 };
 
 use super::{Dots, MOST_VIEWS};
+use crate::simd::x86::{EVEN, ODD};
 
 /// Rows and views with 32 registers: 24 sums, 6 views and a row.
 pub(super) const AVX512: [usize; 2] = [4, 6];
 /// Rows and views with 16 registers: 12 sums, a view and 3 rows.
 pub(super) const AVX2: [usize; 2] = [3, 4];
 
-/// The first and third, or the second and fourth quarter of each operand of a shuffle.
-const EVEN: i32 = 0b10_00_10_00;
-const ODD: i32 = 0b11_01_11_01;
 /// Values ahead that a row is fetched: rows come from the second-level cache, views from the first.
 const AHEAD: usize = 128;
 

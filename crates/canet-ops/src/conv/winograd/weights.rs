@@ -12,15 +12,13 @@ use crate::conv::dot::{Dots, MOST_ROWS, MOST_VIEWS};
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd::{self, Isa, Vector, by_vector};
+use crate::simd::{self, Isa, MOST_LANES, Vector, by_vector};
 
 /// Output channels of a task: whole tiles on every processor.
 const OUTPUTS: usize = 96;
 /// Input channels of a task: whole vectors on every processor. Fewer channels on either side would
 /// have the frequencies come from afar more often than the arithmetic takes.
 const INPUTS: usize = 48;
-/// Lanes of the widest vector.
-const MOST_LANES: usize = 16;
 /// Tiles are counted in whole cache lines, so that rows of them start on one.
 const LINE: usize = 16;
 
