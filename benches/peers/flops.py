@@ -11,8 +11,13 @@ from networks import CONFIGS, build
 
 
 def forward(name, height, width, batch):
+    """GFLOP of one forward pass of a network with the settings that it has for its name."""
+    return forward_of(CONFIGS[name], height, width, batch)
+
+
+def forward_of(config, height, width, batch):
     """GFLOP of one forward pass; nothing is computed, so any size is quick."""
-    network, total = build(CONFIGS[name]).eval(), 0
+    network, total = build(config).eval(), 0
 
     def count(conv, _, y):
         nonlocal total

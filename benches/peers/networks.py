@@ -58,6 +58,8 @@ CONFIGS = {
             "rates": [2, 4, 8, 16], "dropout": 0.1, "head_dropout": 0.1},
     "r50": {"network": "canet", "depth": 50, "stem": "v1s", "classes": 26, "aux": False,
             "rates": [2, 4, 8, 16], "dropout": 0.1, "head_dropout": 0.1},
+    "r101": {"network": "canet", "depth": 101, "stem": "v1s", "classes": 26, "aux": False,
+             "rates": [2, 4, 8, 16], "dropout": 0.1, "head_dropout": 0.1},
     "assignment": {"network": "canet-assignment", "classes": 21, "rates": [2, 2, 2]},
 }
 
@@ -76,6 +78,8 @@ def build(config):
 
     dropout(network.fsm, config["dropout"])
     dropout(network.head.cbr, config["head_dropout"])
+    if network.aux is not None:
+        dropout(network.aux.cbr, config["head_dropout"])
     return network
 
 

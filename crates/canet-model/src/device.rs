@@ -1,6 +1,9 @@
-//! Where to compute: the one place that turns a user's word into a device.
+//! Where and how exactly to compute: the one place that turns a user's words into a device and its
+//! arithmetic.
 
-use candle_core::Device;
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
 
 use crate::{Error, Result};
 
@@ -36,10 +39,15 @@ pub(crate) fn best_device() -> Device {
 }
 
 fn cuda(asked: &str, number: usize) -> Result<Device> {
-    if !cfg!(feature = "cuda") {
-        return Err(refuse(asked, "this program was built without CUDA; add --features cuda"));
+    #[cfg(feature = "cuda")]
+    {
+        canet_ops::cuda::open(number).map_err(|e| refuse(asked, &e.to_string()))
     }
-    Device::new_cuda(number).map_err(|e| refuse(asked, &e.to_string()))
+    #[cfg(not(feature = "cuda"))]
+    {
+        let _ = number;
+        Err(refuse(asked, "this program was built without CUDA; add --features cuda"))
+    }
 }
 
 fn metal(asked: &str) -> Result<Device> {
@@ -51,6 +59,68 @@ fn metal(asked: &str) -> Result<Device> {
 
 fn refuse(asked: &str, reason: &str) -> Error {
     Error::Device { asked: asked.to_owned(), reason: reason.to_owned() }
+}
+
+/// How exactly activations are kept and convolutions computed. Parameters, statistics, losses and
+/// optimisers are `f32` in any case.
+///
+/// ```
+/// use canet_model::{Arithmetic, Device};
+///
+/// assert_eq!(Arithmetic::best(&Device::Cpu), Arithmetic::F32);
+/// assert_eq!("bf16".parse(), Ok(Arithmetic::Bf16));
+/// assert!(Arithmetic::Bf16.check(&Device::Cpu).is_err());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// 24 bits of mantissa throughout.
+    #[default]
+    F32,
+    /// `f32`, but for the factors of convolutions, which are rounded to 11 bits. On GPUs only.
+    Tf32,
+    /// Activations and factors of 8 bits, with the range of `f32`: gradients need no scaling to stay
+    /// above 0, as they do in `f16`. On GPUs only.
+    Bf16,
+}
+
+impl Arithmetic {
+    /// What a device is best at: bf16 on GPUs with kernels of our own, else `f32`.
+    pub fn best(device: &Device) -> Self {
+        if device.is_cuda() { Self::Bf16 } else { Self::F32 }
+    }
+
+    /// The type of activations.
+    pub fn activations(self) -> DType {
+        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
+    }
+
+    /// Refuses what a device cannot do.
+    pub fn check(self, device: &Device) -> Result<()> {
+        if self == Self::F32 || device.is_cuda() {
+            return Ok(());
+        }
+        Err(Error::Config(format!("{self} is for GPUs (--device cuda:0); here it is f32")))
+    }
+}
+
+impl std::fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Arithmetic {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let all = [Self::F32, Self::Tf32, Self::Bf16];
+        let found = all.into_iter().find(|one| one.to_string() == text);
+        found.ok_or_else(|| format!("{text:?} is not known; use f32, tf32 or bf16"))
+    }
 }
 
 #[cfg(test)]

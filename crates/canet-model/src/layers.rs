@@ -162,8 +162,7 @@ impl BatchNorm {
     }
 
     fn keep(&self, running: &Var, batch: &Tensor) -> Result<()> {
-        let share = self.spec.momentum;
-        running.set(&((running.as_detached_tensor() * (1.0 - share))? + (batch * share)?)?)
+        canet_ops::average_in_place(running, batch, self.spec.momentum)
     }
 }
 

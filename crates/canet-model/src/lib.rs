@@ -64,6 +64,8 @@ mod explain;
 mod fine_tune;
 mod flow;
 mod frozen;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod init;
 mod layers;
 pub mod lowered;
@@ -86,11 +88,13 @@ mod weight_hash;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, TRAINING_PREFIX};
 pub use config::{AssignmentConfig, CanetConfig, Depth, ModelConfig, Stem};
-pub use device::parse_device;
+pub use device::{Arithmetic, parse_device};
 pub use error::{Error, Result};
 pub use explain::{Explanation, Flow, Ranking};
 pub use fine_tune::fine_tune;
 pub use frozen::{Frozen, Sizes, Watch};
+#[cfg(feature = "cuda")]
+pub use gpu::FrozenGpu;
 pub use network::{Network, Output};
 pub use normalisation::Normalisation;
 pub use options::{Options, Precision};

@@ -1,12 +1,12 @@
 //! One type over both networks: what training and inference call.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use canet_ops::Value;
 
 use crate::assignment::Assignment;
 use crate::canet::Canet;
 use crate::lowered::Lowered;
-use crate::{Error, Explanation, ModelConfig, Params, Pass, Result};
+use crate::{Arithmetic, Error, Explanation, ModelConfig, Params, Pass, Result};
 
 /// A network. Clones share their parameters.
 ///
@@ -25,6 +25,7 @@ use crate::{Error, Explanation, ModelConfig, Params, Pass, Result};
 pub struct Network {
     config: ModelConfig,
     device: Device,
+    activations: DType,
     layers: Layers,
 }
 
@@ -56,7 +57,22 @@ impl Network {
                 Layers::Assignment(Box::new(Assignment::new(&mut scope, config)?))
             }
         };
-        Ok(Self { config: config.clone(), device, layers })
+        Ok(Self { config: config.clone(), device, activations: DType::F32, layers })
+    }
+
+    /// The same network, which from now on computes as `arithmetic` says. (TF32 is a setting of all
+    /// networks of the process.)
+    pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Result<Self> {
+        arithmetic.check(&self.device)?;
+        self.activations = arithmetic.activations();
+        #[cfg(feature = "cuda")]
+        canet_ops::cuda::set_tf32(arithmetic == Arithmetic::Tf32);
+        Ok(self)
+    }
+
+    /// The type of the activations, and of the logits.
+    pub fn activations(&self) -> DType {
+        self.activations
     }
 
     /// What was built.
@@ -117,7 +133,9 @@ impl Network {
     fn checked(&self, x: &Tensor) -> Result<Value> {
         let least = self.least_side();
         match *x.dims() {
-            [n, 3, h, w] if n > 0 && h >= least && w >= least => Ok(Value::from(x.clone())),
+            [n, 3, h, w] if n > 0 && h >= least && w >= least => {
+                Ok(Value::from(x.to_dtype(self.activations)?))
+            }
             ref dims => Err(Error::Input(format!(
                 "the network takes pictures (N, 3, H, W) with sides of at least {least}, \
                  this is {dims:?}"

@@ -1,7 +1,8 @@
 //! From bytes to what a network sees: the same for training and inference.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -34,7 +35,38 @@ impl Normalisation {
     /// A picture as networks take it: `(1, 3, H, W)` on `device`.
     pub fn tensor(&self, picture: &RgbImage, device: &Device) -> Result<Tensor> {
         let [h, w] = [picture.height(), picture.width()].map(|side| side as usize);
-        Ok(Tensor::from_vec(self.planes(picture.as_raw()), (1, 3, h, w), device)?)
+        self.batch(picture.as_raw(), [h, w], DType::F32, device)
+    }
+
+    /// Pictures of one size, `(N, H, W, 3)` bytes, as networks take them: `(N, 3, H, W)` of `dtype` on
+    /// `device`. To a GPU the bytes are sent, which are few, and become numbers there.
+    pub fn batch(
+        &self,
+        pixels: &[u8],
+        size: [usize; 2],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let [h, w] = size;
+        let count = pixels.len() / (3 * h * w);
+        #[cfg(feature = "cuda")]
+        if device.is_cuda() {
+            let size = [count, h, w];
+            return Ok(canet_ops::cuda::pictures(pixels, size, &self.tables(), dtype, device)?);
+        }
+        let planes = pixels.par_chunks(h * w * 3).map(|pixels| self.planes(pixels));
+        let values = planes.collect::<Vec<_>>().concat();
+        Ok(Tensor::from_vec(values, (count, 3, h, w), device)?.to_dtype(dtype)?)
+    }
+
+    /// What each byte becomes, in each channel. A byte has 256 values; looking them up is faster than
+    /// dividing.
+    fn tables(&self) -> [[f32; 256]; 3] {
+        let table = |channel: usize| {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            std::array::from_fn(|value| (value as f32 / 255.0 - mean) / std)
+        };
+        [table(0), table(1), table(2)]
     }
 
     /// As [`Normalisation::planes`], into a place at hand.
@@ -42,12 +74,7 @@ impl Normalisation {
     /// # Panics
     /// If `planes` has not one value a byte.
     pub fn write_planes(&self, pixels: &[u8], planes: &mut [f32]) {
-        // A byte has 256 values; looking them up is faster than dividing.
-        let table = |channel: usize| {
-            let (mean, std) = (self.mean[channel], self.std[channel]);
-            std::array::from_fn(|value| (value as f32 / 255.0 - mean) / std)
-        };
-        canet_ops::frozen::look_up(pixels, &[table(0), table(1), table(2)], planes);
+        canet_ops::frozen::look_up(pixels, &self.tables(), planes);
     }
 }
 

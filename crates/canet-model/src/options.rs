@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use canet_core::MAX_SIDE;
 
 use crate::device::best_device;
-use crate::{Error, Result, TestTime};
+use crate::{Arithmetic, Error, Result, TestTime};
 
 /// What [`crate::Segmenter::load`] is told. The default is the best device at hand, the weights as
 /// they are, one prediction a frame, and a mask of the frame's size.
@@ -23,6 +23,8 @@ pub struct Options {
     pub device: Device,
     /// How exactly the weights are kept.
     pub precision: Precision,
+    /// How exactly a GPU computes; the CPU computes in `f32`.
+    pub arithmetic: Arithmetic,
     /// Scales, mirror images and tiles.
     pub test_time: TestTime,
     /// Width and height of the masks; `None` for those of each frame.
@@ -36,6 +38,7 @@ impl Default for Options {
         Self {
             device: best_device(),
             precision: Precision::F32,
+            arithmetic: Arithmetic::F32,
             test_time: TestTime::default(),
             output: None,
             confidence: false,
@@ -63,7 +66,7 @@ impl Options {
     }
 }
 
-/// How exactly weights are kept. All arithmetic is in `f32` in any case.
+/// How exactly weights are kept. How exactly is computed with them is [`Arithmetic`]'s affair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
     /// As they were trained.

@@ -3,16 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use canet_core::{ClassSet, Mask};
 use canet_ops::frozen::side_by_side;
 use canet_ops::{Corners, Value};
 use image::RgbImage;
 
+#[cfg(feature = "cuda")]
+use crate::FrozenGpu;
 use crate::frozen::{Part, Sums};
 use crate::segmentation::{Confidence, Segmentation};
 use crate::test_time::{Predictor, TestTime, Views, probabilities, softmax};
-use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Pass, Result, Sizes};
+use crate::{
+    Checkpoint, CheckpointMeta, Error, Frozen, Network, Normalisation, Options, Pass, Result, Sizes,
+};
 
 /// A network that is ready for frames.
 ///
@@ -42,8 +46,59 @@ pub struct Segmenter {
 enum Engine {
     /// On the CPU.
     Frozen(Arc<Frozen>),
+    /// On GPUs with kernels of our own.
+    #[cfg(feature = "cuda")]
+    Gpu(Arc<FrozenGpu>),
     /// On other devices.
     Network(Network),
+}
+
+impl Engine {
+    /// On another device than the CPU.
+    fn elsewhere(network: Network) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if let device @ Device::Cuda(_) = network.device() {
+            let frozen = FrozenGpu::new(network.lower()?, network.activations(), device)?;
+            return Ok(Self::Gpu(Arc::new(frozen)));
+        }
+        Ok(Self::Network(network))
+    }
+
+    /// The frozen network of the CPU.
+    fn frozen(&self) -> Option<&Frozen> {
+        match self {
+            Self::Frozen(frozen) => Some(frozen),
+            _ => None,
+        }
+    }
+
+    /// What another device than the CPU makes of a picture, at the picture's size.
+    fn logits(&self, picture: &RgbImage, normalisation: &Normalisation) -> Result<Value> {
+        let (bytes, size) = (picture.as_raw(), height_and_width(picture));
+        match self {
+            Self::Frozen(_) => Err(Error::Input("internal: not on the CPU".into())),
+            #[cfg(feature = "cuda")]
+            Self::Gpu(frozen) => {
+                let (dtype, device) = (frozen.activations(), frozen.device());
+                let x = normalisation.batch(bytes, size, dtype, device)?;
+                Ok(Value::from(frozen.logits(&x)?))
+            }
+            Self::Network(network) => {
+                let (dtype, device) = (network.activations(), network.device());
+                let x = normalisation.batch(bytes, size, dtype, device)?;
+                Ok(network.forward(&x, Pass::Eval)?.logits)
+            }
+        }
+    }
+
+    fn device(&self) -> &Device {
+        match self {
+            Self::Frozen(_) => &Device::Cpu,
+            #[cfg(feature = "cuda")]
+            Self::Gpu(frozen) => frozen.device(),
+            Self::Network(network) => network.device(),
+        }
+    }
 }
 
 impl Segmenter {
@@ -59,6 +114,7 @@ impl Segmenter {
         let mut checkpoint = checkpoint.without_aux();
         checkpoint.round(options.precision)?;
         let (network, _) = checkpoint.network(&options.device)?;
+        let network = network.with_arithmetic(options.arithmetic)?;
         let Options { test_time, output, confidence, .. } = options;
         let plain = Self::from_parts(network, checkpoint.meta)?;
         Ok(Self { output, confidence, ..plain.with_test_time(test_time)? })
@@ -74,7 +130,7 @@ impl Segmenter {
         let engine = if network.device().is_cpu() {
             Engine::Frozen(Arc::new(Frozen::new(&network)?))
         } else {
-            Engine::Network(network)
+            Engine::elsewhere(network)?
         };
         let test_time = TestTime::default();
         let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
@@ -84,7 +140,7 @@ impl Segmenter {
     /// The same network, which from now on predicts each frame as [`TestTime`] says.
     pub fn with_test_time(mut self, test_time: TestTime) -> Result<Self> {
         test_time.check()?;
-        if test_time.share_context && matches!(self.engine, Engine::Network(_)) {
+        if test_time.share_context && self.engine.frozen().is_none() {
             return Err(Error::Config("tiles share their context on the CPU only".into()));
         }
         self.test_time = test_time;
@@ -111,10 +167,7 @@ impl Segmenter {
     /// The network alone, without what brings frames to it; for measurements. None on other devices
     /// than the CPU.
     pub fn frozen(&self) -> Option<&Frozen> {
-        match &self.engine {
-            Engine::Frozen(frozen) => Some(frozen),
-            Engine::Network(_) => None,
-        }
+        self.engine.frozen()
     }
 
     /// The class of every pixel of a frame.
@@ -132,7 +185,16 @@ impl Segmenter {
                     None => frozen.mask(sizes, fill, &mut ids)?,
                 }
             }
-            Engine::Network(_) if self.is_plain(sizes) => {
+            #[cfg(feature = "cuda")]
+            Engine::Gpu(_) if self.is_plain(sizes) && sure.is_none() => {
+                let logits = self.resized_logits(frame)?;
+                let best = canet_ops::cuda::best_class(&logits)?.flatten_all()?.to_vec1::<u8>()?;
+                if best.contains(&canet_ops::cuda::NOT_FINITE) {
+                    return Err(Error::NotFinite);
+                }
+                ids = best;
+            }
+            _ if self.is_plain(sizes) => {
                 let mut scores = self.plain_logits(frame)?.flatten_all()?.to_vec1()?;
                 best_classes(&scores, &mut ids)?;
                 if let Some(sure) = &mut sure {
@@ -159,7 +221,7 @@ impl Segmenter {
     pub fn segment_batch(&self, frames: &[RgbImage]) -> Vec<Result<Segmentation>> {
         match &self.engine {
             Engine::Frozen(_) => side_by_side(frames, |frame| self.segment(frame)),
-            Engine::Network(_) => frames.iter().map(|frame| self.segment(frame)).collect(),
+            _ => frames.iter().map(|frame| self.segment(frame)).collect(),
         }
     }
 
@@ -173,7 +235,7 @@ impl Segmenter {
         let resized = if sizes.network == sizes.frame { 0 } else { 3 * area(sizes.network) };
         let network = |sizes| match &self.engine {
             Engine::Frozen(frozen) => frozen.memory(sizes),
-            Engine::Network(_) => Ok(0),
+            _ => Ok(0),
         };
         if self.is_plain(sizes) {
             return Ok(result + resized + network(sizes)?);
@@ -212,15 +274,18 @@ impl Segmenter {
                 frozen.logits(sizes, |planes| self.normalise(&picture, planes), &mut logits)?;
                 Ok(Tensor::from_vec(logits, (1, classes, height, width), &Device::Cpu)?)
             }
-            Engine::Network(network) => {
-                let logits = self.forward(network, &picture)?;
-                if sizes.network == sizes.frame {
-                    return Ok(logits.into_tensor());
-                }
-                let logits = canet_ops::resize_bilinear(&logits, sizes.frame, Corners::HalfPixel)?;
-                Ok(logits.into_tensor())
-            }
+            _ => Ok(self.resized_logits(frame)?.to_dtype(DType::F32)?),
         }
+    }
+
+    /// The same on another device than the CPU, of the network's own type.
+    fn resized_logits(&self, frame: &RgbImage) -> Result<Tensor> {
+        let sizes = self.sizes(frame)?;
+        let logits = self.engine.logits(&*self.meta.seen(frame)?, &self.meta.normalisation)?;
+        if sizes.network == sizes.frame {
+            return Ok(logits.into_tensor());
+        }
+        Ok(canet_ops::resize_bilinear(&logits, sizes.frame, Corners::HalfPixel)?.into_tensor())
     }
 
     /// The mean probabilities that [`TestTime`] asks for, `(classes, H, W)` of the frame.
@@ -230,12 +295,6 @@ impl Segmenter {
         let size = self.sizes(frame)?.frame;
         let views = Views { test_time, frame, base, classes, size };
         probabilities(&views, &mut &*self)
-    }
-
-    /// What a network on another device than the CPU makes of a picture, at the picture's size.
-    fn forward(&self, network: &Network, picture: &RgbImage) -> Result<Value> {
-        let x = self.meta.normalisation.tensor(picture, network.device())?;
-        Ok(network.forward(&x, Pass::Eval)?.logits)
     }
 
     /// The sizes of one prediction of the whole frame.
@@ -257,10 +316,7 @@ impl Segmenter {
     }
 
     fn device(&self) -> &Device {
-        match &self.engine {
-            Engine::Frozen(_) => &Device::Cpu,
-            Engine::Network(network) => network.device(),
-        }
+        self.engine.device()
     }
 
     fn normalise(&self, picture: &RgbImage, planes: &mut [f32]) {
@@ -275,8 +331,9 @@ impl Predictor for &Segmenter {
                 let fill = |planes: &mut [f32]| self.normalise(picture, planes);
                 frozen.logits_within(told, Sizes::same(height_and_width(picture)), fill, to)
             }
-            Engine::Network(network) => {
-                let logits = self.forward(network, picture)?.into_tensor();
+            engine => {
+                let logits = engine.logits(picture, &self.meta.normalisation)?.into_tensor();
+                let logits = logits.to_dtype(DType::F32)?;
                 to.copy_from_slice(&logits.flatten_all()?.to_vec1()?);
                 Ok(())
             }
@@ -284,10 +341,7 @@ impl Predictor for &Segmenter {
     }
 
     fn global_averages(&self) -> usize {
-        match &self.engine {
-            Engine::Frozen(frozen) => frozen.global_averages(),
-            Engine::Network(_) => 0,
-        }
+        self.engine.frozen().map_or(0, Frozen::global_averages)
     }
 
     fn sum(
@@ -297,11 +351,9 @@ impl Predictor for &Segmenter {
         part: &Part,
         sums: &mut Sums,
     ) -> Result<()> {
-        match &self.engine {
-            Engine::Frozen(frozen) => {
-                frozen.sum(told, |planes| self.normalise(tile, planes), part, sums)
-            }
-            Engine::Network(_) => Ok(()),
+        match self.engine.frozen() {
+            Some(frozen) => frozen.sum(told, |planes| self.normalise(tile, planes), part, sums),
+            None => Ok(()),
         }
     }
 }

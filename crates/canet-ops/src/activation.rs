@@ -4,6 +4,8 @@ use candle_core::Result;
 
 use crate::array::by_dtype;
 use crate::elementwise::{map, zip_gradient};
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::Value;
 use crate::math::Math;
@@ -25,6 +27,10 @@ pub fn relu(x: &Value) -> Result<Value> {
         let y = map(&x.tensor().contiguous()?, |v: T| v.larger(T::ZERO))?;
         let kept = y.clone();
         Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(zip_gradient(gy, &kept, pass::<T>)?)])))
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::relu(x);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::relu(&t[0]));
@@ -52,6 +58,10 @@ pub fn sigmoid(x: &Value) -> Result<Value> {
         Ok(Value::of(y, &[x], move |gy| {
             Ok(vec![Some(zip_gradient(gy, &kept, |g, y: T| g * y * (one - y))?)])
         }))
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::sigmoid(x);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::sigmoid(&t[0]));

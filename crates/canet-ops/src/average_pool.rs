@@ -3,6 +3,8 @@
 use candle_core::Result;
 
 use crate::array::by_dtype;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::Value;
 use crate::grid::bin;
@@ -16,6 +18,10 @@ pub fn adaptive_avg_pool2d(x: &Value, out: [usize; 2]) -> Result<Value> {
     let (_, _, h, w) = x.dims4()?;
     if out.contains(&0) || h == 0 || w == 0 {
         candle_core::bail!("cannot pool {h}x{w} pixels into {out:?}");
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::average_pool(x, out);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::adaptive_avg_pool2d(&t[0], out));

@@ -3,6 +3,8 @@
 use candle_core::{Result, Tensor};
 
 use crate::array::{build, by_dtype, tensor, with_all, with_elements};
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -19,6 +21,10 @@ pub fn concat(parts: &[&Value]) -> Result<Value> {
             candle_core::bail!("{dims:?} cannot be joined to {:?}", first.dims4()?);
         }
         channels.push(dims.1);
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(parts) {
+        return crate::cuda::concat(parts);
     }
     if !on_cpu(parts) {
         return by_reference(parts, reference::concat);

@@ -6,6 +6,8 @@ use canet_core::{GOLDEN_GAMMA, mix};
 
 use crate::array::by_dtype;
 use crate::elementwise::edited;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -19,6 +21,10 @@ pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
     check(p)?;
     if p == 0.0 {
         return Ok(x.clone());
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::drop(x, p, key, false);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::dropout(&t[0], p, key));
@@ -35,6 +41,10 @@ pub fn drop_samples(x: &Value, p: f64, key: u64) -> Result<Value> {
     check(p)?;
     if p == 0.0 {
         return Ok(x.clone());
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::drop(x, p, key, true);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::drop_samples(&t[0], p, key));

@@ -9,6 +9,15 @@ pub(crate) fn by_reference(
     inputs: &[&Value],
     f: impl FnOnce(&[Tensor]) -> Result<Tensor>,
 ) -> Result<Value> {
+    // candle's own operations are losses then, whose sums half precision could not hold.
+    #[cfg(feature = "cuda")]
+    let wide = inputs
+        .iter()
+        .map(|x| if on_cuda(&[x]) { crate::cuda::to_f32(x) } else { Ok((*x).clone()) });
+    #[cfg(feature = "cuda")]
+    let wide = wide.collect::<Result<Vec<Value>>>()?;
+    #[cfg(feature = "cuda")]
+    let inputs = &wide.iter().collect::<Vec<_>>()[..];
     let vars = inputs
         .iter()
         .map(|input| input.is_tracked().then(|| Var::from_tensor(input.tensor())).transpose())
@@ -33,9 +42,15 @@ pub(crate) fn by_reference(
     Ok(Value::of(y.detach(), inputs, backward))
 }
 
-/// Whether there is a kernel for these.
+/// Whether there is a kernel of the CPU for these.
 pub(crate) fn on_cpu(inputs: &[&Value]) -> bool {
     inputs.iter().all(|input| input.tensor().device().is_cpu())
+}
+
+/// Whether these are on a GPU that there are kernels for.
+#[cfg(feature = "cuda")]
+pub(crate) fn on_cuda(inputs: &[&Value]) -> bool {
+    inputs.iter().all(|input| input.tensor().device().is_cuda())
 }
 
 #[cfg(test)]

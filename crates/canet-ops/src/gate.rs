@@ -5,6 +5,8 @@ use rayon::prelude::*;
 
 use crate::array::{build, by_dtype, by_plane, tensor, with_elements};
 use crate::elementwise::{edited, zip, zip_gradient};
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -17,6 +19,10 @@ pub fn gate(x: &Value, factor: &Value, keep: bool) -> Result<Value> {
     let of_channels = factor.dims4()? == (n, c, 1, 1);
     if !of_channels && factor.dims4()? != (n, c, h, w) {
         candle_core::bail!("factors of {:?} do not fit {:?}", factor.dims4()?, x.dims4()?);
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x, factor]) {
+        return crate::cuda::gate(x, factor, keep);
     }
     if !on_cpu(&[x, factor]) {
         return by_reference(&[x, factor], |t| reference::gate(&t[0], &t[1], keep));

@@ -150,7 +150,7 @@ impl Value {
             let Some(backward) = backward else {
                 candle_core::bail!("gradients were already taken through this value");
             };
-            for (input, share) in node.inputs.iter().zip(backward(gradient.contiguous()?)?) {
+            for (input, share) in node.inputs.iter().zip(backward(gradient.in_order()?)?) {
                 let (Some(input), Some(share)) = (input, share) else { continue };
                 let sum = match waiting.remove(&input.number) {
                     Some((_, sum)) => sum.plus(share)?,
@@ -184,9 +184,12 @@ impl Gradient {
         }
     }
 
-    fn contiguous(self) -> Result<Self> {
+    /// As operations take it: contiguous, but for GPUs, whose kernels see to the order themselves.
+    fn in_order(self) -> Result<Self> {
         match self {
-            Self::Shared(tensor) if !tensor.is_contiguous() => tensor.contiguous().map(Self::Own),
+            Self::Shared(tensor) if !tensor.is_contiguous() && !tensor.device().is_cuda() => {
+                tensor.contiguous().map(Self::Own)
+            }
             other => Ok(other),
         }
     }
@@ -195,8 +198,16 @@ impl Gradient {
     fn plus(self, other: Self) -> Result<Self> {
         let (sum, other) = match (self, other) {
             (Self::Own(sum), other) | (other, Self::Own(sum)) => (sum, other.into_tensor()),
+            #[cfg(feature = "cuda")]
+            (Self::Shared(a), Self::Shared(b)) if a.device().is_cuda() => {
+                return crate::cuda::add(&a.into(), &b.into()).map(|sum| Self::Own(sum.tensor));
+            }
             (Self::Shared(a), Self::Shared(b)) => return Ok(Self::Own((a + b)?)),
         };
+        #[cfg(feature = "cuda")]
+        if sum.device().is_cuda() {
+            return crate::cuda::add_into(&sum, &other).map(Self::Own);
+        }
         if !sum.device().is_cpu() {
             return Ok(Self::Own((sum + other)?));
         }

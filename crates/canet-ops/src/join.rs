@@ -5,6 +5,8 @@ use candle_core::{Result, Tensor};
 use crate::activation::pass;
 use crate::array::by_dtype;
 use crate::elementwise::{map, map_gradient, zip, zip_gradient};
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -12,6 +14,10 @@ use crate::reference;
 
 /// `a + b`, of equal shapes.
 pub fn add(a: &Value, b: &Value) -> Result<Value> {
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[a, b]) {
+        return crate::cuda::add(a, b);
+    }
     if !on_cpu(&[a, b]) {
         return by_reference(&[a, b], |t| &t[0] + &t[1]);
     }
@@ -31,6 +37,10 @@ pub fn add_relu(a: &Value, b: &Value) -> Result<Value> {
             Ok(to_both(zip_gradient(gy, &kept, pass::<T>)?, tracked))
         }))
     }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[a, b]) {
+        return crate::cuda::add_relu(a, b);
+    }
     if !on_cpu(&[a, b]) {
         return by_reference(&[a, b], |t| reference::add_relu(&t[0], &t[1]));
     }
@@ -42,6 +52,10 @@ pub fn scale(x: &Value, factor: f64) -> Result<Value> {
     fn kernel<T: Real>(x: &Value, factor: T) -> Result<Value> {
         let y = map(&x.tensor().contiguous()?, move |v: T| v * factor)?;
         Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(map_gradient(gy, |g: T| g * factor)?)])))
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::scale(x, factor);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| &t[0] * factor);
@@ -59,7 +73,7 @@ fn pair(a: &Value, b: &Value) -> Result<[Tensor; 2]> {
 }
 
 /// The same gradient for two inputs, as far as they are tracked.
-fn to_both(gradient: Gradient, tracked: [bool; 2]) -> Vec<Option<Gradient>> {
+pub(crate) fn to_both(gradient: Gradient, tracked: [bool; 2]) -> Vec<Option<Gradient>> {
     match tracked {
         [true, true] => {
             let tensor = gradient.tensor().clone();

@@ -26,6 +26,8 @@ mod array;
 mod average_pool;
 mod concat;
 pub(crate) mod conv;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod dropout;
 mod elementwise;
 mod fallback;
@@ -71,4 +73,7 @@ pub use peak::peak_gflops;
 pub use recycling::Recycling;
 pub use resize::{resize_bilinear, spread};
 pub use simd::instruction_set;
-pub use update::{AdamStep, SgdStep, add_in_place, average_in_place, sum_of_squares};
+pub use update::{
+    AdamStep, Moved, SgdStep, add_in_place, average_all_in_place, average_in_place,
+    sum_of_all_squares, sum_of_squares,
+};

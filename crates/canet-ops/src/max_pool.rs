@@ -6,6 +6,8 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use crate::array::{build_both, by_dtype, by_plane, tensor, with_elements};
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -18,6 +20,10 @@ pub fn max_pool2d(x: &Value, kernel: usize, stride: usize, padding: usize) -> Re
     let window = Window { kernel, stride, padding, input: [h, w] };
     let output = window.output()?;
     // The number of a pixel in its window is kept in a byte.
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) && kernel <= 16 {
+        return crate::cuda::max_pool(x, [kernel, stride, padding], output);
+    }
     if !on_cpu(&[x]) || kernel > 16 {
         return by_reference(&[x], |t| reference::max_pool2d(&t[0], kernel, stride, padding));
     }

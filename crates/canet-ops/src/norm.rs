@@ -10,6 +10,8 @@ use candle_core::{Result, Tensor};
 use crate::activation::pass;
 use crate::array::{by_dtype, tensor, with_elements};
 use crate::elementwise::zip_gradient;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -42,6 +44,10 @@ pub fn batch_norm_train(
 ) -> Result<(Value, BatchStats)> {
     check(x, &[weight.tensor(), bias.tensor()], residual)?;
     let inputs: Vec<&Value> = [x, weight, bias].into_iter().chain(residual).collect();
+    #[cfg(feature = "cuda")]
+    if on_cuda(&inputs) {
+        return crate::cuda::batch_norm_train(&inputs, eps, activation);
+    }
     if !on_cpu(&inputs) {
         let mut stats = None;
         let y = by_reference(&inputs, |t| {
@@ -87,6 +93,10 @@ pub fn batch_norm_frozen(
 ) -> Result<Value> {
     check(x, &[weight.tensor(), bias.tensor(), mean, var], residual)?;
     let inputs: Vec<&Value> = [x, weight, bias].into_iter().chain(residual).collect();
+    #[cfg(feature = "cuda")]
+    if on_cuda(&inputs) {
+        return crate::cuda::batch_norm_frozen(&inputs, [mean, var], eps, activation);
+    }
     if !on_cpu(&inputs) {
         return by_reference(&inputs, |t| {
             reference::batch_norm_frozen(&t[0], &t[1], &t[2], mean, var, eps, t.get(3), activation)

@@ -3,6 +3,8 @@
 use candle_core::Result;
 
 use crate::array::by_dtype;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::Value;
 use crate::grid::{Corners, Sample, samples};
@@ -18,6 +20,10 @@ pub fn resize_bilinear(x: &Value, out: [usize; 2], corners: Corners) -> Result<V
     }
     if out == [h, w] {
         return Ok(x.clone());
+    }
+    #[cfg(feature = "cuda")]
+    if on_cuda(&[x]) {
+        return crate::cuda::resize(x, out, corners);
     }
     if !on_cpu(&[x]) {
         return by_reference(&[x], |t| reference::resize_bilinear(&t[0], out, corners));

@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use canet_model::{ModelConfig, Network, Params, TRAINING_PREFIX, Tensor};
-use canet_ops::average_in_place;
-use rayon::prelude::*;
+use canet_model::{Arithmetic, ModelConfig, Network, Params, TRAINING_PREFIX, Tensor};
+use canet_ops::average_all_in_place;
 
 use crate::Result;
 use crate::config::EmaConfig;
@@ -41,14 +40,17 @@ impl Average {
         Ok(Some(Self { decay, warmup: config.warmup, network, params: averages }))
     }
 
+    /// The same, whose network computes as `arithmetic` says.
+    pub(crate) fn with_arithmetic(self, arithmetic: Arithmetic) -> Result<Self> {
+        Ok(Self { network: self.network.with_arithmetic(arithmetic)?, ..self })
+    }
+
     /// Takes in what `params` are after optimiser step `step`, which counts from 0.
     pub(crate) fn update(&self, params: &Params, step: u64) -> Result<()> {
         let share = 1.0 - self.decay_at(step);
-        let pairs: Vec<_> = self.params.iter().zip(params.iter()).collect();
-        pairs.into_par_iter().try_for_each(|(average, param)| {
-            average_in_place(&average.var, &param.var.as_detached_tensor(), share)
-        })?;
-        Ok(())
+        let pairs = self.params.iter().zip(params.iter());
+        let pairs = pairs.map(|(average, param)| (&average.var, param.var.as_detached_tensor()));
+        Ok(average_all_in_place(&pairs.collect::<Vec<_>>(), share)?)
     }
 
     /// What step `step` leaves of the average.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use canet_model::{Arithmetic, Device, parse_device};
 use clap::{Args, Parser, Subcommand};
 
 use self::compare::CompareArgs;
@@ -55,9 +56,25 @@ struct MachineArgs {
     /// auto, cpu, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// How exactly a GPU computes: bf16, tf32 or f32 [default: bf16 on a GPU, f32 on a CPU].
+    #[arg(long, value_name = "NAME")]
+    precision: Option<Arithmetic>,
+    /// Only use algorithms of a GPU that give the same bits in every run.
+    #[arg(long)]
+    deterministic: bool,
 }
 
 impl MachineArgs {
+    /// Opens the device, with its arithmetic.
+    fn device(&self) -> Result<(Device, Arithmetic)> {
+        let device = parse_device(&self.device)?;
+        let arithmetic = self.precision.unwrap_or_else(|| Arithmetic::best(&device));
+        arithmetic.check(&device)?;
+        #[cfg(feature = "cuda")]
+        canet_ops::cuda::set_deterministic(self.deterministic);
+        Ok((device, arithmetic))
+    }
+
     /// Sets the thread pool up and returns its size.
     fn threads(&self) -> Result<usize> {
         if self.threads == Some(0) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use canet_model::Device;
+use canet_model::{Arithmetic, Device};
 
 use crate::config::Config;
 
@@ -20,6 +20,8 @@ pub struct Job {
     pub allow: Vec<String>,
     /// Where to compute.
     pub device: Device,
+    /// How exactly.
+    pub arithmetic: Arithmetic,
     /// Threads that load and augment.
     pub threads: usize,
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use canet_model::{Device, Kind, Param, Params, Part, TRAINING_PREFIX, Tensor};
-use canet_ops::{AdamStep, SgdStep, add_in_place, sum_of_squares};
-use rayon::prelude::*;
+use canet_ops::{AdamStep, Moved, SgdStep, add_in_place, sum_of_all_squares};
 
 use crate::Result;
 use crate::config::{OptimizerConfig, OptimizerKind};
@@ -59,34 +58,35 @@ impl Optimizer {
         let config = self.config.clone();
         let scale = gradients.scale();
         match config.kind {
-            OptimizerKind::Sgd => self.each(["momentum"], params, gradients, |param, g, [m]| {
-                let (lr, weight_decay) = rates(&config, param, rate);
-                let OptimizerConfig { momentum, nesterov, .. } = config;
+            OptimizerKind::Sgd => {
+                let OptimizerConfig { lr, momentum, nesterov, weight_decay, .. } = config;
                 let step = SgdStep { lr, momentum, nesterov, weight_decay, scale };
-                step.apply(&param.var, g, m)
-            }),
+                let mut moved = self.moved(["momentum"], params, gradients, rate)?;
+                step.apply_to_all(&mut moved)?;
+                self.keep(["momentum"], params, moved);
+            }
             kind @ (OptimizerKind::Adam | OptimizerKind::AdamW) => {
-                let decoupled = kind == OptimizerKind::AdamW;
-                self.each(["first", "second"], params, gradients, |param, g, moments| {
-                    let (lr, weight_decay) = rates(&config, param, rate);
-                    let OptimizerConfig { betas, eps, .. } = config;
-                    let number = step + 1;
-                    let step = AdamStep { lr, betas, eps, weight_decay, decoupled, scale, number };
-                    step.apply(&param.var, g, moments)
-                })
+                let (decoupled, number) = (kind == OptimizerKind::AdamW, step + 1);
+                let OptimizerConfig { lr, betas, eps, weight_decay, .. } = config;
+                let step = AdamStep { lr, betas, eps, weight_decay, decoupled, scale, number };
+                let mut moved = self.moved(["first", "second"], params, gradients, rate)?;
+                step.apply_to_all(&mut moved)?;
+                self.keep(["first", "second"], params, moved);
             }
         }
+        Ok(())
     }
 
-    /// Calls `step` with each parameter that has a gradient, and its slots of the given names.
-    fn each<const N: usize>(
+    /// Each parameter that has a gradient, with its slots of the given names, at `rate` times its
+    /// configured rate.
+    fn moved<'a, const N: usize>(
         &mut self,
         names: [&str; N],
-        params: &Params,
-        gradients: &Gradients,
-        step: impl Fn(&Param, &Tensor, [&mut Tensor; N]) -> candle_core::Result<()> + Sync,
-    ) -> Result<()> {
-        let mut jobs = Vec::new();
+        params: &'a Params,
+        gradients: &'a Gradients,
+        rate: f64,
+    ) -> Result<Vec<Moved<'a, N>>> {
+        let mut all = Vec::new();
         for param in params.trainable() {
             let Some(gradient) = gradients.sums.get(&param.name) else { continue };
             for name in names {
@@ -96,15 +96,21 @@ impl Optimizer {
             }
             // Handles: what they refer to stays where it is.
             let memory = names.map(|name| self.slots[&slot(name, param)].clone());
-            jobs.push((param, gradient, memory));
+            let (lr, weight_decay) = rates(&self.config, param, rate);
+            all.push(Moved { weight: &param.var, gradient, memory, lr, weight_decay });
         }
-        // Most parameters are small: the cores share them out, and large ones are cut besides.
-        jobs.par_iter_mut()
-            .try_for_each(|(param, gradient, memory)| step(param, gradient, memory.each_mut()))?;
-        for (param, _, memory) in jobs {
-            self.slots.extend(names.map(|name| slot(name, param)).into_iter().zip(memory));
+        Ok(all)
+    }
+
+    /// Puts the slots back: some devices move into fresh tensors.
+    fn keep<const N: usize>(&mut self, names: [&str; N], params: &Params, moved: Vec<Moved<N>>) {
+        let mut moved = moved.into_iter().peekable();
+        for param in params.trainable() {
+            let is_it = |one: &Moved<N>| one.weight.id() == param.var.id();
+            if let Some(one) = moved.next_if(is_it) {
+                self.slots.extend(names.map(|name| slot(name, param)).into_iter().zip(one.memory));
+            }
         }
-        Ok(())
     }
 }
 
@@ -157,10 +163,8 @@ impl Gradients {
 
     /// The Euclidean norm over all parameters; not finite if any element is not.
     pub fn norm(&self) -> Result<f64> {
-        let sums = self.sums.values().collect::<Vec<_>>();
-        let squares = sums.into_par_iter().map(sum_of_squares);
-        let squares = squares.collect::<candle_core::Result<Vec<f64>>>()?;
-        Ok(squares.iter().sum::<f64>().sqrt() * self.scale())
+        let squares = sum_of_all_squares(&self.sums.values().collect::<Vec<_>>())?;
+        Ok(squares.sqrt() * self.scale())
     }
 
     /// Scales all gradients, whose norm is `norm`, so that it is at most `limit`.

@@ -59,11 +59,11 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let model = config.model.clone().with_classes(classes.len());
     let mut params =
         Params::new(config.seed, &job.device).with_frozen_norms(config.optimizer.freeze_norms);
-    let network = Network::new(&model, &mut params)?;
+    let network = Network::new(&model, &mut params)?.with_arithmetic(job.arithmetic)?;
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
     let optimizer = Optimizer::new(&config.optimizer);
-    let average = Average::new(&config.ema, &meta.model, &params)?;
+    let average = average(job, &meta, &params)?;
     let batches = batches_per_epoch(train.len(), config.data.batch);
     let steps_per_epoch = batches.div_ceil(config.optimizer.accumulate) as u64;
     let total_steps = steps_per_epoch * u64::from(config.epochs);
@@ -79,6 +79,12 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
         total_steps,
     };
     Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
+}
+
+/// The average of the weights that the configuration asks for, if any.
+fn average(job: &Job, meta: &CheckpointMeta, params: &Params) -> Result<Option<Average>> {
+    let average = Average::new(&job.config.ema, &meta.model, params)?;
+    average.map(|average| average.with_arithmetic(job.arithmetic)).transpose()
 }
 
 /// Opens data, network and folder of a new run, or of one that goes on.
@@ -99,7 +105,7 @@ pub(crate) fn open(job: &Job) -> Result<Setup<'_>> {
         begun => {
             start::load(config, &stepper.params, &meta)?;
             // The average begins where the weights do.
-            stepper.average = Average::new(&config.ema, &meta.model, &stepper.params)?;
+            stepper.average = average(job, &meta, &stepper.params)?;
             // Made last: a mistake leaves nothing behind.
             let folder = match begun {
                 Some(folder) => folder,
@@ -179,7 +185,7 @@ fn about(
     parameters: usize,
     state: &TrainingState,
 ) -> Result<About> {
-    let device = format!("{:?}", job.device.location()).to_lowercase();
+    let device = format!("{:?}, {}", job.device.location(), job.arithmetic).to_lowercase();
     let known = About::read(&folder.about())?;
     let mut about = About {
         dataset: state.dataset.clone(),

@@ -5,7 +5,6 @@ use canet_data::dataset::Dataset;
 use canet_data::draw::Draws;
 use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
-use rayon::prelude::*;
 
 use crate::Result;
 use crate::average::Average;
@@ -61,13 +60,15 @@ impl Stepper<'_> {
             // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
             let loss = self.loss(batch, Pass::Train { draw })?;
-            let value = f64::from(loss.tensor().to_scalar::<f32>()?);
+            // Read after the backward pass is queued: a GPU works on it meanwhile.
+            let value = loss.tensor().clone();
+            gradients.add(&self.params, loss.backward()?)?;
+            let value = f64::from(value.to_scalar::<f32>()?);
             losses.push(value);
             if !value.is_finite() {
                 refused = Some(format!("the loss is {value}"));
                 break;
             }
-            gradients.add(&self.params, loss.backward()?)?;
         }
         let norm = gradients.norm()?;
         if refused.is_none() && !norm.is_finite() {
@@ -97,17 +98,11 @@ impl Stepper<'_> {
     }
 
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
-        let x = pictures(batch, &self.normalisation, self.network.device())?;
+        let (size, network) = ([batch.height as usize, batch.width as usize], &self.network);
+        let (dtype, device) = (network.activations(), network.device());
+        let x = self.normalisation.batch(&batch.images, size, dtype, device)?;
         loss(self.network.forward(&x, pass)?, &targets(batch)?, &self.objective)
     }
-}
-
-/// The pictures of a batch as `(N, 3, H, W)`, normalised.
-fn pictures(batch: &Batch, normalisation: &Normalisation, device: &Device) -> Result<Tensor> {
-    let (h, w) = (batch.height as usize, batch.width as usize);
-    let planes = batch.images.par_chunks(h * w * 3).map(|pixels| normalisation.planes(pixels));
-    let values = planes.collect::<Vec<_>>().concat();
-    Ok(Tensor::from_vec(values, (batch.indices.len(), 3, h, w), device)?)
 }
 
 /// The masks of a batch as `(N, H, W)`; labels stay on the CPU, whose loss reads them.

@@ -28,6 +28,8 @@ use rayon::prelude::*;
 
 use crate::array::{by_dtype, tensor, with_elements};
 use crate::fallback::by_reference;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::geometry::{ConvGeometry, Problem};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
@@ -58,6 +60,10 @@ pub fn conv2d(
         candle_core::bail!("a bias of {bias:?} does not fit {} channels", problem.outputs);
     }
     let inputs: Vec<&Value> = [x, weight].into_iter().chain(bias).collect();
+    #[cfg(feature = "cuda")]
+    if on_cuda(&inputs) {
+        return crate::cuda::conv2d(problem, &inputs);
+    }
     if !x.tensor().device().is_cpu() {
         let geometry = *geometry;
         return by_reference(&inputs, |t| reference::conv2d(&t[0], &t[1], t.get(2), &geometry));

@@ -5,6 +5,8 @@ use candle_core::{Result, Tensor};
 use super::pixelwise::pixelwise;
 use super::targets::{Counts, with_targets};
 use crate::array::by_dtype;
+#[cfg(feature = "cuda")]
+use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::Value;
 use crate::math::Math;
@@ -35,6 +37,10 @@ pub fn cross_entropy(logits: &Value, targets: &Tensor, options: &CrossEntropy) -
     with_targets(logits, targets, |targets| {
         let weights = options.class_weights.as_deref();
         let counts = Counts::new(targets, classes, options.ignore, weights)?;
+        #[cfg(feature = "cuda")]
+        if on_cuda(&[logits]) {
+            return crate::cuda::cross_entropy(logits, targets, &counts.weights, counts.scale);
+        }
         if !on_cpu(&[logits]) {
             return by_reference(&[logits], |t| reference::cross_entropy(&t[0], targets, options));
         }

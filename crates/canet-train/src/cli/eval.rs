@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use canet_core::ClassSet;
 use canet_data::dataset::Dataset;
-use canet_model::{Checkpoint, Segmenter, parse_device};
+use canet_model::{Checkpoint, Segmenter};
 use clap::Args;
 
 use super::test_time::TestTimeArgs;
@@ -78,10 +78,12 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let wanted = args.wanted()?;
     args.worst.as_deref().map_or(Ok(()), worst_frames::check_folder)?;
     let threads = args.machine.threads()?;
-    let (device, test_time) = (parse_device(&args.machine.device)?, args.test_time.parse()?);
+    let (device, arithmetic) = args.machine.device()?;
+    let test_time = args.test_time.parse()?;
     let checkpoint = Checkpoint::read(&args.model)?;
     let weights = checkpoint.weight_hash()?;
-    let options = canet_model::Options { device, test_time, ..canet_model::Options::default() };
+    let defaults = canet_model::Options::default();
+    let options = canet_model::Options { device, arithmetic, test_time, ..defaults };
     let segmenter = Segmenter::from_checkpoint(checkpoint, options)?;
     tracing::info!("weights {weights}");
     let dataset = Arc::new(Dataset::open(&args.data, &args.split)?);

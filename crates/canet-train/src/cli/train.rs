@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use canet_data::manifest::Manifest;
-use canet_model::{Fault, parse_device};
+use canet_model::Fault;
 use clap::Args;
 
 use super::MachineArgs;
@@ -92,7 +92,7 @@ impl TrainArgs {
 /// What the arguments ask for. Data may be drawn for it, but the run's folder is not touched.
 pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let threads = args.machine.threads()?;
-    let device = parse_device(&args.machine.device)?;
+    let (device, arithmetic) = args.machine.device()?;
     // The configuration is read before any data is made: a typing mistake should show at once.
     let given = given_config(args)?;
     let data = match &args.data {
@@ -107,7 +107,7 @@ pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let base = Path::new("runs").join(name);
     let out = args.out.clone().unwrap_or_else(|| RunFolder::free_name(&base));
     let (resume, allow) = (args.resumes(), args.allow.clone());
-    Ok(Job { config, data, out, resume, allow, device, threads })
+    Ok(Job { config, data, out, resume, allow, device, arithmetic, threads })
 }
 
 /// Runs the command.

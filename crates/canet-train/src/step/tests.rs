@@ -5,7 +5,7 @@ use std::sync::Arc;
 use canet_data::augment::Augmenter;
 use canet_data::loader::{Loader, LoaderOptions};
 use canet_data::sample::SampleOptions;
-use canet_model::weight_hash;
+use canet_model::{Arithmetic, weight_hash};
 
 use super::*;
 use crate::job::Job;
@@ -26,6 +26,7 @@ pub(crate) fn job(dir: &std::path::Path) -> Job {
         resume: false,
         allow: Vec::new(),
         device: Device::Cpu,
+        arithmetic: Arithmetic::F32,
         threads: 2,
     }
 }

@@ -1,0 +1,184 @@
+//! How fast training and inference are, and what memory they take.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use canet_model::serde_json::{Value as Json, json};
+use canet_model::{
+    Arithmetic, Depth, Device, FrozenGpu, ModelConfig, Network, Normalisation, Params, Pass, Tensor,
+};
+use canet_train::config::{OptimizerConfig, OptimizerKind};
+use canet_train::loss::{Objective, loss};
+use canet_train::optim::{Gradients, Optimizer};
+
+use crate::networks::{assignment, bytes, canet, targets};
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Row {
+    Train { name: &'static str, depth: Option<Depth>, size: usize, batch: usize },
+    Infer { name: &'static str, size: [usize; 2], batch: usize },
+}
+
+/// Those of `benches/peers/gpu.py`.
+pub(crate) const ROWS: [Row; 5] = [
+    Row::Train { name: "train-r50", depth: Some(Depth::D50), size: 480, batch: 16 },
+    Row::Train { name: "train-r101", depth: Some(Depth::D101), size: 480, batch: 16 },
+    Row::Train { name: "train-assignment", depth: None, size: 512, batch: 8 },
+    Row::Infer { name: "infer-r50-b1", size: [720, 1280], batch: 1 },
+    Row::Infer { name: "infer-r50-b8", size: [720, 1280], batch: 8 },
+];
+
+/// Milliseconds of a repetition: the median of blocks, after some to warm up, and what queueing one
+/// takes.
+fn timed(
+    device: &Device,
+    seconds: f64,
+    mut work: impl FnMut() -> Result<()>,
+) -> Result<(f64, f64)> {
+    let start = Instant::now();
+    for _ in 0..3 {
+        work()?;
+    }
+    canet_ops::cuda::synchronise(device)?;
+    println!("    warm after {:.1} s", start.elapsed().as_secs_f64());
+    canet_ops::cuda::pool_peak(device)?;
+    let once = Instant::now();
+    work()?;
+    let queueing = once.elapsed().as_secs_f64();
+    canet_ops::cuda::synchronise(device)?;
+    let one = once.elapsed().as_secs_f64();
+    let repeats = ((seconds / 7.0 / one) as usize).max(1);
+    let mut blocks = Vec::new();
+    for _ in 0..7 {
+        let start = Instant::now();
+        for _ in 0..repeats {
+            work()?;
+        }
+        canet_ops::cuda::synchronise(device)?;
+        blocks.push(start.elapsed().as_secs_f64() / repeats as f64);
+    }
+    blocks.sort_by(f64::total_cmp);
+    Ok((1e3 * blocks[3], 1e3 * queueing))
+}
+
+impl Row {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Train { name, .. } | Self::Infer { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn measure(&self, device: &Device, seconds: f64, profile: bool) -> Result<Json> {
+        canet_ops::cuda::pool_peak(device)?;
+        match *self {
+            Self::Train { depth, size, batch, .. } => {
+                let config = depth.map_or_else(assignment, canet);
+                self.train(&config, device, [size, batch], seconds, profile)
+            }
+            Self::Infer { size, batch, .. } => self.infer(device, size, batch, seconds, profile),
+        }
+    }
+
+    fn train(
+        &self,
+        model: &ModelConfig,
+        device: &Device,
+        [size, batch]: [usize; 2],
+        seconds: f64,
+        profile: bool,
+    ) -> Result<Json> {
+        let mut params = Params::new(1, device);
+        let network = Network::new(model, &mut params)?.with_arithmetic(Arithmetic::Bf16)?;
+        let kind = match model {
+            ModelConfig::Canet(_) => OptimizerKind::Sgd,
+            ModelConfig::Assignment(_) => OptimizerKind::AdamW,
+        };
+        let config = OptimizerConfig {
+            kind,
+            lr: 1e-3,
+            momentum: 0.9,
+            weight_decay: 1e-4,
+            decay_norms: false,
+            head_lr_factor: 1.0,
+            ..OptimizerConfig::default()
+        };
+        let mut optimizer = Optimizer::new(&config);
+        let (bytes, size) = (bytes(batch * size * size * 3), [size, size]);
+        let x = Normalisation::default().batch(&bytes, size, network.activations(), device)?;
+        let (targets, objective) = (targets(batch, size[0], size[1])?, Objective::default());
+        let (mut number, mut last) = (0, None);
+        let mut step = || -> Result<()> {
+            let output = network.forward(&x, Pass::Train { draw: number })?;
+            let loss = loss(output, &targets, &objective)?;
+            last = Some(loss.tensor().clone());
+            let mut gradients = Gradients::default();
+            gradients.add(&params, loss.backward()?)?;
+            optimizer.update(&params, &gradients, 1.0, number)?;
+            number += 1;
+            Ok(())
+        };
+        let (ms, queueing) = timed(device, seconds, &mut step)?;
+        let peaks = canet_ops::cuda::pool_peak(device)?;
+        let spent = if profile { where_it_goes(device, &mut step)? } else { json!(null) };
+        let loss = last.map(|loss| loss.to_scalar::<f32>()).transpose()?;
+        self.tell(batch, [ms, queueing], peaks, loss, spent)
+    }
+
+    fn infer(
+        &self,
+        device: &Device,
+        size: [usize; 2],
+        batch: usize,
+        seconds: f64,
+        profile: bool,
+    ) -> Result<Json> {
+        let mut params = Params::new(1, device);
+        let network = Network::new(&canet(Depth::D50), &mut params)?;
+        let network = FrozenGpu::new(network.lower()?, Arithmetic::Bf16.activations(), device)?;
+        let bytes = bytes(batch * size[0] * size[1] * 3);
+        let x = Normalisation::default().batch(&bytes, size, network.activations(), device)?;
+        let mut last: Option<Tensor> = None;
+        let mut run = || -> Result<()> {
+            last = Some(canet_ops::cuda::best_class(&network.logits(&x)?)?);
+            Ok(())
+        };
+        let (ms, queueing) = timed(device, seconds, &mut run)?;
+        let peaks = canet_ops::cuda::pool_peak(device)?;
+        let spent = if profile { where_it_goes(device, &mut run)? } else { json!(null) };
+        self.tell(batch, [ms, queueing], peaks, None, spent)
+    }
+
+    fn tell(
+        &self,
+        batch: usize,
+        [ms, queueing]: [f64; 2],
+        [used, reserved]: [u64; 2],
+        loss: Option<f32>,
+        spent: Json,
+    ) -> Result<Json> {
+        let (rate, mib) = (1e3 * batch as f64 / ms, |bytes: u64| bytes >> 20);
+        let name = self.name();
+        println!(
+            "{name}: {ms:.2} ms, {rate:.1} images/s, queued in {queueing:.2} ms, memory {} MiB of {} reserved, loss {loss:?}",
+            mib(used),
+            mib(reserved)
+        );
+        Ok(json!({
+            "ms": ms, "images_per_second": rate, "queueing_ms": queueing, "used_mib": mib(used),
+            "reserved_mib": mib(reserved), "loss": loss, "spent": spent,
+        }))
+    }
+}
+
+/// The kernels of one repetition by what they take.
+fn where_it_goes(device: &Device, work: &mut impl FnMut() -> Result<()>) -> Result<Json> {
+    let spent = canet_ops::cuda::profile(device, || work().map_err(candle_core::Error::wrap))?;
+    let all: f64 = spent.iter().map(|one| one.milliseconds).sum();
+    println!("    kernels {all:.2} ms");
+    for one in spent.iter().take(16) {
+        println!("    {:8.3} ms {:4} x {}", one.milliseconds, one.count, one.name);
+    }
+    let row = |one: &canet_ops::cuda::Spent| json!([one.name, one.count, one.milliseconds]);
+    Ok(spent.iter().map(row).collect())
+}

@@ -1,0 +1,124 @@
+//! Convolution: which library or kernel computes it, and its gradients.
+
+use candle_core::{DType, Result, Tensor};
+
+use super::cudnn::{self, Direction, Key};
+use super::depthwise;
+use super::gpu::{Arg, gpu, int, typed};
+use super::map::{ptr, shown, stored};
+use super::norm::{add_bias, sum_rows};
+use crate::geometry::Problem;
+use crate::graph::{Gradient, Value};
+
+/// See [`crate::conv2d`]; `inputs` are x, weight and perhaps a bias. The weight and the bias are `f32`.
+pub(crate) fn conv2d(problem: Problem, inputs: &[&Value]) -> Result<Value> {
+    let x = Input::new(stored(inputs[0].tensor())?, problem)?;
+    let weight = inputs[1].tensor().contiguous()?;
+    let packed = if x.problem.is_depthwise() {
+        depthwise::packed(&weight)?
+    } else {
+        packed(&weight, x.map.dtype())?
+    };
+    let y = forward(&x, &packed)?;
+    if let Some(bias) = inputs.get(2) {
+        add_bias(&y, &bias.tensor().contiguous()?)?;
+    }
+    let tracked: Vec<bool> = inputs.iter().map(|input| input.is_tracked()).collect();
+    Ok(Value::of(shown(&y)?, inputs, move |gy| {
+        let gy = stored(gy.tensor())?;
+        let own = |t: Result<Tensor>| t.map(Gradient::Own);
+        let gb = (tracked.get(2) == Some(&true))
+            .then(|| own(sum_rows(&gy, 1, 1.0, DType::F32)?.reshape(problem.outputs)));
+        let gw = tracked[1].then(|| own(weight_gradient(&x, &gy)));
+        let gx = tracked[0].then(|| own(input_gradient(&x, &packed, &gy)));
+        Ok(vec![gx.transpose()?, gw.transpose()?, gb.transpose()?])
+    }))
+}
+
+/// What is convolved: `(N, H, W, C)`, with zeros around it where the padding is uneven, which cuDNN
+/// does not know.
+pub(super) struct Input {
+    map: Tensor,
+    problem: Problem,
+    /// Where what was given lies in the map, `[top, left]`, and its `[height, width]`.
+    place: [[usize; 2]; 2],
+}
+
+impl Input {
+    pub(super) fn new(map: Tensor, mut problem: Problem) -> Result<Self> {
+        let (padding, size) = (problem.geometry.padding, problem.input);
+        if padding.iter().all(|[before, after]| before == after) || problem.is_depthwise() {
+            return Ok(Self { map, problem, place: [[0; 2], size] });
+        }
+        // All of it is put there; what cuDNN adds is none.
+        let [[top, bottom], [left, right]] = padding;
+        problem.geometry.padding = [[0; 2]; 2];
+        problem.input = [problem.input[0] + top + bottom, problem.input[1] + left + right];
+        let padded = map.pad_with_zeros(1, top, bottom)?.pad_with_zeros(2, left, right)?;
+        Ok(Self { map: padded.contiguous()?, problem, place: [[top, left], size] })
+    }
+
+    /// The gradient of what was given, from that of the map.
+    fn cropped(&self, gradient: &Tensor) -> Result<Tensor> {
+        let [[top, left], [h, w]] = self.place;
+        gradient.narrow(1, top, h)?.narrow(2, left, w)?.contiguous()
+    }
+}
+
+/// Weights `(O, I, kh, kw)` as convolutions read them: `(O, kh, kw, I)` of the activations' type.
+pub(super) fn packed(weight: &Tensor, dtype: DType) -> Result<Tensor> {
+    let ((o, i, kh, kw), gpu) = (weight.dims4()?, gpu(weight)?);
+    if dtype == DType::F32 && kh * kw == 1 {
+        return weight.reshape((o, kh, kw, i));
+    }
+    let to = gpu.empty((o, kh, kw, i), dtype)?;
+    let args = [ptr(weight)?, ptr(&to)?, int(o), int(i), int(kh * kw)];
+    gpu.each(&typed("pack_weight", dtype)?, weight.elem_count(), &args)?;
+    Ok(to)
+}
+
+pub(super) fn forward(x: &Input, weight: &Tensor) -> Result<Tensor> {
+    let p = &x.problem;
+    if p.is_depthwise() {
+        return depthwise::forward(p, &x.map, weight);
+    }
+    let y = gpu(&x.map)?.empty((p.batch, p.output[0], p.output[1], p.outputs), x.map.dtype())?;
+    run(Direction::Forward, p, [&x.map, weight, &y])?;
+    Ok(y)
+}
+
+fn input_gradient(x: &Input, weight: &Tensor, gy: &Tensor) -> Result<Tensor> {
+    let p = &x.problem;
+    if p.is_depthwise() {
+        return shown(&depthwise::input_gradient(p, weight, gy)?);
+    }
+    let gx = gpu(gy)?.empty(x.map.shape(), gy.dtype())?;
+    run(Direction::Input, p, [&gx, weight, gy])?;
+    shown(&x.cropped(&gx)?)
+}
+
+/// `(O, I, kh, kw)` of `f32`.
+fn weight_gradient(x: &Input, gy: &Tensor) -> Result<Tensor> {
+    let p = &x.problem;
+    if p.is_depthwise() {
+        return depthwise::weight_gradient(p, &x.map, gy);
+    }
+    let ([kh, kw], gpu) = (p.kernel, gpu(gy)?);
+    let (o, i) = (p.outputs, p.group_inputs());
+    let gw = gpu.empty((o, kh, kw, i), gy.dtype())?;
+    run(Direction::Weight, p, [&x.map, &gw, gy])?;
+    let to = gpu.empty((o, i, kh, kw), DType::F32)?;
+    let args = [ptr(&gw)?, ptr(&to)?, int(o), int(i), int(kh * kw)];
+    gpu.each(&typed("unpack_weight", gy.dtype())?, to.elem_count(), &args)?;
+    Ok(to)
+}
+
+/// Computes one of x, weight and y from the others.
+fn run(direction: Direction, p: &Problem, tensors: [&Tensor; 3]) -> Result<()> {
+    let mut operands = [0; 3];
+    for (operand, tensor) in operands.iter_mut().zip(tensors) {
+        let Arg::Ptr(address) = ptr(tensor)? else { candle_core::bail!("internal: no address") };
+        *operand = address;
+    }
+    cudnn::run(gpu(tensors[0])?, &Key::new(direction, p, tensors[0].dtype()), operands)
+}

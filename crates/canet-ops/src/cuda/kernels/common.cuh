@@ -1,0 +1,62 @@
+// What all kernels share: the element types, vectors of elements, and the sharing out of work.
+//
+// Maps lie in memory as (N, H, W, C), so that threads that are neighbours work on channels that are
+// neighbours. A thread takes V channels at once: 16 bytes, or 1 where C is no multiple.
+//
+// The same source is compiled as host code by the tests (host.h), so kernels use threads, blocks,
+// shared memory and __syncthreads(), and nothing else of the machine.
+#pragma once
+
+#ifdef __CUDACC__
+#include <cuda_bf16.h>
+typedef __nv_bfloat16 bf16;
+__device__ __forceinline__ float to_float(bf16 v) { return __bfloat162float(v); }
+template <class T> __device__ __forceinline__ T from_float(float v);
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float v) { return __float2bfloat16_rn(v); }
+#else
+#include "host.h"
+#endif
+
+typedef unsigned char u8;
+typedef unsigned long long u64;
+typedef long long i64;
+
+__device__ __forceinline__ float to_float(float v) { return v; }
+template <> __device__ __forceinline__ float from_float<float>(float v) { return v; }
+
+// V elements that are read and written at once.
+template <class T, int V> struct alignas(sizeof(T) * V) Vec {
+    T v[V];
+};
+
+template <int V, class T> __device__ __forceinline__ void load(float (&to)[V], const T *from) {
+    Vec<T, V> raw = *reinterpret_cast<const Vec<T, V> *>(from);
+#pragma unroll
+    for (int i = 0; i < V; i++) to[i] = to_float(raw.v[i]);
+}
+
+template <int V, class T> __device__ __forceinline__ void store(T *to, const float (&from)[V]) {
+    Vec<T, V> raw;
+#pragma unroll
+    for (int i = 0; i < V; i++) raw.v[i] = from_float<T>(from[i]);
+    *reinterpret_cast<Vec<T, V> *>(to) = raw;
+}
+
+// What the type rounds a value to.
+template <class T> __device__ __forceinline__ float rounded(float v) { return to_float(from_float<T>(v)); }
+
+// The number of this thread among all of a one-dimensional launch, and how many there are.
+__device__ __forceinline__ i64 thread_number() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
+__device__ __forceinline__ i64 thread_count() { return (i64)gridDim.x * blockDim.x; }
+
+// Where a kernel exists for both element types and for vectors and single elements: name_f32_4 etc.
+// PARAMETERS may use T, CALL may use T and V.
+#define FOR_TYPES(NAME, CALL, ...)                                                              \
+    FOR_ONE_TYPE(NAME, f32, float, 4, CALL, __VA_ARGS__)                                        \
+    FOR_ONE_TYPE(NAME, bf16, bf16, 8, CALL, __VA_ARGS__)
+#define FOR_ONE_TYPE(NAME, SUFFIX, TYPE, WIDTH, CALL, ...)                                      \
+    namespace of_##SUFFIX {                                                                     \
+    typedef TYPE T;                                                                             \
+    extern "C" __global__ void NAME##_##SUFFIX##_v(__VA_ARGS__) { constexpr int V = WIDTH; CALL; } \
+    extern "C" __global__ void NAME##_##SUFFIX##_s(__VA_ARGS__) { constexpr int V = 1; CALL; }   \
+    }

@@ -1,0 +1,85 @@
+// What happens to all parameters at once: a block has a piece of one of them, blockIdx.y says of which.
+#pragma once
+#include "common.cuh"
+#include "norm.cuh"
+
+// A parameter: where it is, its gradient and its memory, and what is its own in a step.
+struct Row {
+    float *weight;
+    const float *gradient;
+    float *first, *second;
+    i64 count;
+    float rate, decay;
+};
+
+struct Sgd {
+    float momentum, nesterov, scale;
+    __device__ void operator()(const Row &row, i64 i) const {
+        float w = row.weight[i], g = row.gradient[i] * scale;
+        if (row.decay != 0.f) g = fmaf(w, row.decay, g);
+        float m = fmaf(row.first[i], momentum, g);
+        row.first[i] = m;
+        row.weight[i] = fmaf(nesterov != 0.f ? fmaf(m, momentum, g) : m, -row.rate, w);
+    }
+};
+
+// `rate` and `second_scale` have the corrections of the moments, which start from 0.
+struct Adam {
+    float keep1, keep2, add1, add2, second_scale, eps, decoupled, scale, correction;
+    __device__ void operator()(const Row &row, i64 i) const {
+        float w = row.weight[i], g = row.gradient[i] * scale;
+        if (decoupled == 0.f && row.decay != 0.f) g = fmaf(w, row.decay, g);
+        float m = fmaf(row.first[i], keep1, g * add1), v = fmaf(row.second[i], keep2, g * g * add2);
+        row.first[i] = m, row.second[i] = v;
+        float left = decoupled != 0.f ? 1.f - row.rate * row.decay : 1.f;
+        row.weight[i] = fmaf(w, left, -row.rate * correction * (m / (sqrtf(v * second_scale) + eps)));
+    }
+};
+
+template <class F> __device__ void step(const Row *rows, F f) {
+    Row row = rows[blockIdx.y];
+    for (i64 i = thread_number(); i < row.count; i += thread_count()) f(row, i);
+}
+extern "C" __global__ void sgd(const Row *rows, float momentum, float nesterov, float scale) { step(rows, Sgd{momentum, nesterov, scale}); }
+extern "C" __global__ void adam(const Row *rows, float keep1, float keep2, float add1, float add2, float second_scale, float eps, float decoupled, float scale, float correction) {
+    step(rows, Adam{keep1, keep2, add1, add2, second_scale, eps, decoupled, scale, correction});
+}
+
+// `weight += rate (gradient - weight)`: a step of a moving average.
+struct Average {
+    __device__ void operator()(const Row &row, i64 i) const {
+        float w = row.weight[i];
+        row.weight[i] = fmaf(row.gradient[i] - w, row.rate, w);
+    }
+};
+extern "C" __global__ void average(const Row *rows) { step(rows, Average{}); }
+
+// Shares of the sum of the squares of all gradients: (gridDim.y, gridDim.x) of f64, as the square of the
+// largest f32 does not fit f32.
+extern "C" __global__ void squares(const Row *rows, double *shares) {
+    __shared__ double shared[BLOCK];
+    Row row = rows[blockIdx.y];
+    double sum = 0;
+    for (i64 i = thread_number(); i < row.count; i += thread_count()) sum += (double)row.gradient[i] * row.gradient[i];
+    shared[threadIdx.x] = sum;
+    __syncthreads();
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
+        if ((int)threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) shares[(i64)blockIdx.y * gridDim.x + blockIdx.x] = shared[0];
+}
+
+// The sum of `count` shares, by one block.
+extern "C" __global__ void add_squares(const double *shares, i64 count, double *sum) {
+    __shared__ double shared[BLOCK];
+    double mine = 0;
+    for (i64 i = threadIdx.x; i < count; i += blockDim.x) mine += shares[i];
+    shared[threadIdx.x] = mine;
+    __syncthreads();
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
+        if ((int)threadIdx.x < half) shared[threadIdx.x] += shared[threadIdx.x + half];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) *sum = shared[0];
+}

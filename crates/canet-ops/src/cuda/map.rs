@@ -1,0 +1,110 @@
+//! How tensors lie on a GPU, and changes of that.
+
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::driver::DevicePtr;
+use candle_core::{DType, Device, Result, Storage, Tensor};
+use half::bf16;
+
+use super::gpu::{Arg, Gpu, gpu, int, long, typed};
+use crate::graph::{Gradient, Value};
+
+/// The elements of `tensor` in the order of kernels, contiguous and on 16 bytes: a map `(N, C, H, W)` as
+/// `(N, H, W, C)`, all else as it is.
+pub(crate) fn stored(tensor: &Tensor) -> Result<Tensor> {
+    let Ok((n, c, h, w)) = tensor.dims4() else { return aligned(tensor) };
+    let last = tensor.permute((0, 2, 3, 1))?;
+    if last.is_contiguous() || !tensor.is_contiguous() {
+        return aligned(&last);
+    }
+    // A map in the host's order.
+    let gpu = gpu(tensor)?;
+    let to = gpu.empty((n, h, w, c), tensor.dtype())?;
+    let args = [ptr(tensor)?, ptr(&to)?, int(n), int(c), int(h * w)];
+    gpu.each(&typed("transpose", tensor.dtype())?, n * c * h * w, &args)?;
+    Ok(to)
+}
+
+fn aligned(tensor: &Tensor) -> Result<Tensor> {
+    let start = tensor.layout().start_offset() * tensor.dtype().size_in_bytes();
+    if tensor.is_contiguous() && start.is_multiple_of(16) {
+        Ok(tensor.clone())
+    } else {
+        tensor.force_contiguous()
+    }
+}
+
+/// The other way: what [`stored`] gave, as the model sees it.
+pub(crate) fn shown(stored: &Tensor) -> Result<Tensor> {
+    if stored.rank() == 4 { stored.permute((0, 3, 1, 2)) } else { Ok(stored.clone()) }
+}
+
+/// Where the elements of a contiguous tensor are.
+pub(crate) fn ptr(tensor: &Tensor) -> Result<Arg> {
+    let (storage, layout) = tensor.storage_and_layout();
+    let Storage::Cuda(storage) = &*storage else {
+        candle_core::bail!("internal: a GPU kernel was given a tensor of another device");
+    };
+    let Some((start, _)) = layout.contiguous_offsets() else {
+        candle_core::bail!("internal: a kernel was given a tensor that is not contiguous");
+    };
+    let stream = storage.device.cuda_stream();
+    let (base, size) = match storage.dtype() {
+        DType::U8 => (storage.as_cuda_slice::<u8>()?.device_ptr(&stream).0, 1),
+        DType::F32 => (storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0, 4),
+        DType::F64 => (storage.as_cuda_slice::<f64>()?.device_ptr(&stream).0, 8),
+        DType::BF16 => (storage.as_cuda_slice::<bf16>()?.device_ptr(&stream).0, 2),
+        DType::U32 => (storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0, 4),
+        other => candle_core::bail!("internal: no kernel reads {other:?}"),
+    };
+    Ok(Arg::Ptr(base + (start * size) as u64))
+}
+
+/// The address of a tensor that may be absent.
+pub(crate) fn ptr_or_null(tensor: Option<&Tensor>) -> Result<Arg> {
+    tensor.map_or(Ok(Arg::Ptr(0)), ptr)
+}
+
+/// `tensor` in another type, in the same order.
+pub(crate) fn converted(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
+    let from = stored(tensor)?;
+    if from.dtype() == dtype {
+        return Ok(tensor.clone());
+    }
+    let name = match (from.dtype(), dtype) {
+        (DType::F32, DType::BF16) => "convert_f32_bf16",
+        (DType::BF16, DType::F32) => "convert_bf16_f32",
+        (from, to) => candle_core::bail!("GPUs work on f32 and bf16: not from {from:?} to {to:?}"),
+    };
+    let gpu = gpu(&from)?;
+    let to = gpu.empty(from.shape(), dtype)?;
+    gpu.each(name, to.elem_count(), &[ptr(&from)?, ptr(&to)?, long(to.elem_count())])?;
+    shown(&to)
+}
+
+/// `x` in another type; the gradient comes back in the first.
+pub fn cast(x: &Value, dtype: DType) -> Result<Value> {
+    let before = x.tensor().dtype();
+    if before == dtype {
+        return Ok(x.clone());
+    }
+    let y = converted(x.tensor(), dtype)?;
+    Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(Gradient::Own(converted(gy.tensor(), before)?))])))
+}
+
+/// Pictures as bytes `(N, H, W, 3)`, normalised on `device` by `table`, what each byte of each channel
+/// becomes: `(N, 3, H, W)` of `dtype`.
+pub fn pictures(
+    bytes: &[u8],
+    [n, h, w]: [usize; 3],
+    table: &[[f32; 256]; 3],
+    dtype: DType,
+    device: &Device,
+) -> Result<Tensor> {
+    let from = Tensor::from_slice(bytes, (n, h, w, 3), device)?;
+    let table = Tensor::from_slice(table.as_flattened(), (3, 256), device)?;
+    let gpu = Gpu(device.as_cuda_device()?);
+    let to = gpu.empty((n, h, w, 3), dtype)?;
+    let args = [ptr(&from)?, ptr(&table)?, ptr(&to)?, long(n * h * w)];
+    gpu.each(&typed("pictures", dtype)?, n * h * w, &args)?;
+    shown(&to)
+}

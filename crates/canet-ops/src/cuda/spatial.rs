@@ -1,0 +1,203 @@
+//! Pooling and resizing.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use candle_core::{CudaDevice, DType, Device, Result, Tensor};
+
+use super::elementwise::extent;
+use super::gpu::{Arg, gpu, int, vector, vectorised};
+use super::map::{ptr, shown, stored};
+use super::norm::sum_rows;
+use crate::graph::{Gradient, Value};
+use crate::grid::{Corners, bin, samples};
+
+/// See [`crate::max_pool2d`]; `steps` are kernel, stride and padding, `output` the size of the result.
+pub(crate) fn max_pool(x: &Value, steps: [usize; 3], output: [usize; 2]) -> Result<Value> {
+    let map = stored(x.tensor())?;
+    let ((n, h, w, c), dtype, gpu) = (map.dims4()?, map.dtype(), gpu(&map)?);
+    let [oh, ow] = output;
+    let y = gpu.empty((n, oh, ow, c), dtype)?;
+    let winners = gpu.empty((n, oh, ow, c), DType::U8)?;
+    let v = vector(dtype, c);
+    let sizes = [n, h, w, oh, ow, c, steps[0], steps[1], steps[2]].map(int);
+    let args = [&[ptr(&map)?, ptr(&y)?, ptr(&winners)?][..], &sizes].concat();
+    gpu.each(&vectorised("max_pool", dtype, v)?, y.elem_count() / v, &args)?;
+    Ok(Value::of(shown(&y)?, &[x], move |gy| {
+        let gy = stored(gy.tensor())?;
+        let gpu = super::gpu::gpu(&gy)?;
+        let gx = gpu.empty((n, h, w, c), dtype)?;
+        let args = [&[ptr(&gy)?, ptr(&winners)?, ptr(&gx)?][..], &sizes].concat();
+        gpu.each(&vectorised("max_pool_backward", dtype, v)?, gx.elem_count() / v, &args)?;
+        Ok(vec![Some(Gradient::Own(shown(&gx)?))])
+    }))
+}
+
+/// See [`crate::adaptive_avg_pool2d`].
+pub(crate) fn average_pool(x: &Value, out: [usize; 2]) -> Result<Value> {
+    let (_, _, h, w) = x.dims4()?;
+    if out == [1, 1] {
+        return average(x);
+    }
+    blend(x, [(h, out[0]), (w, out[1])].map(|(n, out)| Axis { n, out, kind: Kind::Bins }))
+}
+
+/// See [`crate::resize_bilinear`].
+pub(crate) fn resize(x: &Value, out: [usize; 2], corners: Corners) -> Result<Value> {
+    let (_, _, h, w) = x.dims4()?;
+    if [h, w] == [1, 1] {
+        return spread(x, out);
+    }
+    let kind = match corners {
+        Corners::Aligned => Kind::Aligned,
+        Corners::HalfPixel => Kind::HalfPixel,
+    };
+    blend(x, [(h, out[0]), (w, out[1])].map(|(n, out)| Axis { n, out, kind }))
+}
+
+/// The mean over all pixels, `(N, C, 1, 1)`.
+fn average(x: &Value) -> Result<Value> {
+    let map = stored(x.tensor())?;
+    let ((n, h, w, c), dtype) = (map.dims4()?, map.dtype());
+    let scale = 1.0 / (h * w) as f32;
+    let y = sum_rows(&map, n, scale, dtype)?.reshape((n, 1, 1, c))?;
+    Ok(Value::of(shown(&y)?, &[x], move |gy| {
+        let gx = spread_over(&stored(gy.tensor())?, [h, w], scale)?;
+        Ok(vec![Some(Gradient::Own(shown(&gx)?))])
+    }))
+}
+
+/// One pixel over a map.
+fn spread(x: &Value, out: [usize; 2]) -> Result<Value> {
+    let map = stored(x.tensor())?;
+    let ((n, _, _, c), dtype) = (map.dims4()?, map.dtype());
+    let y = spread_over(&map, out, 1.0)?;
+    Ok(Value::of(shown(&y)?, &[x], move |gy| {
+        let gx = sum_rows(&stored(gy.tensor())?, n, 1.0, dtype)?.reshape((n, 1, 1, c))?;
+        Ok(vec![Some(Gradient::Own(shown(&gx)?))])
+    }))
+}
+
+fn spread_over(x: &Tensor, [h, w]: [usize; 2], scale: f32) -> Result<Tensor> {
+    let ([n, _, c], gpu) = (extent(x), gpu(x)?);
+    let y = gpu.empty((n, h, w, c), x.dtype())?;
+    let v = vector(x.dtype(), c);
+    let args = [ptr(x)?, ptr(&y)?, int(n), int(h * w), int(c), Arg::Float(scale)];
+    gpu.each(&vectorised("spread", x.dtype(), v)?, y.elem_count() / v, &args)?;
+    Ok(y)
+}
+
+/// A linear map of an axis, of `n` inputs and `out` outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Axis {
+    n: usize,
+    out: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    /// Means of adaptive bins.
+    Bins,
+    Aligned,
+    HalfPixel,
+}
+
+impl Axis {
+    /// The first input of each output, and the weights from there on.
+    fn bands(self) -> Vec<(usize, Vec<f32>)> {
+        let corners = match self.kind {
+            Kind::Bins => {
+                let band = |i| {
+                    let bin = bin(i, self.out, self.n);
+                    (bin.start, vec![1.0 / bin.len() as f32; bin.len()])
+                };
+                return (0..self.out).map(band).collect();
+            }
+            Kind::Aligned => Corners::Aligned,
+            Kind::HalfPixel => Corners::HalfPixel,
+        };
+        let band = |s: crate::grid::Sample<f64>| {
+            let high = if s.weight > 0.0 { Some(s.weight as f32) } else { None };
+            (s.low, [(1.0 - s.weight) as f32].into_iter().chain(high).collect())
+        };
+        samples(self.n, self.out, corners).into_iter().map(band).collect()
+    }
+
+    /// The same of the transposed map: which outputs each input has a part in.
+    fn transposed(self) -> Vec<(usize, Vec<f32>)> {
+        let mut columns = vec![(0, Vec::new()); self.n];
+        for (i, (start, weights)) in self.bands().into_iter().enumerate() {
+            for (at, weight) in (start..).zip(weights) {
+                let (first, column): &mut (usize, Vec<f32>) = &mut columns[at];
+                if column.is_empty() {
+                    *first = i;
+                }
+                column.push(weight);
+            }
+        }
+        columns
+    }
+}
+
+/// A map of an axis on the GPU: see `Bands` in `kernels/spatial.cuh`.
+#[derive(Clone)]
+struct Bands {
+    start: Tensor,
+    at: Tensor,
+    weights: Tensor,
+}
+
+/// They are small, asked for in every step, and never change.
+static BANDS: LazyLock<Mutex<HashMap<(usize, Axis, bool), Bands>>> = LazyLock::new(Mutex::default);
+
+impl Bands {
+    fn of(axis: Axis, transposed: bool, device: &CudaDevice) -> Result<Self> {
+        let key = (device.cuda_stream().context().ordinal(), axis, transposed);
+        let mut all = BANDS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = all.get(&key) {
+            return Ok(found.clone());
+        }
+        let bands = if transposed { axis.transposed() } else { axis.bands() };
+        let device = Device::Cuda(device.clone());
+        let start: Vec<u32> = bands.iter().map(|(start, _)| *start as u32).collect();
+        let ends = bands.iter().scan(0, |end, (_, weights)| {
+            *end += weights.len() as u32;
+            Some(*end)
+        });
+        let at: Vec<u32> = std::iter::once(0).chain(ends).collect();
+        let weights: Vec<f32> = bands.iter().flat_map(|(_, weights)| weights.clone()).collect();
+        let made = Self {
+            start: Tensor::new(start, &device)?,
+            at: Tensor::new(at, &device)?,
+            weights: Tensor::new(weights, &device)?,
+        };
+        all.insert(key, made.clone());
+        Ok(made)
+    }
+
+    fn args(&self) -> Result<[Arg; 3]> {
+        Ok([ptr(&self.start)?, ptr(&self.at)?, ptr(&self.weights)?])
+    }
+}
+
+/// Maps the rows and columns of each plane.
+fn blend(x: &Value, axes: [Axis; 2]) -> Result<Value> {
+    let y = blended(&stored(x.tensor())?, axes, false)?;
+    Ok(Value::of(shown(&y)?, &[x], move |gy| {
+        let gx = blended(&stored(gy.tensor())?, axes, true)?;
+        Ok(vec![Some(Gradient::Own(shown(&gx)?))])
+    }))
+}
+
+fn blended(x: &Tensor, axes: [Axis; 2], transposed: bool) -> Result<Tensor> {
+    let ((n, h, w, c), gpu) = (x.dims4()?, gpu(x)?);
+    let [oh, ow] = axes.map(|axis| if transposed { axis.n } else { axis.out });
+    let y = gpu.empty((n, oh, ow, c), x.dtype())?;
+    let v = vector(x.dtype(), c);
+    let [rows, columns] = axes.map(|axis| Bands::of(axis, transposed, gpu.0));
+    let (rows, columns) = (rows?.args()?, columns?.args()?);
+    let args = [&[ptr(x)?, ptr(&y)?][..], &[n, h, w, oh, ow, c].map(int), &rows, &columns].concat();
+    gpu.each(&vectorised("blend", x.dtype(), v)?, y.elem_count() / v, &args)?;
+    Ok(y)
+}

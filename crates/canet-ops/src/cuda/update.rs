@@ -1,0 +1,99 @@
+//! What happens to all parameters at once.
+
+use candle_core::{DType, Device, Result, Tensor, Var};
+
+use super::gpu::{Arg, BLOCK, Gpu, gpu, long};
+use super::map::ptr;
+use crate::{AdamStep, SgdStep};
+
+/// Elements of a parameter that a block takes.
+const PIECE: usize = 128 * BLOCK;
+
+/// A parameter of a step: its tensors, contiguous `f32`, and its own rate and decay.
+pub(crate) struct Row<'a> {
+    pub(crate) weight: &'a Tensor,
+    pub(crate) gradient: &'a Tensor,
+    pub(crate) memory: [Option<&'a Tensor>; 2],
+    pub(crate) rate: f64,
+    pub(crate) decay: f64,
+}
+
+/// The rows as kernels read them (`Row` in `kernels/update.cuh`: 48 bytes each), and the grid.
+fn table(rows: &[Row], device: &Device) -> Result<(Tensor, [usize; 3])> {
+    let mut bytes = Vec::with_capacity(48 * rows.len());
+    let mut most = 1;
+    for row in rows {
+        for tensor in [Some(row.weight), Some(row.gradient), row.memory[0], row.memory[1]] {
+            let address = match tensor.map(ptr).transpose()? {
+                Some(Arg::Ptr(address)) => address,
+                _ => 0,
+            };
+            bytes.extend(address.to_ne_bytes());
+        }
+        let count = row.weight.elem_count();
+        most = most.max(count);
+        bytes.extend((count as i64).to_ne_bytes());
+        bytes.extend((row.rate as f32).to_ne_bytes());
+        bytes.extend((row.decay as f32).to_ne_bytes());
+    }
+    let len = bytes.len();
+    Ok((Tensor::from_vec(bytes, len, device)?, [most.div_ceil(PIECE), rows.len(), 1]))
+}
+
+fn launch(name: &str, rows: &[Row], factors: &[f32]) -> Result<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let (table, grid) = table(rows, first.weight.device())?;
+    let args = [ptr(&table)?].into_iter().chain(factors.iter().map(|&f| Arg::Float(f)));
+    gpu(&table)?.launch(name, grid, &args.collect::<Vec<_>>())
+}
+
+/// A step of gradient descent; of `step` only what all rows share is looked at.
+pub(crate) fn sgd(rows: &[Row], step: &SgdStep) -> Result<()> {
+    let nesterov = f32::from(u8::from(step.nesterov));
+    launch("sgd", rows, &[step.momentum as f32, nesterov, step.scale as f32])
+}
+
+/// A step of Adam; of `step` only what all rows share is looked at.
+pub(crate) fn adam(rows: &[Row], step: &AdamStep) -> Result<()> {
+    let [keep1, keep2] = step.betas;
+    let [correct1, correct2] = step.corrections().map(|c| 1.0 / c);
+    let decoupled = f64::from(u8::from(step.decoupled));
+    let factors = [
+        keep1,
+        keep2,
+        1.0 - keep1,
+        1.0 - keep2,
+        correct2,
+        step.eps,
+        decoupled,
+        step.scale,
+        correct1,
+    ];
+    launch("adam", rows, &factors.map(|v| v as f32))
+}
+
+/// `average += share (value - average)` of all pairs.
+pub(crate) fn average(pairs: &[(&Var, Tensor)], share: f64) -> Result<()> {
+    let values = pairs.iter().map(|(_, value)| value.contiguous()).collect::<Result<Vec<_>>>()?;
+    let mut rows = Vec::with_capacity(pairs.len());
+    for ((average, _), gradient) in pairs.iter().zip(&values) {
+        let weight = average.as_tensor();
+        rows.push(Row { weight, gradient, memory: [None; 2], rate: share, decay: 0.0 });
+    }
+    launch("average", &rows, &[])
+}
+
+/// The sum of the squares of all tensors.
+pub(crate) fn sum_of_squares(tensors: &[&Tensor]) -> Result<f64> {
+    let Some(first) = tensors.first() else { return Ok(0.0) };
+    let gpu = Gpu(first.device().as_cuda_device()?);
+    let row = |t| Row { weight: t, gradient: t, memory: [None; 2], rate: 0.0, decay: 0.0 };
+    let rows: Vec<Row> = tensors.iter().map(|&t| row(t)).collect();
+    let (table, grid) = table(&rows, first.device())?;
+    let count = grid[0] * grid[1];
+    let shares = gpu.empty(count, DType::F64)?;
+    gpu.launch("squares", grid, &[ptr(&table)?, ptr(&shares)?])?;
+    let sum = gpu.empty((), DType::F64)?;
+    gpu.launch("add_squares", [1, 1, 1], &[ptr(&shares)?, long(count), ptr(&sum)?])?;
+    sum.to_scalar::<f64>()
+}
