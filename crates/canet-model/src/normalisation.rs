@@ -51,12 +51,19 @@ impl Normalisation {
         let count = pixels.len() / (3 * h * w);
         #[cfg(feature = "cuda")]
         if device.is_cuda() {
-            let size = [count, h, w];
-            return Ok(canet_ops::cuda::pictures(pixels, size, &self.tables(), dtype, device)?);
+            let pictures = self.buffer([count, h, w], device)?;
+            pictures.fill(pixels)?;
+            return Ok(pictures.normalised(dtype)?);
         }
         let planes = pixels.par_chunks(h * w * 3).map(|pixels| self.planes(pixels));
         let values = planes.collect::<Vec<_>>().concat();
         Ok(Tensor::from_vec(values, (count, 3, h, w), device)?.to_dtype(dtype)?)
+    }
+
+    /// Room on a GPU for pictures of `[n, h, w]`, which become what networks take there.
+    #[cfg(feature = "cuda")]
+    pub fn buffer(&self, size: [usize; 3], device: &Device) -> Result<canet_ops::cuda::Pictures> {
+        Ok(canet_ops::cuda::Pictures::new(size, &self.tables(), device)?)
     }
 
     /// What each byte becomes, in each channel. A byte has 256 values; looking them up is faster than

@@ -1,9 +1,7 @@
 //! The two ways through a network.
 
 use candle_core::{Result, Var};
-use canet_ops::Value;
-
-use crate::init::splitmix;
+use canet_ops::{MaskKey, Value};
 
 /// How a network is run. There is no hidden randomness: whatever a training pass draws is a
 /// function of its `draw`.
@@ -71,7 +69,7 @@ impl Pass {
     pub(crate) fn dropout(self, x: &Value, p: f64, site: Site) -> Result<Value> {
         match self {
             Self::Train { draw } if p > 0.0 => {
-                canet_ops::dropout(x, p, splitmix(splitmix(draw) ^ site as u64))
+                canet_ops::dropout(x, p, MaskKey::drawn(draw, site as u64))
             }
             _ => Ok(x.clone()),
         }
@@ -81,7 +79,7 @@ impl Pass {
     pub(crate) fn drop_samples(self, x: &Value, drop: SampleDrop) -> Result<Value> {
         match self {
             Self::Train { draw } if drop.p > 0.0 => {
-                let key = splitmix(splitmix(draw) ^ (FIRST_BLOCK + drop.block));
+                let key = MaskKey::drawn(draw, FIRST_BLOCK + drop.block);
                 canet_ops::drop_samples(x, drop.p, key)
             }
             _ => Ok(x.clone()),

@@ -13,11 +13,45 @@ use crate::graph::{Gradient, Value};
 use crate::real::Real;
 use crate::reference;
 
+/// What the mask of a dropout is a function of.
+#[derive(Debug, Clone, Copy)]
+pub struct MaskKey {
+    draw: u64,
+    site: Option<u64>,
+}
+
+impl From<u64> for MaskKey {
+    /// The key itself.
+    fn from(key: u64) -> Self {
+        Self { draw: key, site: None }
+    }
+}
+
+impl MaskKey {
+    /// The key of a place in a network, in a pass with this draw. (A GPU that replays a pass puts other
+    /// draws in.)
+    pub fn drawn(draw: u64, site: u64) -> Self {
+        Self { draw, site: Some(site) }
+    }
+
+    /// Draw and site, if it has one, for kernels that make the key themselves.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn parts(self) -> (u64, Option<u64>) {
+        (self.draw, self.site)
+    }
+
+    fn bits(self) -> u64 {
+        let splitmix = |value: u64| mix(value.wrapping_add(GOLDEN_GAMMA));
+        self.site.map_or(self.draw, |site| splitmix(splitmix(self.draw) ^ site))
+    }
+}
+
 /// Inverted dropout: each element is zeroed with probability `p`, the others scaled by `1 / (1 - p)`.
 ///
 /// Element `i` is kept or dropped by a hash of `(key, i)`, so the same key gives the same mask on
 /// any device and after a resume.
-pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
+pub fn dropout(x: &Value, p: f64, key: impl Into<MaskKey>) -> Result<Value> {
+    let key = key.into();
     check(p)?;
     if p == 0.0 {
         return Ok(x.clone());
@@ -27,9 +61,9 @@ pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
         return crate::cuda::drop(x, p, key, false);
     }
     if !on_cpu(&[x]) {
-        return by_reference(&[x], |t| reference::dropout(&t[0], p, key));
+        return by_reference(&[x], |t| reference::dropout(&t[0], p, key.bits()));
     }
-    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x, p, key))
+    by_dtype!(x.tensor().dtype(), T => kernel::<T>(x, p, key.bits()))
 }
 
 /// Stochastic depth (Huang et al., arXiv 1603.09382), for the branch of a residual block: each
@@ -37,7 +71,8 @@ pub fn dropout(x: &Value, p: f64, key: u64) -> Result<Value> {
 /// (torchvision's mode "row").
 ///
 /// Sample `i` is kept or dropped by a hash of `(key, i)`, as elements are by [`dropout`].
-pub fn drop_samples(x: &Value, p: f64, key: u64) -> Result<Value> {
+pub fn drop_samples(x: &Value, p: f64, key: impl Into<MaskKey>) -> Result<Value> {
+    let key = key.into();
     check(p)?;
     if p == 0.0 {
         return Ok(x.clone());
@@ -47,9 +82,9 @@ pub fn drop_samples(x: &Value, p: f64, key: u64) -> Result<Value> {
         return crate::cuda::drop(x, p, key, true);
     }
     if !on_cpu(&[x]) {
-        return by_reference(&[x], |t| reference::drop_samples(&t[0], p, key));
+        return by_reference(&[x], |t| reference::drop_samples(&t[0], p, key.bits()));
     }
-    by_dtype!(x.tensor().dtype(), T => samples_kernel::<T>(x, p, key))
+    by_dtype!(x.tensor().dtype(), T => samples_kernel::<T>(x, p, key.bits()))
 }
 
 fn check(p: f64) -> Result<()> {

@@ -37,10 +37,16 @@ enum Source {
     Variable(TensorId),
     /// Empty once it has run.
     Operation(Mutex<Option<Box<Backward>>>),
+    /// One that adds to what its first input has got so far.
+    Adding(Mutex<Option<Box<AddingBackward>>>),
 }
 
 /// From the gradient of the output to those of the inputs.
 type Backward = dyn FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send;
+
+/// The same, onto the sum of the first input's shares, if there is one that may be changed: what comes
+/// back for that input is the sum then.
+type AddingBackward = dyn FnOnce(Gradient, Option<Tensor>) -> Result<Vec<Option<Gradient>>> + Send;
 
 /// A gradient, and whether it may be changed in place.
 pub(crate) enum Gradient {
@@ -98,10 +104,27 @@ impl Value {
         inputs: &[&Value],
         backward: impl FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send + 'static,
     ) -> Self {
+        Self::made(tensor, inputs, || Source::Operation(Mutex::new(Some(Box::new(backward)))))
+    }
+
+    /// As [`Value::of`], for an operation whose gradient is added where it is computed: `backward` also
+    /// gets the sum of the shares that the first input has got before, if it may be changed, and adds
+    /// its own to it.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn adding(
+        tensor: Tensor,
+        inputs: &[&Value],
+        backward: impl FnOnce(Gradient, Option<Tensor>) -> Result<Vec<Option<Gradient>>>
+        + Send
+        + 'static,
+    ) -> Self {
+        Self::made(tensor, inputs, || Source::Adding(Mutex::new(Some(Box::new(backward)))))
+    }
+
+    fn made(tensor: Tensor, inputs: &[&Value], source: impl FnOnce() -> Source) -> Self {
         let inputs: Vec<_> = inputs.iter().map(|input| input.node.clone()).collect();
         let tracked = inputs.iter().any(Option::is_some);
-        let node = tracked
-            .then(|| Node::new(inputs, Source::Operation(Mutex::new(Some(Box::new(backward))))));
+        let node = tracked.then(|| Node::new(inputs, source()));
         Self { tensor, node }
     }
 
@@ -131,26 +154,26 @@ impl Value {
     /// The gradients of `sum(self * gradient)`.
     pub fn backward_from(self, gradient: Tensor) -> Result<Gradients> {
         let mut found = Gradients::default();
-        let mut waiting = BTreeMap::new();
+        let mut waiting = Waiting::new();
         if let Some(node) = self.node {
             waiting.insert(node.number, (node, Gradient::Shared(gradient)));
         }
         drop(self.tensor);
         // No operation is younger than its result, so the youngest has got all its shares.
         while let Some((_, (node, gradient))) = waiting.pop_last() {
-            let backward = match &node.source {
+            let shares = match &node.source {
                 Source::Variable(id) => {
                     found.add(*id, gradient)?;
                     continue;
                 }
-                Source::Operation(backward) => {
-                    backward.lock().unwrap_or_else(PoisonError::into_inner).take()
+                Source::Operation(backward) => once(backward)?(gradient.in_order()?)?,
+                Source::Adding(backward) => {
+                    let first = node.inputs.first().and_then(Option::as_ref);
+                    let sum = first.and_then(|first| Gradient::own(&mut waiting, first.number));
+                    once(backward)?(gradient.in_order()?, sum)?
                 }
             };
-            let Some(backward) = backward else {
-                candle_core::bail!("gradients were already taken through this value");
-            };
-            for (input, share) in node.inputs.iter().zip(backward(gradient.in_order()?)?) {
+            for (input, share) in node.inputs.iter().zip(shares) {
                 let (Some(input), Some(share)) = (input, share) else { continue };
                 let sum = match waiting.remove(&input.number) {
                     Some((_, sum)) => sum.plus(share)?,
@@ -171,7 +194,25 @@ impl Node {
     }
 }
 
+/// What runs once.
+fn once<B>(backward: &Mutex<Option<B>>) -> Result<B> {
+    match backward.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(backward) => Ok(backward),
+        None => candle_core::bail!("gradients were already taken through this value"),
+    }
+}
+
+/// The shares that nodes have got so far, by their numbers.
+type Waiting = BTreeMap<u64, (Arc<Node>, Gradient)>;
+
 impl Gradient {
+    /// Takes the sum of a node's shares out, if it may be changed.
+    fn own(waiting: &mut Waiting, number: u64) -> Option<Tensor> {
+        let is_own = matches!(waiting.get(&number), Some((_, Self::Own(_))));
+        let (_, sum) = is_own.then(|| waiting.remove(&number)).flatten()?;
+        Some(sum.into_tensor())
+    }
+
     pub(crate) fn tensor(&self) -> &Tensor {
         match self {
             Self::Own(tensor) | Self::Shared(tensor) => tensor,

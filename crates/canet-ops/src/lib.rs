@@ -57,7 +57,7 @@ pub use activation::{Activation, relu, sigmoid};
 pub use average_pool::adaptive_avg_pool2d;
 pub use concat::concat;
 pub use conv::conv2d;
-pub use dropout::{drop_samples, dropout};
+pub use dropout::{MaskKey, drop_samples, dropout};
 pub use gate::gate;
 pub use geometry::{Algorithm, ConvGeometry};
 pub use graph::{Gradients, Value};

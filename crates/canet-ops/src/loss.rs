@@ -33,6 +33,8 @@ pub use dice::{Dice, DiceClasses, dice};
 pub use focal::{Focal, focal};
 pub use lovasz::lovasz_softmax;
 pub use ohem::{Ohem, ohem};
+#[cfg(feature = "cuda")]
+pub(crate) use targets::Counts;
 
 /// A loss and its gradient, which is empty if `logits` are not tracked.
 fn value<T: Real>(logits: &Value, loss: f64, gradient: Vec<T>) -> Result<Value> {

@@ -18,6 +18,14 @@ impl Statistics {
     /// Copies them.
     pub(crate) fn of(params: &Params) -> Result<Self> {
         let statistics = params.iter().filter(|param| param.kind == Kind::Statistic);
+        #[cfg(feature = "cuda")]
+        if params.device().is_cuda() {
+            // One kernel for all of them.
+            let (names, now): (Vec<_>, Vec<_>) = statistics
+                .map(|param| (param.name.clone(), param.var.as_detached_tensor()))
+                .unzip();
+            return Ok(Self(names.into_iter().zip(canet_ops::cuda::copies(&now)?).collect()));
+        }
         let copies = statistics.map(|param| Ok((param.name.clone(), param.var.copy()?)));
         Ok(Self(copies.collect::<Result<_>>()?))
     }

@@ -50,6 +50,16 @@ impl Objective {
         Ok(Self::weighted(config, class_weights.as_ref()))
     }
 
+    /// The cross-entropy that this is, if it is nothing else: the loss that a GPU can compute without
+    /// the host's help.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn recorded(&self) -> Option<&CrossEntropy> {
+        match &self.terms[..] {
+            [(_, Term::CrossEntropy(options))] => Some(options),
+            _ => None,
+        }
+    }
+
     fn weighted(config: &LossConfig, class_weights: Option<&Vec<f32>>) -> Self {
         let term = |term| (LossTerm::weight(term), Term::of(term, class_weights));
         Self { terms: config.terms.iter().map(term).collect(), aux_weight: config.aux_weight }
@@ -118,7 +128,13 @@ impl Term {
         }
     }
 
-    fn value(&self, logits: &Value, targets: &Tensor) -> Result<Value> {
+    fn value(&self, logits: &Value, targets: &Truth) -> Result<Value> {
+        let targets = match targets {
+            Truth::Host(targets) => *targets,
+            // They were filled with what counts.
+            #[cfg(feature = "cuda")]
+            Truth::Gpu(targets) => return Ok(canet_ops::cuda::cross_entropy(logits, targets)?),
+        };
         let value = match self {
             Self::CrossEntropy(options) => cross_entropy(logits, targets, options),
             Self::Ohem(options) => ohem(logits, targets, options),
@@ -131,13 +147,33 @@ impl Term {
     }
 }
 
-/// The loss of a network's output, a scalar. `targets` `(N, H, W)` are class ids as `u8`, on the
-/// CPU; 255 counts for nothing.
-pub fn loss(output: Output, targets: &Tensor, objective: &Objective) -> Result<Value> {
-    let loss = of_head(&output.logits, targets, objective)?;
+/// What the network should say.
+#[derive(Debug, Clone, Copy)]
+pub enum Truth<'a> {
+    /// Class ids `(N, H, W)` of `u8` on the CPU; 255 counts for nothing.
+    Host(&'a Tensor),
+    /// Those that a GPU has, for [`Objective::recorded`].
+    #[cfg(feature = "cuda")]
+    Gpu(&'a canet_ops::cuda::Targets),
+}
+
+impl<'a> From<&'a Tensor> for Truth<'a> {
+    fn from(targets: &'a Tensor) -> Self {
+        Self::Host(targets)
+    }
+}
+
+/// The loss of a network's output, a scalar.
+pub fn loss<'a>(
+    output: Output,
+    targets: impl Into<Truth<'a>>,
+    objective: &Objective,
+) -> Result<Value> {
+    let targets = targets.into();
+    let loss = of_head(&output.logits, &targets, objective)?;
     match output.aux {
         Some(aux) => {
-            let aux = of_head(&aux, targets, objective)?;
+            let aux = of_head(&aux, &targets, objective)?;
             Ok(add(&loss, &scale(&aux, objective.aux_weight)?)?)
         }
         None => Ok(loss),
@@ -145,7 +181,7 @@ pub fn loss(output: Output, targets: &Tensor, objective: &Objective) -> Result<V
 }
 
 #[expect(clippy::float_cmp, reason = "exactly 1 is no factor")]
-fn of_head(logits: &Value, targets: &Tensor, objective: &Objective) -> Result<Value> {
+fn of_head(logits: &Value, targets: &Truth, objective: &Objective) -> Result<Value> {
     let mut sum: Option<Value> = None;
     for (weight, term) in &objective.terms {
         let mut value = term.value(logits, targets)?;

@@ -126,7 +126,8 @@ fn slot(kind: &str, param: &Param) -> String {
     format!("{kind}.{}", param.name)
 }
 
-/// Gradients by parameter name, the mean over micro-batches.
+/// Gradients by parameter name, the mean over micro-batches. Clones share the numbers.
+#[derive(Clone)]
 pub struct Gradients {
     /// Summed over micro-batches.
     sums: BTreeMap<String, Tensor>,

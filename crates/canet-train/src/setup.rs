@@ -77,6 +77,8 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
         optimizer,
         average,
         total_steps,
+        #[cfg(feature = "cuda")]
+        replay: crate::step::replay::Replay::default(),
     };
     Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
 }

@@ -44,6 +44,9 @@ pub(crate) struct Stepper<'a> {
     pub(crate) average: Option<Average>,
     /// Optimiser steps of the whole run.
     pub(crate) total_steps: u64,
+    /// On a GPU, the pass that is replayed.
+    #[cfg(feature = "cuda")]
+    pub(crate) replay: replay::Replay,
 }
 
 impl Stepper<'_> {
@@ -59,10 +62,8 @@ impl Stepper<'_> {
         for (i, batch) in batches.iter().enumerate() {
             // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
             let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
-            let loss = self.loss(batch, Pass::Train { draw })?;
             // Read after the backward pass is queued: a GPU works on it meanwhile.
-            let value = loss.tensor().clone();
-            gradients.add(&self.params, loss.backward()?)?;
+            let value = self.pass(batch, draw, &mut gradients)?;
             let value = f64::from(value.to_scalar::<f32>()?);
             losses.push(value);
             if !value.is_finite() {
@@ -97,6 +98,19 @@ impl Stepper<'_> {
         self.optimizer.tensors().into_iter().chain(averages.into_iter().flatten()).collect()
     }
 
+    /// Forward and backward; the loss, perhaps still being computed.
+    fn pass(&mut self, batch: &Batch, draw: u64, gradients: &mut Gradients) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Some((loss, found)) = self.replayed(batch, draw)? {
+            *gradients = found;
+            return Ok(loss);
+        }
+        let loss = self.loss(batch, Pass::Train { draw })?;
+        let value = loss.tensor().clone();
+        gradients.add(&self.params, loss.backward()?)?;
+        Ok(value)
+    }
+
     fn loss(&self, batch: &Batch, pass: Pass) -> Result<Value> {
         let (size, network) = ([batch.height as usize, batch.width as usize], &self.network);
         let (dtype, device) = (network.activations(), network.device());
@@ -111,5 +125,7 @@ fn targets(batch: &Batch) -> Result<Tensor> {
     Ok(Tensor::from_vec(batch.masks.clone(), shape, &Device::Cpu)?)
 }
 
+#[cfg(feature = "cuda")]
+pub(crate) mod replay;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -16,6 +16,7 @@ use super::gemm;
 use super::gpu::Gpu;
 use super::profile;
 use crate::geometry::Problem;
+pub(super) use descriptors::After;
 use descriptors::{Candidate, Descriptors};
 
 /// Bytes that an algorithm may work in.
@@ -63,6 +64,10 @@ pub(super) struct Key {
     pub(super) bf16: bool,
     pub(super) tf32: bool,
     pub(super) deterministic: bool,
+    /// Whether the result is added to what is there, which only products do.
+    pub(super) onto: bool,
+    /// Of what follows in the same pass, if anything.
+    pub(super) relu: bool,
     /// Batch, inputs, height, width.
     pub(super) x: [c_int; 4],
     /// Outputs, inputs of a group, kernel height and width.
@@ -84,6 +89,8 @@ impl Key {
             bf16: dtype == DType::BF16,
             tf32: is_tf32(),
             deterministic: is_deterministic(),
+            onto: false,
+            relu: false,
             x: ints([p.batch, p.inputs, p.input[0], p.input[1]]),
             weight: ints([p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]]),
             y: ints([p.batch, p.outputs, p.output[0], p.output[1]]),
@@ -92,7 +99,7 @@ impl Key {
     }
 
     /// Whether it is a product of matrices: one tap, at every pixel.
-    fn is_product(&self) -> bool {
+    pub(super) fn is_product(&self) -> bool {
         self.weight[2..] == [1, 1] && self.steps == [0, 0, 1, 1, 1, 1, 1]
     }
 
@@ -116,6 +123,8 @@ struct Context {
     /// It only grows.
     workspace: Option<CudaSlice<u8>>,
     plans: HashMap<Key, Plan>,
+    /// Those with what follows in the same pass.
+    fused: HashMap<Key, Plan>,
 }
 
 /// How a convolution is computed.
@@ -131,17 +140,49 @@ enum Method {
     Cudnn(Candidate),
 }
 
-/// Computes a convolution, by the method that was found for it.
-pub(super) fn run(gpu: Gpu, key: &Key, operands: Operands) -> Result<()> {
+/// Calls `work` with cuDNN on a GPU, for this thread.
+fn with_context<R>(gpu: Gpu, work: impl FnOnce(&mut Context) -> Result<R>) -> Result<R> {
     let stream = gpu.0.cuda_stream();
     let ordinal = stream.context().ordinal();
     CONTEXTS.with_borrow_mut(|contexts| {
         if !contexts.contains_key(&ordinal) {
             contexts.insert(ordinal, Context::new(gpu)?);
         }
-        let Some(context) = contexts.get_mut(&ordinal) else {
-            candle_core::bail!("internal: no cuDNN")
+        match contexts.get_mut(&ordinal) {
+            Some(context) => work(context),
+            None => candle_core::bail!("internal: no cuDNN"),
+        }
+    })
+}
+
+/// Computes a convolution with what follows it in the same pass, by the first algorithm that can; an error
+/// if none can.
+pub(super) fn run_with(gpu: Gpu, key: &Key, operands: Operands, after: After) -> Result<()> {
+    with_context(gpu, |context| {
+        let plan = match context.fused.remove(key) {
+            Some(plan) => plan,
+            None => {
+                let descriptors = Descriptors::new(key)?;
+                let found = descriptors.algorithms(context.handle, key.direction)?;
+                let Some(&first) = found.first() else { candle_core::bail!("no algorithm") };
+                Plan { descriptors, method: Method::Cudnn(first) }
+            }
         };
+        let Method::Cudnn(candidate) = plan.method else {
+            candle_core::bail!("internal: a product has nothing after it")
+        };
+        let workspace = context.reserve(gpu, candidate.memory)?;
+        let run =
+            || plan.descriptors.run_with(context.handle, candidate, operands, workspace, after);
+        let result = profile::timed("convolution, fused", gpu, run);
+        context.fused.insert(*key, plan);
+        result
+    })
+}
+
+/// Computes a convolution, by the method that was found for it.
+pub(super) fn run(gpu: Gpu, key: &Key, operands: Operands) -> Result<()> {
+    with_context(gpu, |context| {
         let plan = match context.plans.remove(key) {
             Some(plan) => plan,
             None => context.search(gpu, key, operands)?,
@@ -161,7 +202,7 @@ impl Context {
         // SAFETY: the handle was just made, and the stream lives as long as the device.
         unsafe { result::set_stream(handle, stream.cu_stream().cast()) }
             .map_err(candle_core::Error::wrap)?;
-        Ok(Self { handle, workspace: None, plans: HashMap::new() })
+        Ok(Self { handle, workspace: None, plans: HashMap::new(), fused: HashMap::new() })
     }
 
     /// Room to work in, and its size.
@@ -181,6 +222,9 @@ impl Context {
     /// product or else the first of cuDNN's own order that is.
     fn search(&mut self, gpu: Gpu, key: &Key, operands: Operands) -> Result<Plan> {
         let descriptors = Descriptors::new(key)?;
+        if key.onto {
+            return Ok(Plan { descriptors, method: Method::Product });
+        }
         let found = descriptors.algorithms(self.handle, key.direction)?;
         let usable = found
             .into_iter()
@@ -230,7 +274,7 @@ impl Context {
 }
 
 /// Milliseconds that `run` takes on the GPU, of three after one.
-fn milliseconds(gpu: Gpu, mut run: impl FnMut() -> Result<()>) -> Result<f32> {
+pub(super) fn milliseconds(gpu: Gpu, mut run: impl FnMut() -> Result<()>) -> Result<f32> {
     const RUNS: u16 = 3;
     let stream = gpu.0.cuda_stream();
     let event = || {

@@ -2,9 +2,10 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::gpu::{Arg, gpu, int, long, typed, vector, vectorised};
+use super::gpu::{Arg, gpu, int, long, vector, vectorised};
 use super::map::{cast, ptr, shown, stored};
 use super::norm::sum_products;
+use crate::MaskKey;
 use crate::graph::{Gradient, Value};
 
 /// A map `(N, H, W, C)` as images, pixels and channels; a tensor of another rank is one row.
@@ -136,7 +137,9 @@ fn gate_channels(x: &Tensor, factor: &Tensor, keep: f32) -> Result<Tensor> {
 }
 
 /// See [`crate::dropout`] and, with `by_sample`, [`crate::drop_samples`].
-pub(crate) fn drop(x: &Value, p: f64, key: u64, by_sample: bool) -> Result<Value> {
+pub(crate) fn drop(x: &Value, p: f64, key: MaskKey, by_sample: bool) -> Result<Value> {
+    let (draw, site) = key.parts();
+    let replayed = super::replay::draw();
     let masked = move |x: &Tensor| {
         let x = stored(x)?;
         let ([images, pixels, channels], gpu) = (extent(&x), gpu(&x)?);
@@ -144,10 +147,13 @@ pub(crate) fn drop(x: &Value, p: f64, key: u64, by_sample: bool) -> Result<Value
         // The CPU compares `bits / 2^53 < p`; this is the same comparison of whole numbers.
         let limit = (p * 2f64.powi(53)).ceil() as u64;
         let kept = Arg::Float((1.0 / (1.0 - p)) as f32);
-        let (draw, by) = ([Arg::Bits(key), Arg::Bits(limit), kept], int(usize::from(by_sample)));
         let sizes = [int(images), int(pixels), int(channels)];
-        let args = [&[ptr(&x)?, ptr(&y)?][..], &sizes, &draw, &[by]].concat();
-        gpu.each(&typed("dropout", x.dtype())?, x.elem_count(), &args)?;
+        let is_drawn = int(usize::from(site.is_some()));
+        let key = [replayed, Arg::Bits(draw), Arg::Bits(site.unwrap_or(0)), is_drawn];
+        let last = [Arg::Bits(limit), kept, int(usize::from(by_sample))];
+        let args = [&[ptr(&x)?, ptr(&y)?][..], &sizes, &key, &last].concat();
+        let v = vector(x.dtype(), channels);
+        gpu.each(&vectorised("dropout", x.dtype(), v)?, x.elem_count() / v, &args)?;
         shown(&y)
     };
     let y = masked(x.tensor())?;

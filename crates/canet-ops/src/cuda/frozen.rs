@@ -1,15 +1,23 @@
 //! What networks that only predict need: convolutions with their weights packed beforehand, and with
 //! what follows them in the same pass.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::conv::{Input, forward, packed};
+use super::cudnn::{self, After, Direction, Key, milliseconds};
 use super::depthwise;
-use super::gpu::gpu;
-use super::map::{ptr, ptr_or_null, shown, stored};
+use super::gpu::{Arg, gpu};
+use super::map::{converted, ptr, ptr_or_null, shown, stored};
 use super::norm::{Columns, apply};
 use crate::ConvGeometry;
 use crate::geometry::Problem;
+
+/// Whether a convolution is faster with what follows in the same pass: by GPU, shape, and whether there is a
+/// residual.
+static FUSED: LazyLock<Mutex<HashMap<(usize, Key, bool), bool>>> = LazyLock::new(Mutex::default);
 
 /// A convolution with fixed weights and biases.
 #[derive(Debug, Clone)]
@@ -18,6 +26,8 @@ pub struct FrozenConv {
     /// `(O, I / groups, kh, kw)`.
     shape: [usize; 4],
     after: FrozenAffine,
+    /// Of the type of the activations.
+    bias: Tensor,
     geometry: ConvGeometry,
 }
 
@@ -40,7 +50,8 @@ impl FrozenConv {
         let weight =
             if is_depthwise { depthwise::packed(&weight)? } else { packed(&weight, dtype)? };
         let after = FrozenAffine::new(&vec![1.0; bias.len()], bias, device)?;
-        Ok(Self { weight, shape, after, geometry })
+        let bias = converted(&Tensor::from_slice(bias, bias.len(), device)?, dtype)?;
+        Ok(Self { weight, shape, after, bias, geometry })
     }
 
     /// Convolves `x` `(N, I, H, W)` with `padding` zeros around it, adds bias and residual, and cuts off
@@ -55,9 +66,53 @@ impl FrozenConv {
         let geometry = ConvGeometry { padding, ..self.geometry };
         let [o, i, kh, kw] = self.shape;
         let problem = Problem::new(x.dims4()?, (o, i, kh, kw), &geometry)?;
-        let y = forward(&Input::new(stored(x)?, problem)?, &self.weight)?;
-        self.after.in_place(&y, residual, relu)?;
+        let x = Input::new(stored(x)?, problem)?;
+        let residual = residual.map(stored).transpose()?;
+        if x.problem.is_depthwise() {
+            return shown(&self.in_two(&x, residual.as_ref(), relu)?);
+        }
+        let key = Key { relu, ..Key::new(Direction::Forward, &x.problem, x.map.dtype()) };
+        let place = (gpu(&x.map)?.0.cuda_stream().context().ordinal(), key, residual.is_some());
+        let known = FUSED.lock().unwrap_or_else(PoisonError::into_inner).get(&place).copied();
+        let is_fused = if let Some(known) = known {
+            known
+        } else {
+            let gpu = gpu(&x.map)?;
+            let fused = milliseconds(gpu, || self.in_one(&x, &key, residual.as_ref()).map(drop));
+            let two = milliseconds(gpu, || self.in_two(&x, residual.as_ref(), relu).map(drop))?;
+            let found = !key.deterministic && fused.is_ok_and(|fused| fused < two);
+            FUSED.lock().unwrap_or_else(PoisonError::into_inner).insert(place, found);
+            found
+        };
+        let y = if is_fused {
+            self.in_one(&x, &key, residual.as_ref())?
+        } else {
+            self.in_two(&x, residual.as_ref(), relu)?
+        };
         shown(&y)
+    }
+
+    /// Convolution, bias, residual and ReLU in one pass, if cuDNN can.
+    fn in_one(&self, x: &Input, key: &Key, residual: Option<&Tensor>) -> Result<Tensor> {
+        let p = &x.problem;
+        let shape = (p.batch, p.output[0], p.output[1], p.outputs);
+        let y = gpu(&x.map)?.empty(shape, x.map.dtype())?;
+        let address = |tensor: &Tensor| match ptr(tensor)? {
+            Arg::Ptr(address) => Ok(address),
+            _ => candle_core::bail!("internal: no address"),
+        };
+        let operands = [address(&x.map)?, address(&self.weight)?, address(&y)?];
+        let residual = residual.map_or(Ok(0), address)?;
+        let after = After { bias: address(&self.bias)?, residual };
+        cudnn::run_with(gpu(&x.map)?, key, operands, after)?;
+        Ok(y)
+    }
+
+    /// The convolution, and the rest in a pass of its own.
+    fn in_two(&self, x: &Input, residual: Option<&Tensor>, relu: bool) -> Result<Tensor> {
+        let y = forward(x, &self.weight)?;
+        self.after.apply(&y, residual, &y, relu)?;
+        Ok(y)
     }
 }
 
@@ -78,15 +133,10 @@ impl FrozenAffine {
         shown(&y)
     }
 
-    fn in_place(&self, y: &Tensor, residual: Option<&Tensor>, relu: bool) -> Result<()> {
-        self.apply(y, residual, y, relu)
-    }
-
     fn apply(&self, x: &Tensor, residual: Option<&Tensor>, y: &Tensor, relu: bool) -> Result<()> {
-        let residual = residual.map(stored).transpose()?;
         let channels = x.dim(3)?;
         let columns = Columns::new(x.dtype(), x.elem_count() / channels, channels);
-        let addresses = [ptr(x)?, ptr_or_null(residual.as_ref())?, ptr(&self.0)?, ptr(y)?];
+        let addresses = [ptr(x)?, ptr_or_null(residual)?, ptr(&self.0)?, ptr(y)?];
         apply(x, addresses, columns, relu)
     }
 }

@@ -11,7 +11,7 @@ use candle_core::cuda_backend::cudarc::cublas::{result, sys};
 use super::cudnn::{Direction, Key, Operands};
 use super::gpu::Gpu;
 
-/// One product `c = op(a) op(b)` of column-major matrices.
+/// One product `c = op(a) op(b)`, or `c += op(a) op(b)`, of column-major matrices.
 struct Product {
     operations: [sys::cublasOperation_t; 2],
     /// Rows and columns of c, and what is summed over.
@@ -56,8 +56,8 @@ impl Product {
             if key.bf16 { sys::cudaDataType::CUDA_R_16BF } else { sys::cudaDataType::CUDA_R_32F };
         let is_tf32 = key.tf32 && !key.bf16;
         let compute = if is_tf32 { CUBLAS_COMPUTE_32F_FAST_TF32 } else { CUBLAS_COMPUTE_32F };
-        let (one, zero) = (1.0_f32, 0.0_f32);
-        let [one, zero] = [&raw const one, &raw const zero].map(<*const f32>::cast::<c_void>);
+        let (one, before) = (1.0_f32, if key.onto { 1.0_f32 } else { 0.0 });
+        let [one, before] = [&raw const one, &raw const before].map(<*const f32>::cast::<c_void>);
         let ([m, n, k], [a, b, c]) = (self.sizes, self.operands);
         let [lda, ldb, ldc] = self.distances;
         gpu.0.cuda_stream().context().bind_to_thread().map_err(candle_core::Error::wrap)?;
@@ -79,7 +79,7 @@ impl Product {
                 b as *const c_void,
                 dtype,
                 ldb,
-                zero,
+                before,
                 c as *mut c_void,
                 dtype,
                 ldc,

@@ -83,7 +83,39 @@ pub fn pool_peak(device: &Device) -> Result<[u64; 2]> {
                 .map_err(candle_core::Error::wrap)?;
         }
     }
+    let attributes = [
+        sys::CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_HIGH,
+        sys::CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH,
+    ];
+    for (peak, attribute) in peaks.iter_mut().zip(attributes) {
+        let (mut replayed, mut zero) = (0_u64, 0_u64);
+        #[expect(unsafe_code, reason = "only exist as foreign functions")]
+        // SAFETY: both attributes are u64, which is what is pointed to.
+        unsafe {
+            let device = context.cu_device();
+            sys::cuDeviceGetGraphMemAttribute(device, attribute, (&raw mut replayed).cast())
+                .result()
+                .map_err(candle_core::Error::wrap)?;
+            sys::cuDeviceSetGraphMemAttribute(device, attribute, (&raw mut zero).cast())
+                .result()
+                .map_err(candle_core::Error::wrap)?;
+        }
+        *peak += replayed;
+    }
     Ok(peaks)
+}
+
+/// Waits, and gives back what is kept of freed memory.
+pub fn trim(device: &Device) -> Result<()> {
+    device.synchronize()?;
+    let stream = device.as_cuda_device()?.cuda_stream();
+    #[expect(unsafe_code, reason = "only exists as a foreign function")]
+    // SAFETY: the device synchronised, so its context is bound and its pool exists.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(stream.context().cu_device());
+        sys::cuMemPoolTrimTo(pool.map_err(candle_core::Error::wrap)?, 0).result()
+    }
+    .map_err(candle_core::Error::wrap)
 }
 
 /// Waits until the GPU has done all that was asked of it.

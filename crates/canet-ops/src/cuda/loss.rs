@@ -1,10 +1,13 @@
 //! Cross-entropy, and the class of each pixel.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
-use super::gpu::{Arg, BLOCK, gpu, int, long, typed};
+use super::gpu::{Arg, BLOCK, Gpu, gpu, int, long, typed};
 use super::map::{ptr, shown, stored};
+use super::replay::overwrite;
+use crate::CrossEntropy;
 use crate::graph::{Gradient, Value};
+use crate::loss::Counts;
 
 /// What [`best_class`] says of pixels whose logits are not all finite.
 pub const NOT_FINITE: u8 = 255;
@@ -12,36 +15,58 @@ pub const NOT_FINITE: u8 = 255;
 /// Blocks that pixels are shared out to: the shares of the loss.
 const MOST_SHARES: usize = 2048;
 
-/// See [`crate::cross_entropy`]. `targets` are classes or of weight 0; `weights` says what a pixel
-/// counts by its target, `scale` is what the sum is multiplied by.
+/// The targets of a batch on a GPU, and what a pixel of each counts. They can be filled again: a pass that
+/// is replayed reads them where they are.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// `(N H W)` of `u8`.
+    ids: Tensor,
+    /// By target, `(256)`; the weights of all pixels add up to 1.
+    weights: Tensor,
+}
+
+impl Targets {
+    /// Room for so many pixels.
+    pub fn new(pixels: usize, device: &Device) -> Result<Self> {
+        let gpu = Gpu(device.as_cuda_device()?);
+        Ok(Self { ids: gpu.empty(pixels, DType::U8)?, weights: gpu.empty(256, DType::F32)? })
+    }
+
+    /// Takes the targets of a batch, and what they count for a cross-entropy. A target that is neither a
+    /// class nor ignored is an error.
+    pub fn fill(&self, ids: &[u8], classes: usize, options: &CrossEntropy) -> Result<()> {
+        let counts = Counts::new(ids, classes, options.ignore, options.class_weights.as_deref())?;
+        let weights = counts.weights.map(|weight| ((weight * counts.scale) as f32).to_ne_bytes());
+        overwrite(&self.ids, ids)?;
+        overwrite(&self.weights, weights.as_flattened())
+    }
+}
+
+/// See [`crate::cross_entropy`].
 ///
 /// Nothing is kept but the logits: the gradient takes the softmax again, which costs less than to write
 /// it and read it.
-pub(crate) fn cross_entropy(
-    logits: &Value,
-    targets: &[u8],
-    weights: &[f64; 256],
-    scale: f64,
-) -> Result<Value> {
+pub fn cross_entropy(logits: &Value, targets: &Targets) -> Result<Value> {
     let x = stored(logits.tensor())?;
     let ((n, h, w, classes), gpu) = (x.dims4()?, gpu(&x)?);
-    let (pixels, device) = (n * h * w, x.device());
-    let targets = Tensor::from_slice(targets, pixels, device)?;
-    let weights = Tensor::from_slice(&weights.map(|v| v as f32), 256, device)?;
+    let (pixels, targets) = (n * h * w, targets.clone());
+    if targets.ids.elem_count() != pixels {
+        candle_core::bail!("{:?} targets do not fit logits of {:?}", targets.ids.dims(), x.dims());
+    }
     let blocks = pixels.div_ceil(BLOCK).clamp(1, MOST_SHARES);
     let shares = gpu.empty(blocks, DType::F32)?;
-    let inputs = [ptr(&x)?, ptr(&targets)?, ptr(&weights)?];
+    let inputs = [ptr(&x)?, ptr(&targets.ids)?, ptr(&targets.weights)?];
     let args = [&inputs[..], &[ptr(&shares)?, long(pixels), int(classes)]].concat();
     gpu.launch(&typed("cross_entropy", x.dtype())?, [blocks, 1, 1], &args)?;
     let loss = gpu.empty((), DType::F32)?;
-    let scale = Arg::Float(scale as f32);
+    let scale = Arg::Float(1.0);
     let args = [ptr(&shares)?, ptr(&loss)?, int(blocks), int(1), scale, long(1), long(1)];
     gpu.launch("add_shares_f32", [1, 1, 1], &args)?;
     Ok(Value::of(loss, &[logits], move |gy| {
         let gpu = super::gpu::gpu(&x)?;
         let gx = gpu.empty(x.shape(), x.dtype())?;
-        let inputs = [ptr(&x)?, ptr(&targets)?, ptr(&weights)?, ptr(gy.tensor())?, scale];
-        let args = [&inputs[..], &[ptr(&gx)?, long(pixels), int(classes)]].concat();
+        let inputs = [ptr(&x)?, ptr(&targets.ids)?, ptr(&targets.weights)?, ptr(gy.tensor())?];
+        let args = [&inputs[..], &[scale, ptr(&gx)?, long(pixels), int(classes)]].concat();
         gpu.each(&typed("cross_entropy_backward", x.dtype())?, pixels, &args)?;
         Ok(vec![Some(Gradient::Own(shown(&gx)?))])
     }))

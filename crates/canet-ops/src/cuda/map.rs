@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Storage, Tensor};
 use half::bf16;
 
 use super::gpu::{Arg, Gpu, gpu, int, long, typed};
+use super::replay::overwrite;
 use crate::graph::{Gradient, Value};
 
 /// The elements of `tensor` in the order of kernels, contiguous and on 16 bytes: a map `(N, C, H, W)` as
@@ -91,20 +92,36 @@ pub fn cast(x: &Value, dtype: DType) -> Result<Value> {
     Ok(Value::of(y, &[x], move |gy| Ok(vec![Some(Gradient::Own(converted(gy.tensor(), before)?))])))
 }
 
-/// Pictures as bytes `(N, H, W, 3)`, normalised on `device` by `table`, what each byte of each channel
-/// becomes: `(N, 3, H, W)` of `dtype`.
-pub fn pictures(
-    bytes: &[u8],
-    [n, h, w]: [usize; 3],
-    table: &[[f32; 256]; 3],
-    dtype: DType,
-    device: &Device,
-) -> Result<Tensor> {
-    let from = Tensor::from_slice(bytes, (n, h, w, 3), device)?;
-    let table = Tensor::from_slice(table.as_flattened(), (3, 256), device)?;
-    let gpu = Gpu(device.as_cuda_device()?);
-    let to = gpu.empty((n, h, w, 3), dtype)?;
-    let args = [ptr(&from)?, ptr(&table)?, ptr(&to)?, long(n * h * w)];
-    gpu.each(&typed("pictures", dtype)?, n * h * w, &args)?;
-    shown(&to)
+/// Pictures as bytes on a GPU, and what each byte becomes. They can be filled again: a pass that is
+/// replayed reads them where they are.
+#[derive(Debug, Clone)]
+pub struct Pictures {
+    /// `(N, H, W, 3)`.
+    bytes: Tensor,
+    /// `(3, 256)`.
+    table: Tensor,
+}
+
+impl Pictures {
+    /// Room for pictures of `[n, h, w]`; `table` is what each byte of each channel becomes.
+    pub fn new(size: [usize; 3], table: &[[f32; 256]; 3], device: &Device) -> Result<Self> {
+        let ([n, h, w], gpu) = (size, Gpu(device.as_cuda_device()?));
+        let bytes = gpu.empty((n, h, w, 3), DType::U8)?;
+        Ok(Self { bytes, table: Tensor::from_slice(table.as_flattened(), (3, 256), device)? })
+    }
+
+    /// Takes the bytes of all pixels.
+    pub fn fill(&self, bytes: &[u8]) -> Result<()> {
+        overwrite(&self.bytes, bytes)
+    }
+
+    /// What networks take: `(N, 3, H, W)` of `dtype`.
+    pub fn normalised(&self, dtype: DType) -> Result<Tensor> {
+        let gpu = gpu(&self.bytes)?;
+        let to = gpu.empty(self.bytes.shape(), dtype)?;
+        let pixels = to.elem_count() / 3;
+        let args = [ptr(&self.bytes)?, ptr(&self.table)?, ptr(&to)?, long(pixels)];
+        gpu.each(&typed("pictures", dtype)?, pixels, &args)?;
+        shown(&to)
+    }
 }

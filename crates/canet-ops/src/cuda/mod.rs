@@ -22,21 +22,23 @@ mod loss;
 mod map;
 mod norm;
 mod profile;
+mod replay;
 mod spatial;
 mod update;
 
 pub use cudnn::{set_deterministic, set_tf32};
 pub use frozen::{FrozenAffine, FrozenConv};
-pub use gpu::{memory, open, pool_peak, synchronise};
-pub use loss::{NOT_FINITE, best_class};
-pub use map::{cast, pictures};
+pub use gpu::{memory, open, pool_peak, synchronise, trim};
+pub use loss::{NOT_FINITE, Targets, best_class, cross_entropy};
+pub use map::{Pictures, cast};
 pub use profile::{Spent, profile};
+pub use replay::{Recorded, overwrite};
+pub use update::copies;
 
 pub(crate) use conv::conv2d;
 pub(crate) use elementwise::{
     add, add_into, add_relu, average_into, concat, drop, gate, relu, scale, sigmoid, to_f32,
 };
-pub(crate) use loss::cross_entropy;
 pub(crate) use norm::{batch_norm_frozen, batch_norm_train};
 pub(crate) use spatial::{average_pool, max_pool, resize};
 pub(crate) use update::{Row, adam, average, sgd, sum_of_squares};

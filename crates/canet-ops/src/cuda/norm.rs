@@ -28,8 +28,8 @@ impl Columns {
         let groups = channels / vector;
         let width = groups.next_power_of_two().min(32);
         let (across, lanes) = (groups.div_ceil(width), BLOCK / width);
-        // Some thousand blocks at most, with 8 rows a thread at least.
-        let shares = rows.div_ceil(8 * lanes).clamp(1, (1024 / across).clamp(1, 256));
+        // A thousand blocks at most, which fill a GPU, with 8 rows a thread at least.
+        let shares = rows.div_ceil(8 * lanes).clamp(1, (1024 / across).max(1));
         Self { rows, channels, vector, width, across, shares }
     }
 
@@ -207,27 +207,40 @@ impl Norm {
         tracked: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
         let (gy, gpu, c) = (stored(gy.tensor())?, gpu(&self.x)?, self.columns);
-        let mask = int(if result.is_some() { 2 } else { usize::from(relu) });
-        let dtype = self.x.dtype();
-        let inputs = [ptr(&gy)?, ptr(&self.x)?, ptr_or_null(result.as_ref())?, ptr(&self.affine)?];
+        let (dtype, shape) = (self.x.dtype(), self.x.shape());
+        let mask = if result.is_some() { 2 } else { usize::from(relu) };
+        let new = |wanted: bool| wanted.then(|| gpu.empty(shape, dtype)).transpose();
+        // Where it needs its own pass anyway, the gradient that has passed the activation is kept.
+        let has_residual = tracked.get(3) == Some(&true);
+        let masked = new(has_residual && mask > 0)?;
+        let x_and_y = [ptr(&self.x)?, ptr_or_null(result.as_ref())?];
         let sums = gpu.empty((2, c.channels), DType::F32)?;
         // Frozen, they are only needed for themselves.
-        if !self.frozen || tracked[1] || tracked[2] {
+        if !self.frozen || tracked[1] || tracked[2] || masked.is_some() {
             let shares = gpu.empty((c.shares, 2, c.channels), DType::F32)?;
-            let args = [&inputs[..], &self.sizes(), &[mask, ptr(&shares)?]].concat();
+            let inputs = [ptr(&gy)?, x_and_y[0], x_and_y[1], ptr_or_null(masked.as_ref())?];
+            let last = [int(mask), ptr(&shares)?];
+            let args = [&inputs[..], &[ptr(&self.affine)?], &self.sizes(), &last].concat();
             let name = vectorised("gradient_sums", dtype, c.vector)?;
             gpu.launch(&name, [c.across, c.shares, 1], &args)?;
             let args = [ptr(&shares)?, int(c.shares), int(c.channels), ptr(&sums)?];
             gpu.launch("add_gradient_shares", [adders(c.channels), 1, 1], &args)?;
         }
-        let new = |wanted: bool| wanted.then(|| gpu.empty(self.x.shape(), dtype)).transpose();
-        let (gx, g_residual) = (new(tracked[0])?, new(tracked.get(3) == Some(&true))?);
-        let outputs = [ptr(&sums)?, ptr_or_null(gx.as_ref())?, ptr_or_null(g_residual.as_ref())?];
-        let last = [mask, int(usize::from(self.frozen))];
-        let args = [&inputs[..], &outputs, &self.sizes(), &last].concat();
-        gpu.launch(&vectorised("normalise_backward", dtype, c.vector)?, c.grid(), &args)?;
-        let map = |t: Option<Tensor>| t.map(|t| shown(&t).map(Gradient::Own)).transpose();
+        let (g, mask) = if let Some(masked) = &masked { (masked, 0) } else { (&gy, mask) };
+        let gx = new(tracked[0])?;
+        if let Some(gx) = &gx {
+            let inputs = [ptr(g)?, x_and_y[0], x_and_y[1], ptr(&self.affine)?, ptr(&sums)?];
+            let last = [int(mask), int(usize::from(self.frozen))];
+            let args = [&inputs[..], &[ptr(gx)?], &self.sizes(), &last].concat();
+            gpu.launch(&vectorised("normalise_backward", dtype, c.vector)?, c.grid(), &args)?;
+        }
+        // Without an activation the residual's gradient is the one that came, which others may have.
+        let g_residual = match masked {
+            Some(masked) => Some(Gradient::Own(shown(&masked)?)),
+            None => has_residual.then(|| shown(&gy).map(Gradient::Shared)).transpose()?,
+        };
+        let gx = gx.map(|gx| shown(&gx).map(Gradient::Own)).transpose()?;
         let [gb, gw] = [0, 1].map(|row| sums.get(row).map(Gradient::Own));
-        Ok(vec![map(gx)?, Some(gw?), Some(gb?), map(g_residual)?])
+        Ok(vec![gx, Some(gw?), Some(gb?), g_residual])
     }
 }

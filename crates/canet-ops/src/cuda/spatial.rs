@@ -61,8 +61,8 @@ fn average(x: &Value) -> Result<Value> {
     let ((n, h, w, c), dtype) = (map.dims4()?, map.dtype());
     let scale = 1.0 / (h * w) as f32;
     let y = sum_rows(&map, n, scale, dtype)?.reshape((n, 1, 1, c))?;
-    Ok(Value::of(shown(&y)?, &[x], move |gy| {
-        let gx = spread_over(&stored(gy.tensor())?, [h, w], scale)?;
+    Ok(Value::adding(shown(&y)?, &[x], move |gy, sum| {
+        let gx = spread_over(&stored(gy.tensor())?, [h, w], scale, sum)?;
         Ok(vec![Some(Gradient::Own(shown(&gx)?))])
     }))
 }
@@ -71,18 +71,20 @@ fn average(x: &Value) -> Result<Value> {
 fn spread(x: &Value, out: [usize; 2]) -> Result<Value> {
     let map = stored(x.tensor())?;
     let ((n, _, _, c), dtype) = (map.dims4()?, map.dtype());
-    let y = spread_over(&map, out, 1.0)?;
+    let y = spread_over(&map, out, 1.0, None)?;
     Ok(Value::of(shown(&y)?, &[x], move |gy| {
         let gx = sum_rows(&stored(gy.tensor())?, n, 1.0, dtype)?.reshape((n, 1, 1, c))?;
         Ok(vec![Some(Gradient::Own(shown(&gx)?))])
     }))
 }
 
-fn spread_over(x: &Tensor, [h, w]: [usize; 2], scale: f32) -> Result<Tensor> {
+/// `x` over all pixels, new or, if there is a `sum`, added to it.
+fn spread_over(x: &Tensor, [h, w]: [usize; 2], scale: f32, sum: Option<Tensor>) -> Result<Tensor> {
     let ([n, _, c], gpu) = (extent(x), gpu(x)?);
-    let y = gpu.empty((n, h, w, c), x.dtype())?;
+    let onto = int(usize::from(sum.is_some()));
+    let y = sum.map_or_else(|| gpu.empty((n, h, w, c), x.dtype()), |sum| stored(&sum))?;
     let v = vector(x.dtype(), c);
-    let args = [ptr(x)?, ptr(&y)?, int(n), int(h * w), int(c), Arg::Float(scale)];
+    let args = [ptr(x)?, ptr(&y)?, onto, int(n), int(h * w), int(c), Arg::Float(scale)];
     gpu.each(&vectorised("spread", x.dtype(), v)?, y.elem_count() / v, &args)?;
     Ok(y)
 }
@@ -183,21 +185,25 @@ impl Bands {
 
 /// Maps the rows and columns of each plane.
 fn blend(x: &Value, axes: [Axis; 2]) -> Result<Value> {
-    let y = blended(&stored(x.tensor())?, axes, false)?;
-    Ok(Value::of(shown(&y)?, &[x], move |gy| {
-        let gx = blended(&stored(gy.tensor())?, axes, true)?;
+    let y = blended(&stored(x.tensor())?, axes, false, None)?;
+    Ok(Value::adding(shown(&y)?, &[x], move |gy, sum| {
+        let gx = blended(&stored(gy.tensor())?, axes, true, sum)?;
         Ok(vec![Some(Gradient::Own(shown(&gx)?))])
     }))
 }
 
-fn blended(x: &Tensor, axes: [Axis; 2], transposed: bool) -> Result<Tensor> {
+/// `x` mapped, new or, if there is a `sum`, added to it.
+fn blended(x: &Tensor, axes: [Axis; 2], transposed: bool, sum: Option<Tensor>) -> Result<Tensor> {
     let ((n, h, w, c), gpu) = (x.dims4()?, gpu(x)?);
     let [oh, ow] = axes.map(|axis| if transposed { axis.n } else { axis.out });
-    let y = gpu.empty((n, oh, ow, c), x.dtype())?;
-    let v = vector(x.dtype(), c);
+    let onto = int(usize::from(sum.is_some()));
+    let y = sum.map_or_else(|| gpu.empty((n, oh, ow, c), x.dtype()), |sum| stored(&sum))?;
+    // A few outputs of many inputs each keep a GPU busy only if there are many threads.
+    let v = Some(vector(x.dtype(), c)).filter(|v| y.elem_count() / v >= 1 << 17).unwrap_or(1);
     let [rows, columns] = axes.map(|axis| Bands::of(axis, transposed, gpu.0));
     let (rows, columns) = (rows?.args()?, columns?.args()?);
-    let args = [&[ptr(x)?, ptr(&y)?][..], &[n, h, w, oh, ow, c].map(int), &rows, &columns].concat();
+    let sizes = [n, h, w, oh, ow, c].map(int);
+    let args = [&[ptr(x)?, ptr(&y)?, onto][..], &sizes, &rows, &columns].concat();
     gpu.each(&vectorised("blend", x.dtype(), v)?, y.elem_count() / v, &args)?;
     Ok(y)
 }

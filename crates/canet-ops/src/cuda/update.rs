@@ -83,6 +83,18 @@ pub(crate) fn average(pairs: &[(&Var, Tensor)], share: f64) -> Result<()> {
     launch("average", &rows, &[])
 }
 
+/// Copies of contiguous `f32` tensors.
+pub fn copies(tensors: &[Tensor]) -> Result<Vec<Tensor>> {
+    let Some(first) = tensors.first() else { return Ok(Vec::new()) };
+    let gpu = Gpu(first.device().as_cuda_device()?);
+    let all = tensors.iter().map(|t| gpu.empty(t.shape(), DType::F32));
+    let all = all.collect::<Result<Vec<_>>>()?;
+    let row =
+        |(weight, gradient)| Row { weight, gradient, memory: [None; 2], rate: 0.0, decay: 0.0 };
+    launch("copy_rows", &all.iter().zip(tensors).map(row).collect::<Vec<_>>(), &[])?;
+    Ok(all)
+}
+
 /// The sum of the squares of all tensors.
 pub(crate) fn sum_of_squares(tensors: &[&Tensor]) -> Result<f64> {
     let Some(first) = tensors.first() else { return Ok(0.0) };

@@ -35,12 +35,14 @@ impl Default for CrossEntropy {
 pub fn cross_entropy(logits: &Value, targets: &Tensor, options: &CrossEntropy) -> Result<Value> {
     let (_, classes, _, _) = logits.dims4()?;
     with_targets(logits, targets, |targets| {
-        let weights = options.class_weights.as_deref();
-        let counts = Counts::new(targets, classes, options.ignore, weights)?;
         #[cfg(feature = "cuda")]
         if on_cuda(&[logits]) {
-            return crate::cuda::cross_entropy(logits, targets, &counts.weights, counts.scale);
+            let on_gpu = crate::cuda::Targets::new(targets.len(), logits.tensor().device())?;
+            on_gpu.fill(targets, classes, options)?;
+            return crate::cuda::cross_entropy(logits, &on_gpu);
         }
+        let weights = options.class_weights.as_deref();
+        let counts = Counts::new(targets, classes, options.ignore, weights)?;
         if !on_cpu(&[logits]) {
             return by_reference(&[logits], |t| reference::cross_entropy(&t[0], targets, options));
         }

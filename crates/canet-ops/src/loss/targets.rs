@@ -25,18 +25,18 @@ pub(super) fn with_targets<R>(
 }
 
 /// What the targets of a batch count.
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// What a pixel counts, by its target; 0 for those without loss.
-    pub(super) weights: [f64; 256],
+    pub(crate) weights: [f64; 256],
     /// Pixels of each class that are not ignored.
     pub(super) pixels: Vec<usize>,
     /// `1 / sum of the weights of all pixels`, or 0.
-    pub(super) scale: f64,
+    pub(crate) scale: f64,
 }
 
 impl Counts {
     /// Without `class_weights` each class counts 1.
-    pub(super) fn new(
+    pub(crate) fn new(
         targets: &[u8],
         classes: usize,
         ignore: u8,

@@ -13,10 +13,22 @@ pub(super) struct Descriptors {
     weight: sys::cudnnFilterDescriptor_t,
     convolution: sys::cudnnConvolutionDescriptor_t,
     y: sys::cudnnTensorDescriptor_t,
+    /// For what may follow in the same pass.
+    bias: sys::cudnnTensorDescriptor_t,
+    activation: sys::cudnnActivationDescriptor_t,
+}
+
+/// What follows a convolution in the same pass: `relu(y + bias + residual)`.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct After {
+    /// Of the type of the activations.
+    pub(in super::super) bias: u64,
+    /// Or 0.
+    pub(in super::super) residual: u64,
 }
 
 /// An algorithm of one of the three directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Algorithm {
     Forward(sys::cudnnConvolutionFwdAlgo_t),
     Input(sys::cudnnConvolutionBwdDataAlgo_t),
@@ -24,7 +36,7 @@ enum Algorithm {
 }
 
 /// An algorithm that would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
     algorithm: Algorithm,
     math: sys::cudnnMathType_t,
@@ -48,6 +60,8 @@ impl Descriptors {
             weight: result::create_filter_descriptor()?,
             convolution: result::create_convolution_descriptor()?,
             y: result::create_tensor_descriptor()?,
+            bias: result::create_tensor_descriptor()?,
+            activation: result::create_activation_descriptor()?,
         };
         let single = cudnnDataType_t::CUDNN_DATA_FLOAT;
         let dtype = if key.bf16 { cudnnDataType_t::CUDNN_DATA_BFLOAT16 } else { single };
@@ -71,6 +85,14 @@ impl Descriptors {
             )?;
             result::set_convolution_group_count(c, groups)?;
             result::set_convolution_math_type(c, math)?;
+            result::set_tensor4d_descriptor(made.bias, order, dtype, [1, key.y[1], 1, 1])?;
+            let activation = if key.relu {
+                sys::cudnnActivationMode_t::CUDNN_ACTIVATION_RELU
+            } else {
+                sys::cudnnActivationMode_t::CUDNN_ACTIVATION_IDENTITY
+            };
+            let nan = sys::cudnnNanPropagation_t::CUDNN_PROPAGATE_NAN;
+            result::set_activation_descriptor(made.activation, activation, nan, 0.0)?;
         }
         Ok(made)
     }
@@ -81,7 +103,7 @@ impl Descriptors {
         handle: sys::cudnnHandle_t,
         direction: Direction,
     ) -> Result<Vec<Candidate>> {
-        let Self { x, weight, convolution, y } = *self;
+        let Self { x, weight, convolution, y, .. } = *self;
         #[expect(unsafe_code, reason = "cuDNN has no other form")]
         // SAFETY: handle and descriptors live, and the results have room for as many as are asked for.
         unsafe {
@@ -134,7 +156,7 @@ impl Descriptors {
         operands: Operands,
         (workspace, size): (u64, usize),
     ) -> Result<()> {
-        let Self { x, weight, convolution, y } = *self;
+        let Self { x, weight, convolution, y, .. } = *self;
         let [px, pw, py] = operands.map(|address| address as *mut c_void);
         let room = workspace as *mut c_void;
         let (one, zero) = (1.0_f32, 0.0_f32);
@@ -198,6 +220,56 @@ impl Descriptors {
     }
 }
 
+impl Descriptors {
+    /// Queues the convolution with what follows it; cuDNN may not know how.
+    pub(super) fn run_with(
+        &self,
+        handle: sys::cudnnHandle_t,
+        candidate: Candidate,
+        operands: Operands,
+        (workspace, size): (u64, usize),
+        after: After,
+    ) -> Result<()> {
+        let Self { x, weight, convolution, y, bias, activation } = *self;
+        let [px, pw, py] = operands.map(|address| address as *mut c_void);
+        let room = workspace as *mut c_void;
+        let (one, added) = (1.0_f32, if after.residual == 0 { 0.0_f32 } else { 1.0 });
+        let [one, added] = [&raw const one, &raw const added].map(<*const f32>::cast::<c_void>);
+        // Without a residual nothing is read there, but there has to be something.
+        let residual = if after.residual == 0 { py } else { after.residual as *mut c_void };
+        let Algorithm::Forward(algorithm) = candidate.algorithm else {
+            candle_core::bail!("internal: nothing follows a gradient")
+        };
+        #[expect(unsafe_code, reason = "cuDNN has no other form")]
+        // SAFETY: as in `run`; bias and residual have the sizes that the descriptors say.
+        let result = unsafe {
+            result::set_convolution_math_type(convolution, candidate.math).and_then(|()| {
+                result::convolution_bias_activation_forward(
+                    handle,
+                    one,
+                    x,
+                    px,
+                    weight,
+                    pw,
+                    convolution,
+                    algorithm,
+                    room,
+                    size,
+                    added,
+                    y,
+                    residual,
+                    bias,
+                    after.bias as *const c_void,
+                    activation,
+                    y,
+                    py,
+                )
+            })
+        };
+        result.map_err(candle_core::Error::wrap)
+    }
+}
+
 impl Drop for Descriptors {
     fn drop(&mut self) {
         // What cannot be taken down when the program ends goes with it.
@@ -208,6 +280,8 @@ impl Drop for Descriptors {
             let _ = result::destroy_filter_descriptor(self.weight);
             let _ = result::destroy_convolution_descriptor(self.convolution);
             let _ = result::destroy_tensor_descriptor(self.y);
+            let _ = result::destroy_tensor_descriptor(self.bias);
+            let _ = sys::cudnnDestroyActivationDescriptor(self.activation);
         }
     }
 }
@@ -215,17 +289,17 @@ impl Drop for Descriptors {
 /// A result of cuDNN's searches, which has a type of its own in each direction.
 trait Found: Copy {
     type Algorithm;
-    fn read(self) -> (Self::Algorithm, sys::cudnnStatus_t, Candidate2);
+    fn read(self) -> (Self::Algorithm, sys::cudnnStatus_t, Rest);
 }
 
-/// All but the algorithm.
-type Candidate2 = (sys::cudnnMathType_t, usize, sys::cudnnDeterminism_t);
+/// All of a result but the algorithm.
+type Rest = (sys::cudnnMathType_t, usize, sys::cudnnDeterminism_t);
 
 macro_rules! found {
     ($results:ident, $algorithm:ident) => {
         impl Found for sys::$results {
             type Algorithm = sys::$algorithm;
-            fn read(self) -> (Self::Algorithm, sys::cudnnStatus_t, Candidate2) {
+            fn read(self) -> (Self::Algorithm, sys::cudnnStatus_t, Rest) {
                 (self.algo, self.status, (self.mathType, self.memory, self.determinism))
             }
         }

@@ -45,6 +45,9 @@ template <int V, class T> __device__ __forceinline__ void store(T *to, const flo
 // What the type rounds a value to.
 template <class T> __device__ __forceinline__ float rounded(float v) { return to_float(from_float<T>(v)); }
 
+// Kernels over elements cut the number of a vector in 32 bits, which is far faster than in 64: there are
+// fewer than 2^32 vectors, as memory ends before.
+
 // The number of this thread among all of a one-dimensional launch, and how many there are.
 __device__ __forceinline__ i64 thread_number() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ i64 thread_count() { return (i64)gridDim.x * blockDim.x; }

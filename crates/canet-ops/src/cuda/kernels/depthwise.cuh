@@ -12,8 +12,8 @@ template <class T, int V> __device__ void depthwise(const T *x, const float *wei
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 rest = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
         int column = rest % ow;
         rest /= ow;
         int row = rest % oh;
@@ -47,8 +47,8 @@ template <class T, int V> __device__ void depthwise_input(const T *g, const floa
     int groups = channels / V;
     i64 count = (i64)images * h * w * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 rest = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
         int ix = rest % w;
         rest /= w;
         int iy = rest % h;
@@ -82,8 +82,8 @@ template <class T, int V> __device__ void depthwise_weight(const T *x, const T *
     int ky = blockIdx.z / f.kw, kx = blockIdx.z % f.kw;
     i64 rows = (i64)images * oh * ow;
     for (i64 i = p.inside ? p.first : rows; i < rows; i += p.step) {
-        int column = i % ow;
-        i64 rest = i / ow;
+        int column = (unsigned)i % ow;
+        unsigned rest = (unsigned)i / ow;
         int row = rest % oh;
         i64 image = rest / oh;
         int iy = row * f.sy - f.top + ky * f.dy, ix = column * f.sx - f.left + kx * f.dx;

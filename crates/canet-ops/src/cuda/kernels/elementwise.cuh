@@ -57,11 +57,11 @@ template <class T, int V> __device__ void gate_channels(const T *x, const T *fac
     int groups = channels / V;
     i64 count = (i64)images * pixels * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 row = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        i64 row = (unsigned)i / groups;
         float v[V], f[V];
         load<V>(v, x + row * channels + c);
-        load<V>(f, factors + row / pixels * channels + c);
+        load<V>(f, factors + (unsigned)row / pixels * (i64)channels + c);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] = v[k] * f[k] + keep * v[k];
         store<V>(to + row * channels + c, v);
@@ -80,15 +80,34 @@ __device__ __forceinline__ bool is_dropped(u64 key, u64 i, u64 limit) {
     return (mix(key + (i + 1) * 0x9e3779b97f4a7c15ull) >> 11) < limit;
 }
 
+// A key that is drawn, as canet_ops::MaskKey is: where `drawn` is given, from the number it points to.
+struct Key {
+    const u64 *drawn;
+    u64 draw, site;
+    int is_drawn;
+    __device__ u64 bits() const {
+        const u64 gamma = 0x9e3779b97f4a7c15ull;
+        return is_drawn ? mix((mix((drawn ? *drawn : draw) + gamma) ^ site) + gamma) : draw;
+    }
+};
+
 // Element (n, c, p) is number (n C + c) P + p, as on the CPU; with `by_sample` it is number n.
-template <class T> __device__ void dropout(const T *x, T *to, int images, int pixels, int channels, u64 key, u64 limit, float kept, int by_sample) {
-    i64 count = (i64)images * pixels * channels;
+template <class T, int V> __device__ void dropout(const T *x, T *to, int images, int pixels, int channels, Key drawn, u64 limit, float kept, int by_sample) {
+    int groups = channels / V;
+    i64 count = (i64)images * pixels * groups;
+    u64 key = drawn.bits();
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        i64 c = i % channels, rest = i / channels;
-        i64 p = rest % pixels, n = rest / pixels;
-        u64 number = by_sample ? n : (n * channels + c) * pixels + p;
-        to[i] = from_float<T>(is_dropped(key, number, limit) ? 0.f : to_float(x[i]) * kept);
+        int c = ((unsigned)i % groups) * V;
+        unsigned row = (unsigned)i / groups, n = row / pixels, p = row % pixels;
+        float v[V];
+        load<V>(v, x + (i64)row * channels + c);
+#pragma unroll
+        for (int k = 0; k < V; k++) {
+            u64 number = by_sample ? n : ((u64)n * channels + c + k) * pixels + p;
+            v[k] = is_dropped(key, number, limit) ? 0.f : v[k] * kept;
+        }
+        store<V>(to + (i64)row * channels + c, v);
     }
 }
-extern "C" __global__ void dropout_f32(const float *x, float *to, int n, int p, int c, u64 key, u64 limit, float kept, int by_sample) { dropout(x, to, n, p, c, key, limit, kept, by_sample); }
-extern "C" __global__ void dropout_bf16(const bf16 *x, bf16 *to, int n, int p, int c, u64 key, u64 limit, float kept, int by_sample) { dropout(x, to, n, p, c, key, limit, kept, by_sample); }
+FOR_TYPES(dropout, (dropout<T, V>(x, to, images, pixels, channels, Key{drawn, draw, site, is_drawn}, limit, kept, by_sample)),
+          const T *x, T *to, int images, int pixels, int channels, const u64 *drawn, u64 draw, u64 site, int is_drawn, u64 limit, float kept, int by_sample)

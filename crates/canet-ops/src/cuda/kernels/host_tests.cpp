@@ -66,14 +66,15 @@ static void norms(Maps m) {
         auto hat = [&](size_t i) { return (at(x, i) - m1[i % c]) / std::sqrt(v1[i % c] + 1e-5); };
         expect("normalise", y, [&](size_t i) { return std::max(0.0, hat(i) * weight[i % c] + bias[i % c] + at(residual, i)); });
         std::vector<float> sums(2 * c);
-        launch(blocks(across, shares), BLOCK, [&] { reduce<2, V>(rows, c, width, partial.data(), GradientSums<T, V>(g.data(), x.data(), y.data(), affine.data(), c, 2)); });
+        std::vector<T> gr(rows * c);
+        launch(blocks(across, shares), BLOCK, [&] { reduce<2, V>(rows, c, width, partial.data(), GradientSums<T, V>(g.data(), x.data(), y.data(), gr.data(), affine.data(), c, 2)); });
         launch(blocks((c + 31) / 32), BLOCK, [&] { add_gradient_shares(partial.data(), shares, c, sums.data()); });
         std::vector<double> sg(c), sx(c);
         auto masked = [&](size_t i) { return at(y, i) > 0 ? (double)at(g, i) : 0.0; };
         for (i64 i = 0; i < rows * c; i++) sg[i % c] += masked(i), sx[i % c] += masked(i) * hat(i);
         expect("gradient_sums", sums, [&](size_t i) { return i < (size_t)c ? sg[i] : sx[i - c]; });
-        std::vector<T> gx(rows * c), gr(rows * c);
-        launch(blocks(across, 2), BLOCK, [&] { normalise_backward<T, V>(g.data(), x.data(), y.data(), affine.data(), sums.data(), gx.data(), gr.data(), rows, c, width, 2, 0); });
+        std::vector<T> gx(rows * c);
+        launch(blocks(across, 2), BLOCK, [&] { normalise_backward<T, V>(g.data(), x.data(), y.data(), affine.data(), sums.data(), gx.data(), rows, c, width, 2, 0); });
         expect("gradient of a residual", gr, masked);
         expect("normalise_backward", gx, [&](size_t i) {
             int k = i % c;
@@ -164,7 +165,7 @@ static void moves(Maps m) {
         std::vector<T> wide(count * 3);
         launch(blocks(2), BLOCK, [&] { copy_columns<T, V>(x.data(), wide.data(), (i64)m.n * pixels, c, c, 0, 3 * c, c); });
         expect("copy_columns", wide, [&](size_t i) { return i / c % 3 == 1 ? at(x, i / (3 * c) * c + i % c) : 0.f; });
-        launch(blocks(2), BLOCK, [&] { spread<T, V>(f.data(), y.data(), m.n, pixels, c, 0.5f); });
+        launch(blocks(2), BLOCK, [&] { spread<T, V>(f.data(), y.data(), 0, m.n, pixels, c, 0.5f); });
         expect("spread", y, [&](size_t i) { return 0.5 * at(f, i / c / pixels * c + i % c); });
         // Rows halved by a weighted pair, columns kept.
         std::vector<int> start(m.h / 2), first(m.h / 2 + 1), own(m.w), each(m.w + 1);
@@ -172,12 +173,28 @@ static void moves(Maps m) {
         for (int i = 0; i < m.h / 2; i++) start[i] = 2 * i, first[i + 1] = 2 * i + 2, pairs[2 * i] = 0.25f, pairs[2 * i + 1] = 0.75f;
         for (int i = 0; i < m.w; i++) own[i] = i, each[i + 1] = i + 1;
         std::vector<T> half((size_t)m.n * (m.h / 2) * m.w * c);
-        launch(blocks(2), BLOCK, [&] { blend<T, V>(x.data(), half.data(), m.n, m.h, m.w, m.h / 2, m.w, c, Bands{start.data(), first.data(), pairs.data()}, Bands{own.data(), each.data(), ones.data()}); });
+        launch(blocks(2), BLOCK, [&] { blend<T, V>(x.data(), half.data(), 0, m.n, m.h, m.w, m.h / 2, m.w, c, Bands{start.data(), first.data(), pairs.data()}, Bands{own.data(), each.data(), ones.data()}); });
         expect("blend", half, [&](size_t i) {
             size_t rest = i % ((size_t)m.w * c), row = i / ((size_t)m.w * c) % (m.h / 2), n = i / ((size_t)m.w * c) / (m.h / 2);
             size_t from = ((n * m.h + 2 * row) * m.w) * c + rest;
             return 0.25 * at(x, from) + 0.75 * at(x, from + (size_t)m.w * c);
         });
+        auto before = y;
+        launch(blocks(2), BLOCK, [&] { spread<T, V>(f.data(), y.data(), 1, m.n, pixels, c, 1.f); });
+        expect("spread onto", y, [&](size_t i) { return at(before, i) + at(f, i / c / pixels * c + i % c); });
+        int H = m.h + 3, W = m.w + 1;
+        std::vector<T> padded((size_t)m.n * H * W * c), cropped(count);
+        launch(blocks(2), BLOCK, [&] { copy_window<T, V>(x.data(), padded.data(), m.n, m.h, m.w, c, Frame{m.h, m.w, 0, 0}, Frame{H, W, 2, 1}); });
+        expect("copy_window", padded, [&](size_t i) {
+            int row = i / c / W % H - 2, column = i / c % W - 1;
+            bool inside = row >= 0 && column >= 0 && row < m.h && column < m.w;
+            return inside ? at(x, ((i / c / W / H * m.h + row) * m.w + column) * c + i % c) : 0.f;
+        });
+        launch(blocks(2), BLOCK, [&] { copy_window<T, V>(padded.data(), cropped.data(), m.n, m.h, m.w, c, Frame{H, W, 2, 1}, Frame{m.h, m.w, 0, 0}); });
+        expect("copy_window back", cropped, [&](size_t i) { return at(x, i); });
+        u64 draw = 7, key = mix((mix(draw + 0x9e3779b97f4a7c15ull) ^ 3) + 0x9e3779b97f4a7c15ull), limit = 1ull << 52;
+        launch(blocks(2), BLOCK, [&] { dropout<T, V>(x.data(), y.data(), m.n, pixels, c, Key{&draw, 0, 3, 1}, limit, 2.f, 0); });
+        expect("dropout", y, [&](size_t i) { return is_dropped(key, (i / c / pixels * c + i % c) * pixels + i / c % pixels, limit) ? 0.f : 2 * at(x, i); });
     })
 }
 

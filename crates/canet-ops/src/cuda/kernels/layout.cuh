@@ -60,11 +60,32 @@ template <class T, int V> __device__ void copy_columns(
     int groups = width / V;
     i64 count = rows * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        i64 row = i / groups;
-        int column = (i % groups) * V;
+        i64 row = (unsigned)i / groups;
+        int column = ((unsigned)i % groups) * V;
         *reinterpret_cast<Vec<T, V> *>(to + row * to_width + to_at + column) =
             *reinterpret_cast<const Vec<T, V> *>(from + row * from_width + from_at + column);
     }
 }
 FOR_TYPES(copy_columns, (copy_columns<T, V>(from, to, rows, width, from_width, from_at, to_width, to_at)),
           const T *from, T *to, i64 rows, int width, int from_width, int from_at, int to_width, int to_at)
+
+// A window of h by w pixels from one map to another, each with its size and where the window lies in it.
+struct Frame {
+    int h, w, top, left;
+};
+template <class T, int V> __device__ void copy_window(const T *from, T *to, int images, int h, int w, int channels, Frame a, Frame b) {
+    int groups = channels / V;
+    i64 count = (i64)images * h * w * groups;
+    for (i64 i = thread_number(); i < count; i += thread_count()) {
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
+        int x = rest % w;
+        rest /= w;
+        int y = rest % h;
+        i64 n = rest / h;
+        *reinterpret_cast<Vec<T, V> *>(to + ((n * b.h + y + b.top) * b.w + x + b.left) * channels + c) =
+            *reinterpret_cast<const Vec<T, V> *>(from + ((n * a.h + y + a.top) * a.w + x + a.left) * channels + c);
+    }
+}
+FOR_TYPES(copy_window, (copy_window<T, V>(from, to, images, h, w, channels, Frame{ah, aw, atop, aleft}, Frame{bh, bw, btop, bleft})),
+          const T *from, T *to, int images, int h, int w, int channels, int ah, int aw, int atop, int aleft, int bh, int bw, int btop, int bleft)

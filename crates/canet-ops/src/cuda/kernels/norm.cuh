@@ -51,6 +51,8 @@ template <int N, int V, class F> __device__ void reduce(i64 rows, int channels, 
     i64 image = blockIdx.z;
     if (p.inside) {
         f.start(p.group * V);
+        // Unrolled, so that the loads of several rows are under way at once.
+#pragma unroll 4
         for (i64 row = p.first; row < rows; row += p.step) f.add(sums, (image * rows + row) * channels + p.group * V);
     }
     add_lanes<N, V>(sums, width);
@@ -204,14 +206,17 @@ template <int V> __device__ __forceinline__ void through(float (&g)[V], const fl
     }
 }
 
-// The sums of the gradient and of the gradient times the normalised x.
+// The sums of the gradient and of the gradient times the normalised x. The gradient that has passed the
+// activation is that of the residual, too; it is written where `masked` says, so that the second pass
+// need not look at the activation again.
 template <class T, int V> struct GradientSums {
     const T *g, *x, *y;
+    T *masked;
     const float *affine;
     int channels, mask;
     float mean[V], inverse[V], factor[V], offset[V];
-    __device__ GradientSums(const T *g, const T *x, const T *y, const float *affine, int channels, int mask)
-        : g(g), x(x), y(y), affine(affine), channels(channels), mask(mask) {}
+    __device__ GradientSums(const T *g, const T *x, const T *y, T *masked, const float *affine, int channels, int mask)
+        : g(g), x(x), y(y), masked(masked), affine(affine), channels(channels), mask(mask) {}
     __device__ void start(int c) {
         Affine a(affine, channels);
 #pragma unroll
@@ -228,6 +233,7 @@ template <class T, int V> struct GradientSums {
         } else {
             through<V>(d, v, factor, offset, mask);
         }
+        if (masked) store<V>(masked + at, d);
 #pragma unroll
         for (int k = 0; k < V; k++) {
             sums[0][k] += d[k];
@@ -235,8 +241,8 @@ template <class T, int V> struct GradientSums {
         }
     }
 };
-FOR_TYPES(gradient_sums, (reduce<2, V>(rows, channels, width, shares, GradientSums<T, V>(g, x, y, affine, channels, mask))),
-          const T *g, const T *x, const T *y, const float *affine, i64 rows, int channels, int width, int mask, float *shares)
+FOR_TYPES(gradient_sums, (reduce<2, V>(rows, channels, width, shares, GradientSums<T, V>(g, x, y, masked, affine, channels, mask))),
+          const T *g, const T *x, const T *y, T *masked, const float *affine, i64 rows, int channels, int width, int mask, float *shares)
 
 // The gradients of weight (2nd row of `sums`) and bias (1st): (2, C).
 extern "C" __global__ void add_gradient_shares(const float *shares, int count, int channels, float *sums) {
@@ -247,8 +253,8 @@ extern "C" __global__ void add_gradient_shares(const float *shares, int count, i
     sums[channels + c] = (float)found[1];
 }
 
-// The gradient of x, and that of the residual, which is the masked gradient itself, if asked for.
-template <class T, int V> __device__ void normalise_backward(const T *g, const T *x, const T *y, const float *affine, const float *sums, T *gx, T *g_residual,
+// The gradient of x.
+template <class T, int V> __device__ void normalise_backward(const T *g, const T *x, const T *y, const float *affine, const float *sums, T *gx,
     i64 rows, int channels, int width, int mask, int frozen) {
     Place p = place_of(channels / V, width);
     if (!p.inside) return;
@@ -274,16 +280,13 @@ template <class T, int V> __device__ void normalise_backward(const T *g, const T
         } else {
             through<V>(d, v, factor, offset, mask);
         }
-        if (g_residual) store<V>(g_residual + at, d);
-        if (gx) {
 #pragma unroll
-            for (int k = 0; k < V; k++) d[k] = factor[k] * (d[k] - constant[k] - v[k] * slope[k]);
-            store<V>(gx + at, d);
-        }
+        for (int k = 0; k < V; k++) d[k] = factor[k] * (d[k] - constant[k] - v[k] * slope[k]);
+        store<V>(gx + at, d);
     }
 }
-FOR_TYPES(normalise_backward, (normalise_backward<T, V>(g, x, y, affine, sums, gx, g_residual, rows, channels, width, mask, frozen)),
-          const T *g, const T *x, const T *y, const float *affine, const float *sums, T *gx, T *g_residual,
+FOR_TYPES(normalise_backward, (normalise_backward<T, V>(g, x, y, affine, sums, gx, rows, channels, width, mask, frozen)),
+          const T *g, const T *x, const T *y, const float *affine, const float *sums, T *gx,
           i64 rows, int channels, int width, int mask, int frozen)
 
 // x plus a number a channel, in place.

@@ -8,8 +8,8 @@ template <class T, int V> __device__ void max_pool(const T *x, T *y, u8 *winners
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 rest = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
         int column = rest % ow;
         rest /= ow;
         int row = rest % oh;
@@ -46,8 +46,8 @@ template <class T, int V> __device__ void max_pool_backward(const T *g, const u8
     int groups = channels / V;
     i64 count = (i64)images * h * w * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 rest = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
         int ix = rest % w;
         rest /= w;
         int iy = rest % h;
@@ -80,13 +80,14 @@ struct Bands {
     const float *weights;
 };
 
-// Maps rows and columns of x (N, h, w, C): pooling, resizing, and the gradients of both.
-template <class T, int V> __device__ void blend(const T *x, T *y, int images, int h, int w, int oh, int ow, int channels, Bands rows, Bands columns) {
+// Maps rows and columns of x (N, h, w, C): pooling, resizing, and the gradients of both. With `onto` the
+// result is added to what y holds.
+template <class T, int V> __device__ void blend(const T *x, T *y, int onto, int images, int h, int w, int oh, int ow, int channels, Bands rows, Bands columns) {
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 rest = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        unsigned rest = (unsigned)i / groups;
         int column = rest % ow;
         rest /= ow;
         int row = rest % oh;
@@ -109,28 +110,41 @@ template <class T, int V> __device__ void blend(const T *x, T *y, int images, in
 #pragma unroll
             for (int k = 0; k < V; k++) sum[k] += weight * line[k];
         }
-        store<V>(y + ((image * oh + row) * ow + column) * channels + c, sum);
+        T *to = y + ((image * oh + row) * ow + column) * channels + c;
+        if (onto) {
+            float before[V];
+            load<V>(before, to);
+#pragma unroll
+            for (int k = 0; k < V; k++) sum[k] += before[k];
+        }
+        store<V>(to, sum);
     }
 }
-FOR_TYPES(blend, (blend<T, V>(x, y, images, h, w, oh, ow, channels, Bands{row_start, row_at, row_weights}, Bands{column_start, column_at, column_weights})),
-          const T *x, T *y, int images, int h, int w, int oh, int ow, int channels,
+FOR_TYPES(blend, (blend<T, V>(x, y, onto, images, h, w, oh, ow, channels, Bands{row_start, row_at, row_weights}, Bands{column_start, column_at, column_weights})),
+          const T *x, T *y, int onto, int images, int h, int w, int oh, int ow, int channels,
           const int *row_start, const int *row_at, const float *row_weights, const int *column_start, const int *column_at, const float *column_weights)
 
-// One value (N, C) over all pixels, times `scale`.
-template <class T, int V> __device__ void spread(const T *x, T *y, int images, int pixels, int channels, float scale) {
+// One value (N, C) over all pixels, times `scale`; with `onto` added to what y holds.
+template <class T, int V> __device__ void spread(const T *x, T *y, int onto, int images, int pixels, int channels, float scale) {
     int groups = channels / V;
     i64 count = (i64)images * pixels * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = (i % groups) * V;
-        i64 row = i / groups;
+        int c = ((unsigned)i % groups) * V;
+        i64 row = (unsigned)i / groups;
         float v[V];
-        load<V>(v, x + row / pixels * channels + c);
+        load<V>(v, x + (unsigned)row / pixels * (i64)channels + c);
 #pragma unroll
         for (int k = 0; k < V; k++) v[k] *= scale;
+        if (onto) {
+            float before[V];
+            load<V>(before, y + row * channels + c);
+#pragma unroll
+            for (int k = 0; k < V; k++) v[k] += before[k];
+        }
         store<V>(y + row * channels + c, v);
     }
 }
-FOR_TYPES(spread, (spread<T, V>(x, y, images, pixels, channels, scale)), const T *x, T *y, int images, int pixels, int channels, float scale)
+FOR_TYPES(spread, (spread<T, V>(x, y, onto, images, pixels, channels, scale)), const T *x, T *y, int onto, int images, int pixels, int channels, float scale)
 
 // The number of the largest of the channels of each pixel, the first of equals; 255 where one is not finite.
 template <class T> __device__ void best_class(const T *x, u8 *to, i64 pixels, int channels) {

@@ -54,6 +54,11 @@ struct Average {
 };
 extern "C" __global__ void average(const Row *rows) { step(rows, Average{}); }
 
+struct Copy {
+    __device__ void operator()(const Row &row, i64 i) const { row.weight[i] = row.gradient[i]; }
+};
+extern "C" __global__ void copy_rows(const Row *rows) { step(rows, Copy{}); }
+
 // Shares of the sum of the squares of all gradients: (gridDim.y, gridDim.x) of f64, as the square of the
 // largest f32 does not fit f32.
 extern "C" __global__ void squares(const Row *rows, double *shares) {
