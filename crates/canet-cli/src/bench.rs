@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use canet_core::{GOLDEN_GAMMA, memory, mix};
-use canet_model::{Options, Segmenter, Sizes, instruction_set};
+use canet_model::{Segmenter, Sizes, instruction_set};
 use image::RgbImage;
 
 use crate::model::ModelArgs;
@@ -78,7 +78,7 @@ fn report(args: &Args) -> Result<Report> {
     let start = Instant::now();
     let checkpoint = args.model.checkpoint()?;
     let (model, weights) = (checkpoint.path().display().to_string(), checkpoint.weight_hash()?);
-    let options = Options { device: args.model.device()?, ..Options::default() };
+    let options = args.model.options()?;
     let device = format!("{:?}", options.device.location()).to_lowercase();
     let segmenter = Segmenter::from_checkpoint(checkpoint, options)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;

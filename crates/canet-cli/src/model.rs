@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use canet_model::{Checkpoint, Device, parse_device};
+use canet_model::{Arithmetic, Checkpoint, Device, Options, parse_device};
 
 /// The small model of `models/`, whose card is beside it: a part of the program, so that there is
 /// something to try before anything is trained.
@@ -18,6 +18,9 @@ pub(crate) struct ModelArgs {
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
+    /// How exactly a GPU computes: bf16, tf32 or f32 [default: bf16 on a GPU, f32 on a CPU]
+    #[arg(long, value_name = "NAME")]
+    arithmetic: Option<Arithmetic>,
 }
 
 impl ModelArgs {
@@ -35,6 +38,13 @@ impl ModelArgs {
     /// The device.
     pub(crate) fn device(&self) -> Result<Device> {
         Ok(parse_device(&self.device)?)
+    }
+
+    /// The device and its arithmetic, and the defaults else.
+    pub(crate) fn options(&self) -> Result<Options> {
+        let device = self.device()?;
+        let arithmetic = self.arithmetic.unwrap_or_else(|| Arithmetic::best(&device));
+        Ok(Options { device, arithmetic, ..Options::default() })
     }
 }
 

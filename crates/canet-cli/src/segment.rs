@@ -110,10 +110,10 @@ enum Input {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let input = input(args)?;
-    let (device, test_time) = (args.model.device()?, args.test_time.parse()?);
+    let test_time = args.test_time.parse()?;
     let (output, precision) = (args.size, args.precision);
     let confidence = kinds(args).iter().any(|kind| [Kind::Json, Kind::Confidence].contains(kind));
-    let options = Options { device, precision, test_time, output, confidence };
+    let options = Options { precision, test_time, output, confidence, ..args.model.options()? };
     let segmenter = Segmenter::from_checkpoint(args.model.checkpoint()?, options)?;
     let labels = LabelMap::of_classes(segmenter.classes())?;
     let video = match (&input, &args.y4m_out) {

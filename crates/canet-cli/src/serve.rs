@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use canet_model::Options;
 use canet_serve::{Model, Settings, Token, run_until_signal};
 
 use crate::model::ModelArgs;
@@ -75,7 +74,7 @@ fn host(text: &str) -> Result<IpAddr, &'static str> {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let settings = args.settings()?;
     settings.check()?;
-    let options = Options { device: args.model.device()?, ..Options::default() };
+    let options = args.model.options()?;
     let model = Model::new(&args.model.name(), args.model.checkpoint()?, options)?;
     let memory = settings.memory(model.memory(&settings)?) / MIB;
     tracing::info!("requests take at most {memory} MiB, besides the model; see docs/serve.md");

@@ -1,22 +1,21 @@
 //! From a frame to its mask: resize, normalise, run, resize back, take the best class.
 
+mod elsewhere;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use canet_core::{ClassSet, Mask};
+use canet_ops::Corners;
 use canet_ops::frozen::side_by_side;
-use canet_ops::{Corners, Value};
 use image::RgbImage;
 
-#[cfg(feature = "cuda")]
-use crate::FrozenGpu;
+use self::elsewhere::Elsewhere;
 use crate::frozen::{Part, Sums};
 use crate::segmentation::{Confidence, Segmentation};
 use crate::test_time::{Predictor, TestTime, Views, probabilities, softmax};
-use crate::{
-    Checkpoint, CheckpointMeta, Error, Frozen, Network, Normalisation, Options, Pass, Result, Sizes,
-};
+use crate::{Checkpoint, CheckpointMeta, Error, Frozen, Network, Options, Result, Sizes};
 
 /// A network that is ready for frames.
 ///
@@ -46,57 +45,16 @@ pub struct Segmenter {
 enum Engine {
     /// On the CPU.
     Frozen(Arc<Frozen>),
-    /// On GPUs with kernels of our own.
-    #[cfg(feature = "cuda")]
-    Gpu(Arc<FrozenGpu>),
     /// On other devices.
-    Network(Network),
+    Elsewhere(Elsewhere),
 }
 
 impl Engine {
-    /// On another device than the CPU.
-    fn elsewhere(network: Network) -> Result<Self> {
-        #[cfg(feature = "cuda")]
-        if let device @ Device::Cuda(_) = network.device() {
-            let frozen = FrozenGpu::new(network.lower()?, network.activations(), device)?;
-            return Ok(Self::Gpu(Arc::new(frozen)));
-        }
-        Ok(Self::Network(network))
-    }
-
     /// The frozen network of the CPU.
     fn frozen(&self) -> Option<&Frozen> {
         match self {
             Self::Frozen(frozen) => Some(frozen),
-            _ => None,
-        }
-    }
-
-    /// What another device than the CPU makes of a picture, at the picture's size.
-    fn logits(&self, picture: &RgbImage, normalisation: &Normalisation) -> Result<Value> {
-        let (bytes, size) = (picture.as_raw(), height_and_width(picture));
-        match self {
-            Self::Frozen(_) => Err(Error::Input("internal: not on the CPU".into())),
-            #[cfg(feature = "cuda")]
-            Self::Gpu(frozen) => {
-                let (dtype, device) = (frozen.activations(), frozen.device());
-                let x = normalisation.batch(bytes, size, dtype, device)?;
-                Ok(Value::from(frozen.logits(&x)?))
-            }
-            Self::Network(network) => {
-                let (dtype, device) = (network.activations(), network.device());
-                let x = normalisation.batch(bytes, size, dtype, device)?;
-                Ok(network.forward(&x, Pass::Eval)?.logits)
-            }
-        }
-    }
-
-    fn device(&self) -> &Device {
-        match self {
-            Self::Frozen(_) => &Device::Cpu,
-            #[cfg(feature = "cuda")]
-            Self::Gpu(frozen) => frozen.device(),
-            Self::Network(network) => network.device(),
+            Self::Elsewhere(_) => None,
         }
     }
 }
@@ -130,7 +88,7 @@ impl Segmenter {
         let engine = if network.device().is_cpu() {
             Engine::Frozen(Arc::new(Frozen::new(&network)?))
         } else {
-            Engine::elsewhere(network)?
+            Engine::Elsewhere(Elsewhere::new(network)?)
         };
         let test_time = TestTime::default();
         let (classes, meta) = (Arc::new(meta.classes.clone()), Arc::new(meta));
@@ -186,8 +144,10 @@ impl Segmenter {
                 }
             }
             #[cfg(feature = "cuda")]
-            Engine::Gpu(_) if self.is_plain(sizes) && sure.is_none() => {
-                let logits = self.resized_logits(frame)?;
+            Engine::Elsewhere(engine @ Elsewhere::Gpu(_))
+                if self.is_plain(sizes) && sure.is_none() =>
+            {
+                let logits = self.resized_logits(engine, frame)?;
                 let best = canet_ops::cuda::best_class(&logits)?.flatten_all()?.to_vec1::<u8>()?;
                 if best.contains(&canet_ops::cuda::NOT_FINITE) {
                     return Err(Error::NotFinite);
@@ -221,7 +181,7 @@ impl Segmenter {
     pub fn segment_batch(&self, frames: &[RgbImage]) -> Vec<Result<Segmentation>> {
         match &self.engine {
             Engine::Frozen(_) => side_by_side(frames, |frame| self.segment(frame)),
-            _ => frames.iter().map(|frame| self.segment(frame)).collect(),
+            Engine::Elsewhere(_) => frames.iter().map(|frame| self.segment(frame)).collect(),
         }
     }
 
@@ -235,7 +195,7 @@ impl Segmenter {
         let resized = if sizes.network == sizes.frame { 0 } else { 3 * area(sizes.network) };
         let network = |sizes| match &self.engine {
             Engine::Frozen(frozen) => frozen.memory(sizes),
-            _ => Ok(0),
+            Engine::Elsewhere(_) => Ok(0),
         };
         if self.is_plain(sizes) {
             return Ok(result + resized + network(sizes)?);
@@ -274,14 +234,16 @@ impl Segmenter {
                 frozen.logits(sizes, |planes| self.normalise(&picture, planes), &mut logits)?;
                 Ok(Tensor::from_vec(logits, (1, classes, height, width), &Device::Cpu)?)
             }
-            _ => Ok(self.resized_logits(frame)?.to_dtype(DType::F32)?),
+            Engine::Elsewhere(engine) => {
+                Ok(self.resized_logits(engine, frame)?.to_dtype(DType::F32)?)
+            }
         }
     }
 
     /// The same on another device than the CPU, of the network's own type.
-    fn resized_logits(&self, frame: &RgbImage) -> Result<Tensor> {
+    fn resized_logits(&self, engine: &Elsewhere, frame: &RgbImage) -> Result<Tensor> {
         let sizes = self.sizes(frame)?;
-        let logits = self.engine.logits(&*self.meta.seen(frame)?, &self.meta.normalisation)?;
+        let logits = engine.logits(&*self.meta.seen(frame)?, &self.meta.normalisation)?;
         if sizes.network == sizes.frame {
             return Ok(logits.into_tensor());
         }
@@ -316,7 +278,10 @@ impl Segmenter {
     }
 
     fn device(&self) -> &Device {
-        self.engine.device()
+        match &self.engine {
+            Engine::Frozen(_) => &Device::Cpu,
+            Engine::Elsewhere(engine) => engine.device(),
+        }
     }
 
     fn normalise(&self, picture: &RgbImage, planes: &mut [f32]) {
@@ -331,7 +296,7 @@ impl Predictor for &Segmenter {
                 let fill = |planes: &mut [f32]| self.normalise(picture, planes);
                 frozen.logits_within(told, Sizes::same(height_and_width(picture)), fill, to)
             }
-            engine => {
+            Engine::Elsewhere(engine) => {
                 let logits = engine.logits(picture, &self.meta.normalisation)?.into_tensor();
                 let logits = logits.to_dtype(DType::F32)?;
                 to.copy_from_slice(&logits.flatten_all()?.to_vec1()?);

@@ -110,7 +110,10 @@ impl Value {
     /// As [`Value::of`], for an operation whose gradient is added where it is computed: `backward` also
     /// gets the sum of the shares that the first input has got before, if it may be changed, and adds
     /// its own to it.
-    #[cfg(feature = "cuda")]
+    #[cfg_attr(
+        not(any(feature = "cuda", test)),
+        expect(dead_code, reason = "GPUs alone do so, where memory is slow beside arithmetic")
+    )]
     pub(crate) fn adding(
         tensor: Tensor,
         inputs: &[&Value],

@@ -1,8 +1,6 @@
 //! The kernels for GPUs, compiled as host code and compared with plain loops: every index and every sum of
 //! theirs, on a machine without a GPU. What only a GPU can tell is `canet-gpu-check`'s affair.
 
-#![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
-
 use std::path::Path;
 use std::process::Command;
 

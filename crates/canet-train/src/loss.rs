@@ -128,12 +128,15 @@ impl Term {
         }
     }
 
-    fn value(&self, logits: &Value, targets: &Truth) -> Result<Value> {
-        let targets = match targets {
-            Truth::Host(targets) => *targets,
-            // They were filled with what counts.
-            #[cfg(feature = "cuda")]
-            Truth::Gpu(targets) => return Ok(canet_ops::cuda::cross_entropy(logits, targets)?),
+    fn value(&self, logits: &Value, targets: Truth) -> Result<Value> {
+        // They were filled with what counts.
+        #[cfg(feature = "cuda")]
+        if let Truth::Gpu(targets) = targets {
+            return Ok(canet_ops::cuda::cross_entropy(logits, targets)?);
+        }
+        #[cfg_attr(not(feature = "cuda"), expect(irrefutable_let_patterns, reason = "GPUs"))]
+        let Truth::Host(targets) = targets else {
+            return Err(Error::config("loss.terms", "internal: not a loss of a GPU"));
         };
         let value = match self {
             Self::CrossEntropy(options) => cross_entropy(logits, targets, options),
@@ -170,10 +173,10 @@ pub fn loss<'a>(
     objective: &Objective,
 ) -> Result<Value> {
     let targets = targets.into();
-    let loss = of_head(&output.logits, &targets, objective)?;
+    let loss = of_head(&output.logits, targets, objective)?;
     match output.aux {
         Some(aux) => {
-            let aux = of_head(&aux, &targets, objective)?;
+            let aux = of_head(&aux, targets, objective)?;
             Ok(add(&loss, &scale(&aux, objective.aux_weight)?)?)
         }
         None => Ok(loss),
@@ -181,7 +184,7 @@ pub fn loss<'a>(
 }
 
 #[expect(clippy::float_cmp, reason = "exactly 1 is no factor")]
-fn of_head(logits: &Value, targets: &Truth, objective: &Objective) -> Result<Value> {
+fn of_head(logits: &Value, targets: Truth, objective: &Objective) -> Result<Value> {
     let mut sum: Option<Value> = None;
     for (weight, term) in &objective.terms {
         let mut value = term.value(logits, targets)?;

@@ -5,6 +5,7 @@ mod descriptors;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,6 +59,7 @@ pub(super) enum Direction {
 }
 
 /// A convolution whose algorithm is looked for once.
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a key")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) direction: Direction,
@@ -144,14 +146,9 @@ enum Method {
 fn with_context<R>(gpu: Gpu, work: impl FnOnce(&mut Context) -> Result<R>) -> Result<R> {
     let stream = gpu.0.cuda_stream();
     let ordinal = stream.context().ordinal();
-    CONTEXTS.with_borrow_mut(|contexts| {
-        if !contexts.contains_key(&ordinal) {
-            contexts.insert(ordinal, Context::new(gpu)?);
-        }
-        match contexts.get_mut(&ordinal) {
-            Some(context) => work(context),
-            None => candle_core::bail!("internal: no cuDNN"),
-        }
+    CONTEXTS.with_borrow_mut(|contexts| match contexts.entry(ordinal) {
+        Entry::Occupied(entry) => work(entry.into_mut()),
+        Entry::Vacant(entry) => work(entry.insert(Context::new(gpu)?)),
     })
 }
 
@@ -159,14 +156,13 @@ fn with_context<R>(gpu: Gpu, work: impl FnOnce(&mut Context) -> Result<R>) -> Re
 /// if none can.
 pub(super) fn run_with(gpu: Gpu, key: &Key, operands: Operands, after: After) -> Result<()> {
     with_context(gpu, |context| {
-        let plan = match context.fused.remove(key) {
-            Some(plan) => plan,
-            None => {
-                let descriptors = Descriptors::new(key)?;
-                let found = descriptors.algorithms(context.handle, key.direction)?;
-                let Some(&first) = found.first() else { candle_core::bail!("no algorithm") };
-                Plan { descriptors, method: Method::Cudnn(first) }
-            }
+        let plan = if let Some(plan) = context.fused.remove(key) {
+            plan
+        } else {
+            let descriptors = Descriptors::new(key)?;
+            let found = descriptors.algorithms(context.handle, key.direction)?;
+            let Some(&first) = found.first() else { candle_core::bail!("no algorithm") };
+            Plan { descriptors, method: Method::Cudnn(first) }
         };
         let Method::Cudnn(candidate) = plan.method else {
             candle_core::bail!("internal: a product has nothing after it")

@@ -33,7 +33,7 @@ fn computed(name: &str, inputs: &[&Tensor], by: f32) -> Result<Tensor> {
 }
 
 /// `f(gradient, others)`, where the gradient was if it may be changed.
-fn changed(name: &str, gradient: Gradient, others: &[&Tensor], by: f32) -> Result<Gradient> {
+fn changed(name: &str, gradient: &Gradient, others: &[&Tensor], by: f32) -> Result<Gradient> {
     let g = stored(gradient.tensor())?;
     let to = match gradient {
         Gradient::Own(_) => g.clone(),
@@ -47,14 +47,14 @@ fn changed(name: &str, gradient: Gradient, others: &[&Tensor], by: f32) -> Resul
 /// See [`crate::relu`].
 pub(crate) fn relu(x: &Value) -> Result<Value> {
     let y = computed("relu", &[&stored(x.tensor())?], 0.0)?;
-    Ok(Value::of(shown(&y)?, &[x], move |gy| Ok(vec![Some(changed("pass", gy, &[&y], 0.0)?)])))
+    Ok(Value::of(shown(&y)?, &[x], move |gy| Ok(vec![Some(changed("pass", &gy, &[&y], 0.0)?)])))
 }
 
 /// See [`crate::sigmoid`].
 pub(crate) fn sigmoid(x: &Value) -> Result<Value> {
     let y = computed("sigmoid", &[&stored(x.tensor())?], 0.0)?;
     Ok(Value::of(shown(&y)?, &[x], move |gy| {
-        Ok(vec![Some(changed("sigmoid_slope", gy, &[&y], 0.0)?)])
+        Ok(vec![Some(changed("sigmoid_slope", &gy, &[&y], 0.0)?)])
     }))
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn sigmoid(x: &Value) -> Result<Value> {
 pub(crate) fn scale(x: &Value, factor: f64) -> Result<Value> {
     let factor = factor as f32;
     let y = computed("scale", &[&stored(x.tensor())?], factor)?;
-    Ok(Value::of(shown(&y)?, &[x], move |gy| Ok(vec![Some(changed("scale", gy, &[], factor)?)])))
+    Ok(Value::of(shown(&y)?, &[x], move |gy| Ok(vec![Some(changed("scale", &gy, &[], factor)?)])))
 }
 
 /// See [`crate::add`].
@@ -77,7 +77,7 @@ pub(crate) fn add_relu(a: &Value, b: &Value) -> Result<Value> {
     let y = computed("add_relu", &[&stored(a.tensor())?, &stored(b.tensor())?], 0.0)?;
     let tracked = [a.is_tracked(), b.is_tracked()];
     Ok(Value::of(shown(&y)?, &[a, b], move |gy| {
-        Ok(crate::join::to_both(changed("pass", gy, &[&y], 0.0)?, tracked))
+        Ok(crate::join::to_both(changed("pass", &gy, &[&y], 0.0)?, tracked))
     }))
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn gate(x: &Value, factor: &Value, keep: bool) -> Result<Value> {
                 shown(&computed("product", &[&stored(gy.tensor())?, x], 0.0)?).map(Gradient::Own)
             });
             let g_factor = g_factor.transpose()?;
-            let gx = tracked[0].then(|| changed("product", gy, &[factor], keep)).transpose()?;
+            let gx = tracked[0].then(|| changed("product", &gy, &[factor], keep)).transpose()?;
             Ok(vec![gx, g_factor])
         }));
     }

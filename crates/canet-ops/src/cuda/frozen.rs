@@ -15,9 +15,11 @@ use super::norm::{Columns, apply};
 use crate::ConvGeometry;
 use crate::geometry::Problem;
 
-/// Whether a convolution is faster with what follows in the same pass: by GPU, shape, and whether there is a
-/// residual.
-static FUSED: LazyLock<Mutex<HashMap<(usize, Key, bool), bool>>> = LazyLock::new(Mutex::default);
+/// Whether a convolution is faster with what follows in the same pass.
+static FUSED: LazyLock<Mutex<HashMap<Fused, bool>>> = LazyLock::new(Mutex::default);
+
+/// GPU, shape, and whether there is a residual.
+type Fused = (usize, Key, bool);
 
 /// A convolution with fixed weights and biases.
 #[derive(Debug, Clone)]

@@ -196,13 +196,15 @@ impl Norm {
         // Without a residual the sign of the result follows from x.
         let result = (relu && residual.is_some()).then(|| y.clone());
         let tracked: Vec<bool> = inputs.iter().map(|input| input.is_tracked()).collect();
-        Ok(Value::of(shown(&y)?, inputs, move |gy| self.backward(&gy, result, relu, &tracked)))
+        Ok(Value::of(shown(&y)?, inputs, move |gy| {
+            self.backward(&gy, result.as_ref(), relu, &tracked)
+        }))
     }
 
     fn backward(
         &self,
         gy: &Gradient,
-        result: Option<Tensor>,
+        result: Option<&Tensor>,
         relu: bool,
         tracked: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
@@ -213,7 +215,7 @@ impl Norm {
         // Where it needs its own pass anyway, the gradient that has passed the activation is kept.
         let has_residual = tracked.get(3) == Some(&true);
         let masked = new(has_residual && mask > 0)?;
-        let x_and_y = [ptr(&self.x)?, ptr_or_null(result.as_ref())?];
+        let x_and_y = [ptr(&self.x)?, ptr_or_null(result)?];
         let sums = gpu.empty((2, c.channels), DType::F32)?;
         // Frozen, they are only needed for themselves.
         if !self.frozen || tracked[1] || tracked[2] || masked.is_some() {

@@ -151,7 +151,10 @@ struct Bands {
 }
 
 /// They are small, asked for in every step, and never change.
-static BANDS: LazyLock<Mutex<HashMap<(usize, Axis, bool), Bands>>> = LazyLock::new(Mutex::default);
+static BANDS: LazyLock<Mutex<HashMap<Place, Bands>>> = LazyLock::new(Mutex::default);
+
+/// GPU, axis, and whether the map is transposed.
+type Place = (usize, Axis, bool);
 
 impl Bands {
     fn of(axis: Axis, transposed: bool, device: &CudaDevice) -> Result<Self> {

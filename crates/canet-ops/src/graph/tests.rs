@@ -55,6 +55,39 @@ fn a_value_used_twice_gets_the_sum() {
     }
 }
 
+/// An operation that adds its share to what its input has got before, if it may change that.
+fn adds(input: &Value) -> Value {
+    Value::adding(input.tensor().clone(), &[input], |gy, sum| {
+        let share = match sum {
+            Some(sum) => (sum + gy.tensor())?,
+            None => gy.tensor().copy()?,
+        };
+        Ok(vec![Some(Gradient::Own(share))])
+    })
+}
+
+#[test]
+fn what_adds_gets_only_sums_that_may_change() {
+    let elsewhere = Tensor::new(&[10f32, 20.0], &Device::Cpu).unwrap();
+    let seed = Tensor::new(&[1f32, 2.0], &Device::Cpu).unwrap();
+    // The younger operation's gradient comes first: the one that adds is the older.
+    #[expect(clippy::type_complexity, reason = "a table of operations")]
+    let ops: [(&str, &dyn Fn(&Value) -> Value, [f32; 2]); 3] = [
+        ("own", &|x| copies(&[x]), [2.0, 4.0]),
+        ("shared", &|x| hands_on(x, &elsewhere), [11.0, 22.0]),
+        ("another that adds", &adds, [2.0, 4.0]),
+    ];
+    for (name, other, expected) in ops {
+        let x = var(&[0.0, 0.0]);
+        let inner = copies(&[&Value::variable(&x)]);
+        let first = adds(&inner);
+        let y = copies(&[&first, &other(&inner)]);
+        let mut gradients = y.backward_from(seed.clone()).unwrap();
+        assert_eq!(numbers(&gradients.take(&x).unwrap()), expected, "{name}");
+        assert_eq!(numbers(&elsewhere), [10.0, 20.0], "{name}: a shared gradient was changed");
+    }
+}
+
 #[test]
 fn operations_leave_shared_gradients_alone() {
     let x = var(&[1.0, -1.0]);

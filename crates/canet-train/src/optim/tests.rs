@@ -1,5 +1,6 @@
 use super::*;
 use canet_model::{AssignmentConfig, ModelConfig, Network};
+use canet_ops::sum_of_squares;
 
 fn assignment() -> ModelConfig {
     ModelConfig::Assignment(AssignmentConfig { classes: 2, ..Default::default() })

@@ -13,8 +13,11 @@ pub(crate) struct Case {
     pub(crate) activations: Vec<Vec<usize>>,
     /// Of parameters, which are `f32` in any case.
     pub(crate) parameters: Vec<Vec<usize>>,
-    pub(crate) run: Box<dyn Fn(&[Value], &[Value]) -> Result<Value>>,
+    pub(crate) run: Box<Run>,
 }
+
+/// Of activations and parameters.
+type Run = dyn Fn(&[Value], &[Value]) -> Result<Value>;
 
 fn case(
     name: impl Into<String>,

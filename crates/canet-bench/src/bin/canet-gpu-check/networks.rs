@@ -26,7 +26,7 @@ pub(crate) fn bytes(count: usize) -> Vec<u8> {
 pub(crate) fn targets(n: usize, h: usize, w: usize) -> Result<Tensor> {
     let target = |i: usize| {
         let (image, row, column) = (i / (h * w), i / w % h, i % w);
-        let hash = hash(((image << 20) + (row / 16 << 10) + column / 16) as u64);
+        let hash = hash(((image << 20) + ((row / 16) << 10) + column / 16) as u64);
         if hash.is_multiple_of(20) { 255 } else { (hash / 20 % CLASSES as u64) as u8 }
     };
     let all: Vec<u8> = (0..n * h * w).map(target).collect();
@@ -157,7 +157,7 @@ pub(crate) fn logits(device: &Device, folder: &Path) -> Result<Json> {
         found.insert(format!("logits-{arithmetic}"), logits);
     }
     candle_core::safetensors::save(&found, file("canet-logits.safetensors"))?;
-    if let Ok(torch) = load(&file("torch-logits.safetensors"), &Device::Cpu)
+    if let Ok(torch) = load(file("torch-logits.safetensors"), &Device::Cpu)
         && let Some(torch) = torch.get("logits")
     {
         for (name, ours) in [("f32", "logits-f32"), ("bf16", "logits-bf16")] {

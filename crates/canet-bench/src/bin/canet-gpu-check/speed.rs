@@ -146,7 +146,7 @@ impl Row {
         let (ms, queueing) = timed(device, seconds, &mut step)?;
         let peaks = canet_ops::cuda::pool_peak(device)?;
         let loss = Some(last.to_scalar::<f32>()?);
-        self.tell(batch, [ms, queueing], peaks, loss, spent)
+        Ok(self.tell(batch, [ms, queueing], peaks, loss, &spent))
     }
 
     fn infer(
@@ -174,7 +174,7 @@ impl Row {
         let mut run = || -> Result<()> { Ok(recorded.replay()?) };
         let (ms, queueing) = timed(device, seconds, &mut run)?;
         let peaks = canet_ops::cuda::pool_peak(device)?;
-        self.tell(batch, [ms, queueing], peaks, None, spent)
+        Ok(self.tell(batch, [ms, queueing], peaks, None, &spent))
     }
 
     fn tell(
@@ -183,8 +183,8 @@ impl Row {
         [ms, queueing]: [f64; 2],
         [used, reserved]: [u64; 2],
         loss: Option<f32>,
-        spent: Json,
-    ) -> Result<Json> {
+        spent: &Json,
+    ) -> Json {
         let (rate, mib) = (1e3 * batch as f64 / ms, |bytes: u64| bytes >> 20);
         let name = self.name();
         println!(
@@ -192,10 +192,10 @@ impl Row {
             mib(used),
             mib(reserved)
         );
-        Ok(json!({
+        json!({
             "ms": ms, "images_per_second": rate, "queueing_ms": queueing, "used_mib": mib(used),
             "reserved_mib": mib(reserved), "loss": loss, "spent": spent,
-        }))
+        })
     }
 }
 
