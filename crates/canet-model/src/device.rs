@@ -41,7 +41,7 @@ pub(crate) fn best_device() -> Device {
 fn cuda(asked: &str, number: usize) -> Result<Device> {
     #[cfg(feature = "cuda")]
     {
-        canet_ops::cuda::open(number).map_err(|e| refuse(asked, &e.to_string()))
+        canet_ops::cuda::open(number).map_err(|e| absent(asked, &e))
     }
     #[cfg(not(feature = "cuda"))]
     {
@@ -54,7 +54,14 @@ fn metal(asked: &str) -> Result<Device> {
     if !cfg!(feature = "metal") {
         return Err(refuse(asked, "this program was built without Metal; add --features metal"));
     }
-    Device::new_metal(0).map_err(|e| refuse(asked, &e.to_string()))
+    Device::new_metal(0).map_err(|e| absent(asked, &e))
+}
+
+/// In one sentence: what may follow on more lines is where in the program it happened.
+fn absent(asked: &str, error: &candle_core::Error) -> Error {
+    let words = error.to_string();
+    let reason = words.lines().next().unwrap_or_default().to_owned();
+    Error::NoDevice { asked: asked.to_owned(), reason }
 }
 
 fn refuse(asked: &str, reason: &str) -> Error {

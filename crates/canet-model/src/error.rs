@@ -16,12 +16,20 @@ pub enum Error {
     /// A model configuration asks for what cannot be built: its author's fault.
     #[error("model configuration: {0}")]
     Config(String),
-    /// The device asked for is not there, or not compiled in: the caller's fault.
+    /// The device asked for is not known, or not compiled in: the caller's fault.
     #[error("device {asked:?}: {reason}")]
     Device {
         /// What was asked for.
         asked: String,
         /// Why it cannot be had, and what to ask for instead.
+        reason: String,
+    },
+    /// The device is not in this machine, or its driver will not have us: the machine's fault.
+    #[error("device {asked:?} cannot be had: {reason}; --device cpu works without it")]
+    NoDevice {
+        /// What was asked for.
+        asked: String,
+        /// In the driver's words.
         reason: String,
     },
     /// A picture or a tensor does not suit the function it was given to: the caller's fault.
@@ -59,6 +67,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Config(_) | Self::Device { .. } | Self::Input(_) => Fault::Usage,
+            Self::NoDevice { .. } => Fault::Resources,
             Self::Checkpoint { .. } | Self::Mismatch { .. } | Self::NotFinite => Fault::Data,
             Self::File(error) => error.fault(),
             Self::Compute(error) if speaks_of_memory(&error.to_string()) => Fault::Resources,

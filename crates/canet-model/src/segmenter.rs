@@ -1,5 +1,6 @@
 //! From a frame to its mask: resize, normalise, run, resize back, take the best class.
 
+mod best;
 mod elsewhere;
 
 use std::path::Path;
@@ -11,6 +12,8 @@ use canet_ops::Corners;
 use canet_ops::frozen::side_by_side;
 use image::RgbImage;
 
+pub(crate) use self::best::best_classes;
+use self::best::largest;
 use self::elsewhere::Elsewhere;
 use crate::frozen::{Part, Sums};
 use crate::segmentation::{Confidence, Segmentation};
@@ -326,31 +329,6 @@ impl Predictor for &Segmenter {
 /// Height and width of a picture.
 fn height_and_width(picture: &RgbImage) -> [usize; 2] {
     [picture.height(), picture.width()].map(|side| side as usize)
-}
-
-/// Writes the class with the highest of `scores` `(classes, pixels)`, the first of equals.
-pub(crate) fn best_classes(scores: &[f32], ids: &mut [u8]) -> Result<()> {
-    let (first, rest) = scores.split_at(ids.len());
-    let mut best = first.to_vec();
-    ids.fill(0);
-    let mut finite = best.iter().all(|score| score.is_finite());
-    for (scores, id) in rest.chunks_exact(ids.len()).zip(1..) {
-        for ((best, at), &score) in best.iter_mut().zip(&mut *ids).zip(scores) {
-            finite &= score.is_finite();
-            if score > *best {
-                (*best, *at) = (score, id);
-            }
-        }
-    }
-    if finite { Ok(()) } else { Err(Error::NotFinite) }
-}
-
-/// Writes the largest of `values` `(classes, pixels)` of each pixel.
-fn largest(values: &[f32], to: &mut [f32]) {
-    to.fill(0.0);
-    for values in values.chunks_exact(to.len()) {
-        to.iter_mut().zip(values).for_each(|(to, value)| *to = to.max(*value));
-    }
 }
 
 #[cfg(test)]

@@ -60,8 +60,11 @@ pub struct Config {
     pub validate_every: u32,
     /// A checkpoint is saved every so many optimiser steps; with 0 by time alone.
     pub save_every_steps: u64,
-    /// A checkpoint is saved every so many minutes, and at the end of each epoch.
+    /// A checkpoint is saved every so many minutes.
     pub save_every_minutes: f64,
+    /// A checkpoint is saved every so many epochs, and after each validation: where an epoch takes a
+    /// second, saving would take longer than training.
+    pub save_every_epochs: u32,
     /// Steps whose loss or gradient is not finite are passed over, up to so many in a run.
     pub skip_bad: u64,
 }
@@ -81,6 +84,7 @@ impl Default for Config {
             validate_every: 1,
             save_every_steps: 0,
             save_every_minutes: 10.0,
+            save_every_epochs: 1,
             skip_bad: 0,
         }
     }
@@ -121,6 +125,7 @@ impl Config {
                 "alone: a whole network has its backbone; take backbone or init away",
             ),
             (not_negative(self.save_every_minutes), "save_every_minutes", "at least 0"),
+            (self.save_every_epochs > 0, "save_every_epochs", "at least 1"),
         ];
         let parts =
             [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];

@@ -61,7 +61,9 @@ pub(crate) fn train_watched(
             return Ok(Outcome::Interrupted);
         }
         let epoch = run.state.cursor.epoch + 1;
-        if epoch == job.config.epochs || epoch.is_multiple_of(job.config.validate_every) {
+        let validates =
+            epoch == job.config.epochs || epoch.is_multiple_of(job.config.validate_every);
+        if validates {
             scores = run.validate(epoch, stop)?;
             if scores.is_none() {
                 // Stopped while validating: the epoch is resumed at its end, and validated again.
@@ -71,7 +73,9 @@ pub(crate) fn train_watched(
         }
         let step = run.state.cursor.step;
         run.state.cursor = Cursor { epoch, step, ..Cursor::default() };
-        run.save_last()?;
+        if validates || epoch.is_multiple_of(job.config.save_every_epochs) {
+            run.save_last()?;
+        }
     }
     let scores = match scores {
         Some(scores) => Some(scores),

@@ -57,7 +57,7 @@ pub fn memory(device: &Device) -> Option<(u64, u64)> {
 }
 
 /// The most bytes that tensors, and all that is kept for them, have taken at once since the last call;
-/// the count starts anew.
+/// the count starts anew. What recorded passes work in is not counted: it is theirs.
 pub fn pool_peak(device: &Device) -> Result<[u64; 2]> {
     use sys::CUmemPool_attribute::{
         CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH, CU_MEMPOOL_ATTR_USED_MEM_HIGH,
@@ -82,25 +82,6 @@ pub fn pool_peak(device: &Device) -> Result<[u64; 2]> {
                 .result()
                 .map_err(candle_core::Error::wrap)?;
         }
-    }
-    let attributes = [
-        sys::CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_USED_MEM_HIGH,
-        sys::CUgraphMem_attribute::CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH,
-    ];
-    for (peak, attribute) in peaks.iter_mut().zip(attributes) {
-        let (mut replayed, mut zero) = (0_u64, 0_u64);
-        #[expect(unsafe_code, reason = "only exist as foreign functions")]
-        // SAFETY: both attributes are u64, which is what is pointed to.
-        unsafe {
-            let device = context.cu_device();
-            sys::cuDeviceGetGraphMemAttribute(device, attribute, (&raw mut replayed).cast())
-                .result()
-                .map_err(candle_core::Error::wrap)?;
-            sys::cuDeviceSetGraphMemAttribute(device, attribute, (&raw mut zero).cast())
-                .result()
-                .map_err(candle_core::Error::wrap)?;
-        }
-        *peak += replayed;
     }
     Ok(peaks)
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::Config;
 
 /// Keys that say how a run is kept, and not what it computes: they may change at any time.
-const FREE: [&str; 3] = ["save_every_steps", "save_every_minutes", "skip_bad"];
+const FREE: [&str; 4] = ["save_every_steps", "save_every_minutes", "save_every_epochs", "skip_bad"];
 
 /// A key whose value is another than it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
