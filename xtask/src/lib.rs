@@ -8,6 +8,7 @@ mod download_and_prepare;
 mod drive;
 pub mod fault;
 pub mod fetch;
+mod gpu_check;
 mod progress;
 mod report;
 mod source;
@@ -29,12 +30,15 @@ struct Cli {
 enum Task {
     /// Get a data set and turn it into frames and masks ready for training.
     DownloadAndPrepare(download_and_prepare::Args),
+    /// Pack a folder that checks and measures a GPU, beside PyTorch, on a machine without Rust.
+    GpuCheck(gpu_check::Args),
 }
 
 /// The program: reads the command line, runs the task, and tells what went wrong.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().task {
         Task::DownloadAndPrepare(args) => download_and_prepare::run(&args),
+        Task::GpuCheck(args) => gpu_check::run(&args),
     };
     let Err(error) = result else { return ExitCode::SUCCESS };
     progress::note(format!("error: {error}"));

@@ -1,4 +1,4 @@
-//! The project's task runner: `cargo xtask download-and-prepare`.
+//! The project's task runner: `cargo xtask download-and-prepare`, `cargo xtask gpu-check`.
 
 #![forbid(unsafe_code)]
 

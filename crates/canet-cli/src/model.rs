@@ -44,7 +44,7 @@ impl ModelArgs {
     pub(crate) fn options(&self) -> Result<Options> {
         let device = self.device()?;
         let arithmetic = self.arithmetic.unwrap_or_else(|| Arithmetic::best(&device));
-        Ok(Options { device, arithmetic, ..Options::default() })
+        Ok(Options { device, arithmetic, ..Options::cpu() })
     }
 }
 

@@ -76,6 +76,9 @@ impl FrozenGpu {
     /// Normalised pictures `(N, 3, H, W)` to logits of the same size.
     pub fn logits(&self, pictures: &Tensor) -> Result<Tensor> {
         let (_, _, h, w) = pictures.dims4()?;
+        if pictures.dtype() != self.activations {
+            bail!("pictures are {:?} here, not {:?}", self.activations, pictures.dtype());
+        }
         let mut values: Vec<Option<Tensor>> = vec![None; self.steps.len()];
         for (place, step) in self.steps.iter().enumerate() {
             let y = match &step.work {

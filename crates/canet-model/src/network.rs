@@ -66,7 +66,9 @@ impl Network {
         arithmetic.check(&self.device)?;
         self.activations = arithmetic.activations();
         #[cfg(feature = "cuda")]
-        canet_ops::cuda::set_tf32(arithmetic == Arithmetic::Tf32);
+        if self.device.is_cuda() {
+            canet_ops::cuda::set_tf32(arithmetic == Arithmetic::Tf32);
+        }
         Ok(self)
     }
 

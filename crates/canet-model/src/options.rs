@@ -35,21 +35,21 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            device: best_device(),
-            precision: Precision::F32,
-            arithmetic: Arithmetic::F32,
-            test_time: TestTime::default(),
-            output: None,
-            confidence: false,
-        }
+        Self { device: best_device(), ..Self::cpu() }
     }
 }
 
 impl Options {
     /// The defaults, on the CPU.
     pub fn cpu() -> Self {
-        Self { device: Device::Cpu, ..Self::default() }
+        Self {
+            device: Device::Cpu,
+            precision: Precision::F32,
+            arithmetic: Arithmetic::F32,
+            test_time: TestTime::default(),
+            output: None,
+            confidence: false,
+        }
     }
 
     /// Refuses what cannot be meant, naming the bounds.

@@ -81,8 +81,8 @@ impl Segmenter {
         Ok(Self { output, confidence, ..plain.with_test_time(test_time)? })
     }
 
-    /// Uses a network at hand, such as one in training, as it is now. (On devices other than the CPU
-    /// it is not copied, and later changes of its parameters would show.)
+    /// Uses a network at hand, such as one in training, as it is now. (On devices without
+    /// kernels of our own it is not copied, and later changes of its parameters would show.)
     pub fn from_parts(network: Network, meta: CheckpointMeta) -> Result<Self> {
         meta.check()?;
         if *network.config() != meta.model {

@@ -5,8 +5,8 @@ use candle_core::{DType, Result, Tensor};
 use super::cudnn::{self, Direction, Key};
 use super::depthwise;
 use super::elementwise::add_into;
-use super::gpu::{Arg, gpu, int, typed, vector, vectorised};
-use super::map::{ptr, shown, stored};
+use super::gpu::{gpu, int, typed, vector, vectorised};
+use super::map::{address, parameter, ptr, shown, stored};
 use super::norm::{add_bias, sum_rows};
 use crate::geometry::Problem;
 use crate::graph::{Gradient, Value};
@@ -14,7 +14,7 @@ use crate::graph::{Gradient, Value};
 /// See [`crate::conv2d`]; `inputs` are x, weight and perhaps a bias. The weight and the bias are `f32`.
 pub(crate) fn conv2d(problem: Problem, inputs: &[&Value]) -> Result<Value> {
     let x = Input::new(stored(inputs[0].tensor())?, problem)?;
-    let weight = inputs[1].tensor().contiguous()?;
+    let weight = parameter(inputs[1].tensor())?;
     let packed = if x.problem.is_depthwise() {
         depthwise::packed(&weight)?
     } else {
@@ -22,7 +22,7 @@ pub(crate) fn conv2d(problem: Problem, inputs: &[&Value]) -> Result<Value> {
     };
     let y = forward(&x, &packed)?;
     if let Some(bias) = inputs.get(2) {
-        add_bias(&y, &bias.tensor().contiguous()?)?;
+        add_bias(&y, &parameter(bias.tensor())?)?;
     }
     let tracked: Vec<bool> = inputs.iter().map(|input| input.is_tracked()).collect();
     Ok(Value::adding(shown(&y)?, inputs, move |gy, sum| {
@@ -115,7 +115,9 @@ pub(super) fn forward(x: &Input, weight: &Tensor) -> Result<Tensor> {
 fn input_gradient(x: &Input, weight: &Tensor, gy: &Tensor, sum: Option<Tensor>) -> Result<Tensor> {
     let p = &x.problem;
     let key = Key::new(Direction::Input, p, gy.dtype());
-    if let Some(sum) = sum.as_ref().filter(|_| key.is_product()) {
+    // (A product reads what is convolved as it is: nothing may have been put around it.)
+    let is_product = key.is_product() && x.place[1] == p.input;
+    if let Some(sum) = sum.as_ref().filter(|_| is_product) {
         let gx = stored(sum)?;
         run(&Key { onto: true, ..key }, [&gx, weight, gy])?;
         return shown(&gx);
@@ -149,10 +151,6 @@ fn weight_gradient(x: &Input, gy: &Tensor) -> Result<Tensor> {
 
 /// Computes one of x, weight and y from the others.
 fn run(key: &Key, tensors: [&Tensor; 3]) -> Result<()> {
-    let mut operands = [0; 3];
-    for (operand, tensor) in operands.iter_mut().zip(tensors) {
-        let Arg::Ptr(address) = ptr(tensor)? else { candle_core::bail!("internal: no address") };
-        *operand = address;
-    }
-    cudnn::run(gpu(tensors[0])?, key, operands)
+    let [x, weight, y] = tensors.map(address);
+    cudnn::run(gpu(tensors[0])?, key, [x?, weight?, y?])
 }

@@ -124,6 +124,8 @@ struct Context {
     handle: sys::cudnnHandle_t,
     /// It only grows.
     workspace: Option<CudaSlice<u8>>,
+    /// Those that were too small: a recorded pass may still work in one. Each is at most half of the next.
+    outgrown: Vec<CudaSlice<u8>>,
     plans: HashMap<Key, Plan>,
     /// Those with what follows in the same pass.
     fused: HashMap<Key, Plan>,
@@ -161,7 +163,8 @@ pub(super) fn run_with(gpu: Gpu, key: &Key, operands: Operands, after: After) ->
         } else {
             let descriptors = Descriptors::new(key)?;
             let found = descriptors.algorithms(context.handle, key.direction)?;
-            let Some(&first) = found.first() else { candle_core::bail!("no algorithm") };
+            let usable = found.iter().find(|c| c.memory <= MOST_WORKSPACE);
+            let Some(&first) = usable else { candle_core::bail!("no algorithm") };
             Plan { descriptors, method: Method::Cudnn(first) }
         };
         let Method::Cudnn(candidate) = plan.method else {
@@ -195,19 +198,25 @@ impl Context {
         stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
         let handle = result::create_handle().map_err(candle_core::Error::wrap)?;
         #[expect(unsafe_code, reason = "cuDNN has no other form")]
-        // SAFETY: the handle was just made, and the stream lives as long as the device.
+        // SAFETY: the handle was just made, and the stream lives for ever, as `gpu::open` keeps its device.
         unsafe { result::set_stream(handle, stream.cu_stream().cast()) }
             .map_err(candle_core::Error::wrap)?;
-        Ok(Self { handle, workspace: None, plans: HashMap::new(), fused: HashMap::new() })
+        Ok(Self {
+            handle,
+            workspace: None,
+            outgrown: Vec::new(),
+            plans: HashMap::new(),
+            fused: HashMap::new(),
+        })
     }
 
     /// Room to work in, and its size.
     fn reserve(&mut self, gpu: Gpu, size: usize) -> Result<(u64, usize)> {
         if self.workspace.as_ref().map_or(0, CudaSlice::len) < size {
-            self.workspace = None;
+            self.outgrown.extend(self.workspace.take());
             #[expect(unsafe_code, reason = "a workspace needs no zeros")]
             // SAFETY: only cuDNN uses it, which writes before it reads.
-            let workspace = unsafe { gpu.0.alloc::<u8>(size)? };
+            let workspace = unsafe { gpu.0.alloc::<u8>(size.next_power_of_two())? };
             self.workspace = Some(workspace);
         }
         let stream = gpu.0.cuda_stream();
@@ -231,17 +240,23 @@ impl Context {
         let Some(&first) = methods.first() else {
             candle_core::bail!("cuDNN has no algorithm for {key:?}");
         };
-        let (mut best, mut method) = (f32::INFINITY, first);
+        let (mut best, mut method, mut failure) = (f32::INFINITY, first, None);
         if !key.deterministic && methods.len() > 1 {
             for candidate in methods {
-                let run = || self.execute(gpu, key, &descriptors, candidate, operands);
-                let time = milliseconds(gpu, run)?;
-                if time < best {
-                    (best, method) = (time, candidate);
+                // One that fails, for want of memory perhaps, leaves the others.
+                match milliseconds(gpu, || {
+                    self.execute(gpu, key, &descriptors, candidate, operands)
+                }) {
+                    Ok(time) if time < best => (best, method) = (time, candidate),
+                    Ok(_) => {}
+                    Err(error) => failure = Some(error),
                 }
             }
+            if let Some(error) = failure.filter(|_| best.is_infinite()) {
+                return Err(error);
+            }
         }
-        tracing(key, method, best);
+        log_choice(key, method, best);
         Ok(Plan { descriptors, method })
     }
 
@@ -288,7 +303,7 @@ pub(super) fn milliseconds(gpu: Gpu, mut run: impl FnMut() -> Result<()>) -> Res
 }
 
 /// The environment variable `CANET_CUDA_LOG` lists what was chosen.
-fn tracing(key: &Key, method: Method, milliseconds: f32) {
+fn log_choice(key: &Key, method: Method, milliseconds: f32) {
     if std::env::var_os("CANET_CUDA_LOG").is_some() {
         let Key { direction, x, weight, steps, .. } = key;
         let flops = key.multiply_adds() * 2.0;

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::gpu::{Arg, gpu, int, long, vector, vectorised};
-use super::map::{cast, ptr, shown, stored};
+use super::map::{aligned, cast, ptr, shown, stored};
 use super::norm::sum_products;
 use crate::MaskKey;
 use crate::graph::{Gradient, Value};
@@ -19,6 +19,13 @@ pub(super) fn extent(stored: &Tensor) -> [usize; 3] {
 /// `to = f(inputs)` element by element.
 fn apply(name: &str, inputs: &[&Tensor], to: &Tensor, by: f32) -> Result<()> {
     let (count, gpu) = (to.elem_count(), gpu(to)?);
+    if inputs.iter().any(|x| x.elem_count() != count || x.dtype() != to.dtype()) {
+        candle_core::bail!(
+            "{name} was given tensors that do not fit {:?} {:?}",
+            to.dims(),
+            to.dtype()
+        );
+    }
     let v = vector(to.dtype(), count);
     let mut args = inputs.iter().map(|t| ptr(t)).collect::<Result<Vec<_>>>()?;
     args.extend([ptr(to)?, long(count), Arg::Float(by)]);
@@ -65,16 +72,26 @@ pub(crate) fn scale(x: &Value, factor: f64) -> Result<Value> {
     Ok(Value::of(shown(&y)?, &[x], move |gy| Ok(vec![Some(changed("scale", &gy, &[], factor)?)])))
 }
 
+/// Both as kernels read them, if they are of one shape.
+fn pair(a: &Tensor, b: &Tensor) -> Result<[Tensor; 2]> {
+    if a.dims() != b.dims() {
+        candle_core::bail!("{:?} and {:?} cannot be added", a.dims(), b.dims());
+    }
+    Ok([stored(a)?, stored(b)?])
+}
+
 /// See [`crate::add`].
 pub(crate) fn add(a: &Value, b: &Value) -> Result<Value> {
-    let y = computed("add", &[&stored(a.tensor())?, &stored(b.tensor())?], 0.0)?;
+    let [x, y] = pair(a.tensor(), b.tensor())?;
+    let y = computed("add", &[&x, &y], 0.0)?;
     let tracked = [a.is_tracked(), b.is_tracked()];
     Ok(Value::of(shown(&y)?, &[a, b], move |gy| Ok(crate::join::to_both(gy, tracked))))
 }
 
 /// See [`crate::add_relu`].
 pub(crate) fn add_relu(a: &Value, b: &Value) -> Result<Value> {
-    let y = computed("add_relu", &[&stored(a.tensor())?, &stored(b.tensor())?], 0.0)?;
+    let [x, y] = pair(a.tensor(), b.tensor())?;
+    let y = computed("add_relu", &[&x, &y], 0.0)?;
     let tracked = [a.is_tracked(), b.is_tracked()];
     Ok(Value::of(shown(&y)?, &[a, b], move |gy| {
         Ok(crate::join::to_both(changed("pass", &gy, &[&y], 0.0)?, tracked))
@@ -83,14 +100,15 @@ pub(crate) fn add_relu(a: &Value, b: &Value) -> Result<Value> {
 
 /// `sum += more`, in place.
 pub(crate) fn add_into(sum: &Tensor, more: &Tensor) -> Result<Tensor> {
-    let (sum, more) = (stored(sum)?, stored(more)?);
+    let [sum, more] = pair(sum, more)?;
     apply("add", &[&sum, &more], &sum, 0.0)?;
     shown(&sum)
 }
 
 /// `average += share (value - average)`, in place, of contiguous tensors.
 pub(crate) fn average_into(average: &Tensor, value: &Tensor, share: f64) -> Result<()> {
-    apply("blend_into", &[average, value], average, share as f32)
+    let (average, value) = (aligned(average)?, aligned(value)?);
+    apply("blend_into", &[&average, &value], &average, share as f32)
 }
 
 /// `x` as `f32`, for what only exists in it.
@@ -103,6 +121,9 @@ pub(crate) fn gate(x: &Value, factor: &Value, keep: bool) -> Result<Value> {
     let keep = f32::from(u8::from(keep));
     let inputs = [stored(x.tensor())?, stored(factor.tensor())?];
     let tracked = [x.is_tracked(), factor.is_tracked()];
+    if inputs[0].dtype() != inputs[1].dtype() {
+        candle_core::bail!("factors have the type of what they are for");
+    }
     if inputs[0].dims() == inputs[1].dims() {
         let y = computed("product", &[&inputs[0], &inputs[1]], keep)?;
         return Ok(Value::of(shown(&y)?, &[x, factor], move |gy| {
@@ -166,6 +187,9 @@ pub(crate) fn concat(parts: &[&Value]) -> Result<Value> {
     let widths: Vec<usize> = tensors.iter().map(|t| extent(t)[2]).collect();
     let (n, h, w, _) = tensors[0].dims4()?;
     let total = widths.iter().sum();
+    if tensors.iter().any(|part| part.dtype() != tensors[0].dtype()) {
+        candle_core::bail!("parts of several types cannot be joined");
+    }
     let joined = gpu(&tensors[0])?.empty((n, h, w, total), tensors[0].dtype())?;
     let mut at = 0;
     for (part, &width) in tensors.iter().zip(&widths) {

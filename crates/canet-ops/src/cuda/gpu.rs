@@ -23,8 +23,20 @@ pub(crate) const BLOCK: usize = 256;
 const MOST_BLOCKS: usize = 132 * 16;
 
 /// GPU number `ordinal`, from 0, as everything here needs it: one stream for all threads, memory that
-/// is kept when it is freed, and no bookkeeping of events, which one stream does not need.
+/// is kept when it is freed, and no bookkeeping of events, which one stream does not need. It is the same
+/// device each time, for a second one would have a second stream.
 pub fn open(ordinal: usize) -> Result<Device> {
+    static OPEN: LazyLock<Mutex<HashMap<usize, Device>>> = LazyLock::new(Mutex::default);
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(device) = open.get(&ordinal) {
+        return Ok(device.clone());
+    }
+    let device = opened(ordinal)?;
+    open.insert(ordinal, device.clone());
+    Ok(device)
+}
+
+fn opened(ordinal: usize) -> Result<Device> {
     // Not `new_cuda`: its stream is another one in each thread.
     let device = Device::new_cuda_with_stream(ordinal)?;
     let cuda = device.as_cuda_device()?;
@@ -47,13 +59,6 @@ pub fn open(ordinal: usize) -> Result<Device> {
         .map_err(candle_core::Error::wrap)?;
     }
     Ok(device)
-}
-
-/// Bytes of the GPU that are free, and that it has; `None` for other devices.
-pub fn memory(device: &Device) -> Option<(u64, u64)> {
-    let Device::Cuda(device) = device else { return None };
-    let (free, total) = device.cuda_stream().context().mem_get_info().ok()?;
-    Some((free as u64, total as u64))
 }
 
 /// The most bytes that tensors, and all that is kept for them, have taken at once since the last call;
@@ -160,7 +165,7 @@ impl Gpu<'_> {
         let shape = shape.into();
         let (len, device) = (shape.elem_count().max(1), self.0.clone());
         #[expect(unsafe_code, reason = "what is written next need not be zeroed first")]
-        // SAFETY: every caller hands the tensor to a kernel that writes all of it.
+        // SAFETY: every caller hands the tensor to kernels or copies that write all of it before it is read.
         let storage = unsafe {
             match dtype {
                 DType::U8 => CudaStorage::wrap_cuda_slice(self.0.alloc::<u8>(len)?, device),
@@ -175,6 +180,10 @@ impl Gpu<'_> {
 
     /// Queues a kernel over `work` elements, or vectors of them.
     pub(crate) fn each(self, name: &str, work: usize, args: &[Arg]) -> Result<()> {
+        // Kernels cut the number of an element in 32 bits.
+        if u32::try_from(work).is_err() {
+            candle_core::bail!("a map of {work} elements is larger than GPUs work on; cut it");
+        }
         let blocks = work.div_ceil(BLOCK).clamp(1, MOST_BLOCKS);
         self.launch(name, [blocks, 1, 1], args)
     }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::gpu::{Arg, BLOCK, Gpu, gpu, int, long, typed};
+use super::gpu::{Arg, BLOCK, gpu, int, long, typed};
 use super::map::{ptr, shown, stored};
 use super::replay::overwrite;
 use crate::CrossEntropy;
@@ -15,27 +15,35 @@ pub const NOT_FINITE: u8 = 255;
 /// Blocks that pixels are shared out to: the shares of the loss.
 const MOST_SHARES: usize = 2048;
 
-/// The targets of a batch on a GPU, and what a pixel of each counts. They can be filled again: a pass that
-/// is replayed reads them where they are.
+/// The targets of a batch on a GPU, and what a pixel of each counts in a cross-entropy. They can be filled
+/// again: a pass that is replayed reads them where they are. Before, they count nothing.
 #[derive(Debug, Clone)]
 pub struct Targets {
     /// `(N H W)` of `u8`.
     ids: Tensor,
     /// By target, `(256)`; the weights of all pixels add up to 1.
     weights: Tensor,
+    classes: usize,
+    options: CrossEntropy,
 }
 
 impl Targets {
-    /// Room for so many pixels.
-    pub fn new(pixels: usize, device: &Device) -> Result<Self> {
-        let gpu = Gpu(device.as_cuda_device()?);
-        Ok(Self { ids: gpu.empty(pixels, DType::U8)?, weights: gpu.empty(256, DType::F32)? })
+    /// Room for so many pixels, of so many classes.
+    pub fn new(
+        pixels: usize,
+        classes: usize,
+        options: &CrossEntropy,
+        device: &Device,
+    ) -> Result<Self> {
+        let ids = Tensor::zeros(pixels, DType::U8, device)?;
+        let weights = Tensor::zeros(256, DType::F32, device)?;
+        Ok(Self { ids, weights, classes, options: options.clone() })
     }
 
-    /// Takes the targets of a batch, and what they count for a cross-entropy. A target that is neither a
-    /// class nor ignored is an error.
-    pub fn fill(&self, ids: &[u8], classes: usize, options: &CrossEntropy) -> Result<()> {
-        let counts = Counts::new(ids, classes, options.ignore, options.class_weights.as_deref())?;
+    /// Takes the targets of a batch. One that is neither a class nor ignored is an error.
+    pub fn fill(&self, ids: &[u8]) -> Result<()> {
+        let CrossEntropy { ignore, class_weights } = &self.options;
+        let counts = Counts::new(ids, self.classes, *ignore, class_weights.as_deref())?;
         let weights = counts.weights.map(|weight| ((weight * counts.scale) as f32).to_ne_bytes());
         overwrite(&self.ids, ids)?;
         overwrite(&self.weights, weights.as_flattened())
@@ -50,7 +58,7 @@ pub fn cross_entropy(logits: &Value, targets: &Targets) -> Result<Value> {
     let x = stored(logits.tensor())?;
     let ((n, h, w, classes), gpu) = (x.dims4()?, gpu(&x)?);
     let (pixels, targets) = (n * h * w, targets.clone());
-    if targets.ids.elem_count() != pixels {
+    if targets.ids.elem_count() != pixels || targets.classes != classes {
         candle_core::bail!("{:?} targets do not fit logits of {:?}", targets.ids.dims(), x.dims());
     }
     let blocks = pixels.div_ceil(BLOCK).clamp(1, MOST_SHARES);

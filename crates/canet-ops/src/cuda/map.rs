@@ -5,7 +5,7 @@ use candle_core::cuda_backend::cudarc::driver::DevicePtr;
 use candle_core::{DType, Device, Result, Storage, Tensor};
 use half::bf16;
 
-use super::gpu::{Arg, Gpu, gpu, int, long, typed};
+use super::gpu::{Arg, gpu, int, long, typed};
 use super::replay::overwrite;
 use crate::graph::{Gradient, Value};
 
@@ -25,7 +25,8 @@ pub(crate) fn stored(tensor: &Tensor) -> Result<Tensor> {
     Ok(to)
 }
 
-fn aligned(tensor: &Tensor) -> Result<Tensor> {
+/// `tensor`, or a copy of it that begins on 16 bytes.
+pub(crate) fn aligned(tensor: &Tensor) -> Result<Tensor> {
     let start = tensor.layout().start_offset() * tensor.dtype().size_in_bytes();
     if tensor.is_contiguous() && start.is_multiple_of(16) {
         Ok(tensor.clone())
@@ -39,8 +40,13 @@ pub(crate) fn shown(stored: &Tensor) -> Result<Tensor> {
     if stored.rank() == 4 { stored.permute((0, 3, 1, 2)) } else { Ok(stored.clone()) }
 }
 
-/// Where the elements of a contiguous tensor are.
+/// The same as an argument.
 pub(crate) fn ptr(tensor: &Tensor) -> Result<Arg> {
+    address(tensor).map(Arg::Ptr)
+}
+
+/// Where the elements of a contiguous tensor are.
+pub(crate) fn address(tensor: &Tensor) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cuda(storage) = &*storage else {
         candle_core::bail!("internal: a GPU kernel was given a tensor of another device");
@@ -57,7 +63,15 @@ pub(crate) fn ptr(tensor: &Tensor) -> Result<Arg> {
         DType::U32 => (storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0, 4),
         other => candle_core::bail!("internal: no kernel reads {other:?}"),
     };
-    Ok(Arg::Ptr(base + (start * size) as u64))
+    Ok(base + (start * size) as u64)
+}
+
+/// A parameter, statistic or gradient: contiguous `f32`, as kernels read it.
+pub(crate) fn parameter(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.dtype() != DType::F32 {
+        candle_core::bail!("parameters are f32 on GPUs, not {:?}", tensor.dtype());
+    }
+    tensor.contiguous()
 }
 
 /// The address of a tensor that may be absent.
@@ -105,8 +119,8 @@ pub struct Pictures {
 impl Pictures {
     /// Room for pictures of `[n, h, w]`; `table` is what each byte of each channel becomes.
     pub fn new(size: [usize; 3], table: &[[f32; 256]; 3], device: &Device) -> Result<Self> {
-        let ([n, h, w], gpu) = (size, Gpu(device.as_cuda_device()?));
-        let bytes = gpu.empty((n, h, w, 3), DType::U8)?;
+        let [n, h, w] = size;
+        let bytes = Tensor::zeros((n, h, w, 3), DType::U8, device)?;
         Ok(Self { bytes, table: Tensor::from_slice(table.as_flattened(), (3, 256), device)? })
     }
 

@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::gpu::{Arg, BLOCK, gpu, int, long, typed, vector, vectorised};
-use super::map::{ptr, ptr_or_null, shown, stored};
+use super::map::{parameter, ptr, ptr_or_null, shown, stored};
 use crate::graph::{Gradient, Value};
 use crate::{Activation, BatchStats};
 
@@ -117,7 +117,7 @@ pub(crate) fn batch_norm_train(
     let args = [&[ptr(&x)?][..], &sizes, &[ptr(&shares)?]].concat();
     let grid = [columns.across, columns.shares, 1];
     gpu.launch(&vectorised("moments", x.dtype(), columns.vector)?, grid, &args)?;
-    let [weight, bias] = [inputs[1], inputs[2]].map(|v| v.tensor().contiguous());
+    let [weight, bias] = [inputs[1], inputs[2]].map(|v| parameter(v.tensor()));
     let affine = gpu.empty((4, channels), DType::F32)?;
     let stats = BatchStats {
         mean: gpu.empty(channels, DType::F32)?,
@@ -153,8 +153,8 @@ pub(crate) fn batch_norm_frozen(
     let columns = Columns::new(x.dtype(), x.elem_count() / channels, channels);
     let gpu = gpu(&x)?;
     let affine = gpu.empty((4, channels), DType::F32)?;
-    let [weight, bias] = [inputs[1], inputs[2]].map(|v| v.tensor().contiguous());
-    let [mean, var] = [mean, var].map(Tensor::contiguous);
+    let [weight, bias] = [inputs[1], inputs[2]].map(|v| parameter(v.tensor()));
+    let [mean, var] = [mean, var].map(parameter);
     let (statistics, eps) = ([ptr(&mean?)?, ptr(&var?)?], Arg::Float(eps as f32));
     let of_parameters = [ptr(&weight?)?, ptr(&bias?)?, ptr(&affine)?];
     let args = [&statistics[..], &[int(channels), eps], &of_parameters].concat();
@@ -188,6 +188,9 @@ impl Norm {
     fn of(self, inputs: &[&Value], activation: Activation) -> Result<Value> {
         let relu = activation == Activation::Relu;
         let residual = inputs.get(3).map(|r| stored(r.tensor())).transpose()?;
+        if residual.as_ref().is_some_and(|residual| residual.dtype() != self.x.dtype()) {
+            candle_core::bail!("a residual has the type of what it is added to");
+        }
         let gpu = gpu(&self.x)?;
         let y = gpu.empty(self.x.shape(), self.x.dtype())?;
         let addresses =

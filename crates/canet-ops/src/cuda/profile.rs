@@ -26,6 +26,7 @@ pub struct Spent {
 /// Runs `work` and tells what its kernels took, the longest first. The events cost some microseconds a
 /// kernel, so the sum is more than what `work` takes alone.
 pub fn profile(device: &Device, work: impl FnOnce() -> Result<()>) -> Result<Vec<Spent>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).clear();
     ON.store(true, Ordering::Relaxed);
     let done = work();
     ON.store(false, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use candle_core::cuda_backend::cudarc::driver::{CudaGraph, sys};
 use candle_core::{Device, Result, Tensor};
 
 use super::gpu::Arg;
-use super::map::ptr;
+use super::map::address;
 
 thread_local! {
     /// Where the draw lies, while this thread records a pass.
@@ -33,14 +33,15 @@ impl Recorded {
     /// [`Recorded::replay`]. Masks with a drawn key are drawn from the number in `draw`.
     ///
     /// `work` must have run before, so that nothing has to be found out, and must neither read from the GPU
-    /// nor send to it. What it allocates and drops is used again within the recording.
+    /// nor send to it. What it allocates and drops is used again within the recording. The tensors that it
+    /// uses, `draw` among them, must live as long as what is recorded: replays read and write where they were.
     pub fn new<R>(
         device: &Device,
         draw: &Tensor,
         work: impl FnOnce() -> Result<R>,
     ) -> Result<(Self, R)> {
         let stream = device.as_cuda_device()?.cuda_stream();
-        let Arg::Ptr(address) = ptr(draw)? else { candle_core::bail!("internal: no address") };
+        let address = address(draw)?;
         stream
             .begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
             .map_err(candle_core::Error::wrap)?;
@@ -65,7 +66,7 @@ impl Recorded {
 /// Overwrites `to` with `bytes`, in their order.
 pub fn overwrite(to: &Tensor, bytes: &[u8]) -> Result<()> {
     let device = to.device().as_cuda_device()?;
-    let Arg::Ptr(address) = ptr(to)? else { candle_core::bail!("internal: no address") };
+    let address = address(to)?;
     if bytes.len() != to.elem_count() * to.dtype().size_in_bytes() {
         candle_core::bail!("internal: {} bytes do not fit {:?}", bytes.len(), to.shape());
     }

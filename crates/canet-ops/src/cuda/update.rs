@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::gpu::{Arg, BLOCK, Gpu, gpu, long};
-use super::map::ptr;
+use super::map::{address, ptr};
 use crate::{AdamStep, SgdStep};
 
 /// Elements of a parameter that a block takes.
@@ -23,14 +23,13 @@ fn table(rows: &[Row], device: &Device) -> Result<(Tensor, [usize; 3])> {
     let mut bytes = Vec::with_capacity(48 * rows.len());
     let mut most = 1;
     for row in rows {
-        for tensor in [Some(row.weight), Some(row.gradient), row.memory[0], row.memory[1]] {
-            let address = match tensor.map(ptr).transpose()? {
-                Some(Arg::Ptr(address)) => address,
-                _ => 0,
-            };
-            bytes.extend(address.to_ne_bytes());
-        }
         let count = row.weight.elem_count();
+        for tensor in [Some(row.weight), Some(row.gradient), row.memory[0], row.memory[1]] {
+            if tensor.is_some_and(|t| t.elem_count() != count || t.dtype() != DType::F32) {
+                candle_core::bail!("what moves a parameter of {count} numbers has as many, f32");
+            }
+            bytes.extend(tensor.map_or(Ok(0), address)?.to_ne_bytes());
+        }
         most = most.max(count);
         bytes.extend((count as i64).to_ne_bytes());
         bytes.extend((row.rate as f32).to_ne_bytes());

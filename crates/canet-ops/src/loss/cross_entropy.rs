@@ -37,8 +37,9 @@ pub fn cross_entropy(logits: &Value, targets: &Tensor, options: &CrossEntropy) -
     with_targets(logits, targets, |targets| {
         #[cfg(feature = "cuda")]
         if on_cuda(&[logits]) {
-            let on_gpu = crate::cuda::Targets::new(targets.len(), logits.tensor().device())?;
-            on_gpu.fill(targets, classes, options)?;
+            let device = logits.tensor().device();
+            let on_gpu = crate::cuda::Targets::new(targets.len(), classes, options, device)?;
+            on_gpu.fill(targets)?;
             return crate::cuda::cross_entropy(logits, &on_gpu);
         }
         let weights = options.class_weights.as_deref();

@@ -23,7 +23,7 @@ pub struct Moved<'a, const N: usize> {
     pub weight_decay: f64,
 }
 
-/// Whether all lie on a GPU that there are kernels for; their gradients contiguous.
+/// Whether all lie on a GPU that there are kernels for.
 #[cfg(feature = "cuda")]
 fn on_cuda<const N: usize>(all: &[Moved<N>]) -> bool {
     all.iter().all(|one| one.weight.device().is_cuda())

@@ -82,7 +82,7 @@ pub(super) fn run(args: &EvalArgs) -> Result<()> {
     let test_time = args.test_time.parse()?;
     let checkpoint = Checkpoint::read(&args.model)?;
     let weights = checkpoint.weight_hash()?;
-    let defaults = canet_model::Options::default();
+    let defaults = canet_model::Options::cpu();
     let options = canet_model::Options { device, arithmetic, test_time, ..defaults };
     let segmenter = Segmenter::from_checkpoint(checkpoint, options)?;
     tracing::info!("weights {weights}");

@@ -6,6 +6,7 @@
 
 use canet_data::loader::Batch;
 use canet_model::{Pass, Tensor};
+use canet_ops::CrossEntropy;
 use canet_ops::cuda::{Pictures, Recorded, Targets, overwrite, trim};
 
 use super::Stepper;
@@ -58,24 +59,23 @@ impl Stepper<'_> {
             if self.replay.seen.0 <= FIRST || self.replay.recorded.is_some() {
                 return Ok(None);
             }
-            self.replay.recorded = Some(self.record(size)?);
+            self.replay.recorded = Some(self.record(size, &options)?);
         }
         let Some(recorded) = &self.replay.recorded else { return Ok(None) };
-        let classes = self.network.config().classes();
         recorded.pictures.fill(&batch.images)?;
-        recorded.targets.fill(&batch.masks, classes, &options)?;
+        recorded.targets.fill(&batch.masks)?;
         overwrite(&recorded.draw, &draw.to_ne_bytes())?;
         recorded.pass.replay()?;
         Ok(Some((recorded.loss.clone(), recorded.gradients.clone())))
     }
 
-    fn record(&self, size: [usize; 3]) -> Result<RecordedPass> {
+    fn record(&self, size: [usize; 3], options: &CrossEntropy) -> Result<RecordedPass> {
         let (network, params) = (&self.network, &self.params);
         let (device, [n, h, w]) = (network.device(), size);
         // The recording has memory of its own.
         trim(device)?;
         let pictures = self.normalisation.buffer(size, device)?;
-        let targets = Targets::new(n * h * w, device)?;
+        let targets = Targets::new(n * h * w, network.config().classes(), options, device)?;
         let draw = Tensor::zeros(8, canet_model::DType::U8, device)?;
         let run = || -> Result<(Tensor, Gradients)> {
             let x = pictures.normalised(network.activations())?;

@@ -108,9 +108,10 @@ impl Row {
         let (bytes, objective) = (bytes(batch * size * size * 3), Objective::default());
         let pictures = Normalisation::default().buffer([batch, size, size], device)?;
         pictures.fill(&bytes)?;
-        let targets = Targets::new(batch * size * size, device)?;
+        let (pixels, options) = (batch * size * size, CrossEntropy::default());
+        let targets = Targets::new(pixels, model.classes(), &options, device)?;
         let classes = targets_on_host(batch, size, size)?.flatten_all()?.to_vec1::<u8>()?;
-        targets.fill(&classes, model.classes(), &CrossEntropy::default())?;
+        targets.fill(&classes)?;
         let draw = Tensor::zeros(8, DType::U8, device)?;
         let pass = |number: u64| -> candle_core::Result<(Tensor, Gradients)> {
             let x = pictures.normalised(network.activations())?;

@@ -75,7 +75,7 @@ impl Descriptors {
         let mode = cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         let c = made.convolution;
         #[expect(unsafe_code, reason = "cuDNN has no other form")]
-        // SAFETY: all four descriptors were just made.
+        // SAFETY: all descriptors were just made.
         unsafe {
             result::set_tensor4d_descriptor(made.x, order, dtype, key.x)?;
             result::set_filter4d_descriptor(made.weight, dtype, order, key.weight)?;

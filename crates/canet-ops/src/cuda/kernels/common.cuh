@@ -45,15 +45,15 @@ template <int V, class T> __device__ __forceinline__ void store(T *to, const flo
 // What the type rounds a value to.
 template <class T> __device__ __forceinline__ float rounded(float v) { return to_float(from_float<T>(v)); }
 
-// Kernels over elements cut the number of a vector in 32 bits, which is far faster than in 64: there are
-// fewer than 2^32 vectors, as memory ends before.
+// Kernels over elements cut the number of a vector in 32 bits, which is far faster than in 64; the host
+// refuses maps of more.
 
 // The number of this thread among all of a one-dimensional launch, and how many there are.
 __device__ __forceinline__ i64 thread_number() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ i64 thread_count() { return (i64)gridDim.x * blockDim.x; }
 
-// Where a kernel exists for both element types and for vectors and single elements: name_f32_4 etc.
-// PARAMETERS may use T, CALL may use T and V.
+// A kernel for both element types, and for vectors and single elements: name_bf16_v, name_f32_s.
+// The parameters may use T, CALL may use T and V.
 #define FOR_TYPES(NAME, CALL, ...)                                                              \
     FOR_ONE_TYPE(NAME, f32, float, 4, CALL, __VA_ARGS__)                                        \
     FOR_ONE_TYPE(NAME, bf16, bf16, 8, CALL, __VA_ARGS__)

@@ -46,12 +46,6 @@ ZIP(sigmoid_slope, SigmoidSlope())
 ZIP(product, Product{by})
 ZIP(blend_into, BlendInto{by})
 
-// `x` times the number that `factor` points to.
-template <class T, int V> __device__ void scale_by(const T *x, const float *factor, T *to, i64 count) {
-    map<T, V>(x, to, count, Scale{*factor});
-}
-FOR_TYPES(scale_by, (scale_by<T, V>(x, factor, to, count)), const T *x, const float *factor, T *to, i64 count)
-
 // `x` (N, P, C) times `factors` (N, C), plus x if `keep`.
 template <class T, int V> __device__ void gate_channels(const T *x, const T *factors, T *to, int images, int pixels, int channels, float keep) {
     int groups = channels / V;

@@ -42,13 +42,13 @@ template <class T> __device__ void pictures(const u8 *from, const float *table, 
 extern "C" __global__ void pictures_f32(const u8 *from, const float *table, float *to, i64 pixels) { pictures(from, table, to, pixels); }
 extern "C" __global__ void pictures_bf16(const u8 *from, const float *table, bf16 *to, i64 pixels) { pictures(from, table, to, pixels); }
 
-// (N, C, P pixels) to (N, P, C), or back with both numbers exchanged.
-template <class A, class B> __device__ void transpose(const A *from, B *to, int images, int channels, int pixels) {
+// (N, C, P pixels) to (N, P, C).
+template <class T> __device__ void transpose(const T *from, T *to, int images, int channels, int pixels) {
     i64 count = (i64)images * channels * pixels;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
         i64 c = i % channels, rest = i / channels;
         i64 p = rest % pixels, n = rest / pixels;
-        to[i] = from_float<B>(to_float(from[(n * channels + c) * pixels + p]));
+        to[i] = from[(n * channels + c) * pixels + p];
     }
 }
 extern "C" __global__ void transpose_f32(const float *from, float *to, int n, int c, int p) { transpose(from, to, n, c, p); }

@@ -23,7 +23,7 @@ struct Sgd {
     }
 };
 
-// `rate` and `second_scale` have the corrections of the moments, which start from 0.
+// `correction` and `second_scale` make up for the moments' start from 0.
 struct Adam {
     float keep1, keep2, add1, add2, second_scale, eps, decoupled, scale, correction;
     __device__ void operator()(const Row &row, i64 i) const {
