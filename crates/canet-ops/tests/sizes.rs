@@ -1,4 +1,5 @@
-//! Kernel against reference on every map from 1x1 to 21x21: tiles and panels end in all ways there.
+//! Kernel against reference on every map from 1x1 to 21x21, where tiles and panels end in all ways, and on
+//! maps wider than the widest tile of any processor, which no small map fills.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
 
@@ -10,6 +11,16 @@ use canet_ops::{ConvGeometry, conv2d, reference};
 use common::{by_candle, by_kernel};
 
 const LARGEST: usize = 21;
+
+fn small_maps() -> impl Iterator<Item = (usize, usize)> {
+    (1..=LARGEST).flat_map(|h| (1..=LARGEST).map(move |w| (h, w)))
+}
+
+/// About one and two rows of a tile, and more.
+fn wide_maps() -> impl Iterator<Item = (usize, usize)> {
+    let widths = (46..=50).chain(63..=66).chain(95..=98).chain([131, 200]);
+    widths.flat_map(|w| [1, 5].map(|h| (h, w)))
+}
 
 fn values(shape: &[usize], salt: usize) -> Tensor {
     let n: usize = shape.iter().product();
@@ -23,9 +34,14 @@ fn off(a: &Tensor, b: &Tensor) -> f32 {
     difference.max(0).unwrap().to_dtype(DType::F32).unwrap().to_scalar().unwrap()
 }
 
-fn compare(channels: [usize; 2], kernel: usize, geometry: &ConvGeometry) -> usize {
+fn compare(
+    channels: [usize; 2],
+    kernel: usize,
+    geometry: &ConvGeometry,
+    maps: impl Iterator<Item = (usize, usize)>,
+) -> usize {
     let mut compared = 0;
-    for (h, w) in (1..=LARGEST).flat_map(|h| (1..=LARGEST).map(move |w| (h, w))) {
+    for (h, w) in maps {
         let x = Var::from_tensor(&values(&[2, channels[0], h, w], 1)).unwrap();
         let shape = [channels[1], channels[0] / geometry.groups, kernel, kernel];
         let weight = Var::from_tensor(&values(&shape, 2)).unwrap();
@@ -45,11 +61,10 @@ fn compare(channels: [usize; 2], kernel: usize, geometry: &ConvGeometry) -> usiz
     compared
 }
 
-#[test]
-fn kernels_equal_references_on_all_small_maps() {
+/// Channels in and out, kernel, geometry.
+fn convolutions() -> [([usize; 2], usize, ConvGeometry); 9] {
     let plain = ConvGeometry::default();
-    let mut compared = 0;
-    for (channels, kernel, geometry) in [
+    [
         ([3, 7], 1, plain),
         ([3, 7], 3, plain.with_padding(1)),
         ([3, 7], 3, plain.with_padding(2).with_dilation(2)),
@@ -59,8 +74,20 @@ fn kernels_equal_references_on_all_small_maps() {
         ([4, 4], 3, plain.with_padding(1).with_groups(4)),
         ([4, 4], 3, plain.with_padding(1).with_groups(4).with_stride(2)),
         ([4, 6], 3, plain.with_padding(1).with_groups(2)),
-    ] {
-        compared += compare(channels, kernel, &geometry);
-    }
-    assert_eq!(compared, 9 * LARGEST * LARGEST);
+    ]
+}
+
+#[test]
+fn kernels_equal_references_on_all_small_maps() {
+    let each = convolutions()
+        .map(|(channels, kernel, geometry)| compare(channels, kernel, &geometry, small_maps()));
+    assert_eq!(each, [LARGEST * LARGEST; 9]);
+}
+
+/// A depthwise kernel for tiles of two vectors once left out a third of each tile of three.
+#[test]
+fn kernels_equal_references_on_wide_maps() {
+    let each = convolutions()
+        .map(|(channels, kernel, geometry)| compare(channels, kernel, &geometry, wide_maps()));
+    assert_eq!(each, [30; 9]);
 }

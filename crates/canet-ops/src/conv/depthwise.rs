@@ -12,6 +12,9 @@ use crate::simd::{self, Vector, by_vector};
 /// Lanes of a sum over a plane.
 const LANES: usize = 32;
 
+/// Vectors of a piece of a row, at most.
+const MOST_VECTORS: usize = 6;
+
 /// Depthwise convolution at one size of picture.
 #[derive(Debug)]
 pub(crate) struct Depthwise {
@@ -91,19 +94,22 @@ impl Depthwise {
         (after, bias, at): (After<T>, T, usize),
         y: &mut [T],
     ) {
+        const { assert!(W.is_multiple_of(V::LANES) && W / V::LANES <= MOST_VECTORS) };
         let first = self.lowering.pixels[row * self.width];
         let (pieces, rest) = y.as_chunks_mut::<W>();
         let whole = pieces.len() * W;
         for (i, y) in pieces.iter_mut().enumerate() {
-            let mut sums = [V::splat(T::ZERO); 2];
+            let mut sums = [V::splat(T::ZERO); MOST_VECTORS];
             for (&weight, &tap) in filter.iter().zip(&self.lowering.taps) {
                 let (values, weight) = (&source[tap + first + i * W..][..W], V::splat(weight));
-                sums[0] = weight.fma(V::load(values), sums[0]);
-                sums[1] = weight.fma(V::load(&values[W / 2..]), sums[1]);
+                for (v, sum) in sums[..W / V::LANES].iter_mut().enumerate() {
+                    *sum = weight.fma(V::load(&values[v * V::LANES..]), *sum);
+                }
             }
             let mut row = [T::ZERO; W];
-            sums[0].store(&mut row);
-            sums[1].store(&mut row[W / 2..]);
+            for (v, sum) in sums[..W / V::LANES].iter().enumerate() {
+                sum.store(&mut row[v * V::LANES..]);
+            }
             after.store::<V>(y, &row, bias, at + i * W);
         }
         let mut sums = [T::ZERO; W];
