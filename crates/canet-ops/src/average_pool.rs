@@ -29,7 +29,8 @@ pub fn adaptive_avg_pool2d(x: &Value, out: [usize; 2]) -> Result<Value> {
     by_dtype!(x.tensor().dtype(), T => blend::<T>(x, [bins(h, out[0]), bins(w, out[1])]))
 }
 
-fn bins<T: Real>(n: usize, out: usize) -> Bands<T> {
+/// The map of an axis of `n` pixels to the means of `out` bins.
+pub(crate) fn bins<T: Real>(n: usize, out: usize) -> Bands<T> {
     let band = |i: usize| {
         let bin = bin(i, out, n);
         (bin.start, vec![1.0 / bin.len() as f64; bin.len()])

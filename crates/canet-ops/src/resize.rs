@@ -31,7 +31,8 @@ pub fn resize_bilinear(x: &Value, out: [usize; 2], corners: Corners) -> Result<V
     by_dtype!(x.tensor().dtype(), T => blend::<T>(x, [axis(h, out[0], corners), axis(w, out[1], corners)]))
 }
 
-fn axis<T: Real>(n: usize, out: usize, corners: Corners) -> Bands<T> {
+/// The map of an axis of `n` pixels to `out` samples.
+pub(crate) fn axis<T: Real>(n: usize, out: usize, corners: Corners) -> Bands<T> {
     let band = |s: Sample<f64>| {
         let weights = if s.weight > 0.0 { vec![1.0 - s.weight, s.weight] } else { vec![1.0] };
         (s.low, weights)

@@ -56,7 +56,16 @@ impl<T: Real> Bands<T> {
         bands.map(range).reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
     }
 
-    fn transposed(&self) -> Self {
+    /// As tables for a GPU: the first input of each output, where its weights start and, last, where all
+    /// end, and all weights.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn tables(&self) -> (Vec<u32>, Vec<u32>, &[T]) {
+        let starts = self.outputs.iter().map(|band| band.start as u32).collect();
+        let ends = self.outputs.iter().map(|band| band.weights.end as u32);
+        (starts, std::iter::once(0).chain(ends).collect(), &self.weights)
+    }
+
+    pub(crate) fn transposed(&self) -> Self {
         let mut columns = vec![(0, Vec::new()); self.inputs];
         for (i, band) in self.outputs.iter().enumerate() {
             for (at, weight) in (band.start..).zip(&self.weights[band.weights.clone()]) {

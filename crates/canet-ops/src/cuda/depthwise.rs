@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::gpu::{Arg, gpu, int, long, vector, vectorised};
 use super::map::ptr;
-use super::norm::Columns;
+use super::norm::{Columns, adders};
 use crate::geometry::Problem;
 
 /// Weights `(C, 1, kh, kw)` as `(taps, C)`.
@@ -56,6 +56,6 @@ pub(super) fn weight_gradient(p: &Problem, x: &Tensor, gy: &Tensor) -> Result<Te
     let to = gpu.empty((channels, 1, p.kernel[0], p.kernel[1]), DType::F32)?;
     let ends = [ptr(&shares)?, ptr(&to)?, int(c.shares), int(channels), Arg::Float(1.0)];
     let args = [&ends[..], &[long(1), long(taps)]].concat();
-    gpu.launch("add_shares_f32", [channels.div_ceil(32), taps, 1], &args)?;
+    gpu.launch("add_shares_f32", [adders(channels), taps, 1], &args)?;
     Ok(to)
 }

@@ -42,7 +42,7 @@ impl Columns {
 }
 
 /// Blocks that add up shares.
-fn adders(channels: usize) -> usize {
+pub(super) fn adders(channels: usize) -> usize {
     channels.div_ceil(32)
 }
 

@@ -9,8 +9,11 @@ use super::elementwise::extent;
 use super::gpu::{Arg, gpu, int, vector, vectorised};
 use super::map::{ptr, shown, stored};
 use super::norm::sum_rows;
+use crate::average_pool::bins;
 use crate::graph::{Gradient, Value};
-use crate::grid::{Corners, bin, samples};
+use crate::grid::Corners;
+use crate::resize::axis;
+use crate::separable;
 
 /// See [`crate::max_pool2d`]; `steps` are kernel, stride and padding, `output` the size of the result.
 pub(crate) fn max_pool(x: &Value, steps: [usize; 3], output: [usize; 2]) -> Result<Value> {
@@ -106,39 +109,13 @@ enum Kind {
 }
 
 impl Axis {
-    /// The first input of each output, and the weights from there on.
-    fn bands(self) -> Vec<(usize, Vec<f32>)> {
-        let corners = match self.kind {
-            Kind::Bins => {
-                let band = |i| {
-                    let bin = bin(i, self.out, self.n);
-                    (bin.start, vec![1.0 / bin.len() as f32; bin.len()])
-                };
-                return (0..self.out).map(band).collect();
-            }
-            Kind::Aligned => Corners::Aligned,
-            Kind::HalfPixel => Corners::HalfPixel,
-        };
-        let band = |s: crate::grid::Sample<f64>| {
-            let high = if s.weight > 0.0 { Some(s.weight as f32) } else { None };
-            (s.low, [(1.0 - s.weight) as f32].into_iter().chain(high).collect())
-        };
-        samples(self.n, self.out, corners).into_iter().map(band).collect()
-    }
-
-    /// The same of the transposed map: which outputs each input has a part in.
-    fn transposed(self) -> Vec<(usize, Vec<f32>)> {
-        let mut columns = vec![(0, Vec::new()); self.n];
-        for (i, (start, weights)) in self.bands().into_iter().enumerate() {
-            for (at, weight) in (start..).zip(weights) {
-                let (first, column): &mut (usize, Vec<f32>) = &mut columns[at];
-                if column.is_empty() {
-                    *first = i;
-                }
-                column.push(weight);
-            }
+    /// The same map as on the CPU.
+    fn bands(self) -> separable::Bands<f32> {
+        match self.kind {
+            Kind::Bins => bins(self.n, self.out),
+            Kind::Aligned => axis(self.n, self.out, Corners::Aligned),
+            Kind::HalfPixel => axis(self.n, self.out, Corners::HalfPixel),
         }
-        columns
     }
 }
 
@@ -163,15 +140,9 @@ impl Bands {
         if let Some(found) = all.get(&key) {
             return Ok(found.clone());
         }
-        let bands = if transposed { axis.transposed() } else { axis.bands() };
+        let bands = if transposed { axis.bands().transposed() } else { axis.bands() };
+        let (start, at, weights) = bands.tables();
         let device = Device::Cuda(device.clone());
-        let start: Vec<u32> = bands.iter().map(|(start, _)| *start as u32).collect();
-        let ends = bands.iter().scan(0, |end, (_, weights)| {
-            *end += weights.len() as u32;
-            Some(*end)
-        });
-        let at: Vec<u32> = std::iter::once(0).chain(ends).collect();
-        let weights: Vec<f32> = bands.iter().flat_map(|(_, weights)| weights.clone()).collect();
         let made = Self {
             start: Tensor::new(start, &device)?,
             at: Tensor::new(at, &device)?,

@@ -52,6 +52,22 @@ template <class T> __device__ __forceinline__ float rounded(float v) { return to
 __device__ __forceinline__ i64 thread_number() { return (i64)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ i64 thread_count() { return (i64)gridDim.x * blockDim.x; }
 
+// Where vector number `i` of a map (N, h, w, C) lies; `groups` vectors make up the channels of a pixel.
+struct Spot {
+    int c, column, row;
+    i64 image;
+};
+template <int V> __device__ __forceinline__ Spot spot_of(i64 i, int groups, int h, int w) {
+    unsigned rest = (unsigned)i / groups;
+    Spot s;
+    s.c = ((unsigned)i % groups) * V;
+    s.column = rest % w;
+    rest /= w;
+    s.row = rest % h;
+    s.image = rest / h;
+    return s;
+}
+
 // A kernel for both element types, and for vectors and single elements: name_bf16_v, name_f32_s.
 // The parameters may use T, CALL may use T and V.
 #define FOR_TYPES(NAME, CALL, ...)                                                              \

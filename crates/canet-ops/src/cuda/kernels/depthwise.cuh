@@ -12,12 +12,9 @@ template <class T, int V> __device__ void depthwise(const T *x, const float *wei
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int column = rest % ow;
-        rest /= ow;
-        int row = rest % oh;
-        i64 image = rest / oh;
+        Spot at_pixel = spot_of<V>(i, groups, oh, ow);
+        int c = at_pixel.c, column = at_pixel.column, row = at_pixel.row;
+        i64 image = at_pixel.image;
         float sum[V];
         for (int k = 0; k < V; k++) sum[k] = 0.f;
         for (int ky = 0; ky < f.kh; ky++) {
@@ -47,12 +44,9 @@ template <class T, int V> __device__ void depthwise_input(const T *g, const floa
     int groups = channels / V;
     i64 count = (i64)images * h * w * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int ix = rest % w;
-        rest /= w;
-        int iy = rest % h;
-        i64 image = rest / h;
+        Spot at_pixel = spot_of<V>(i, groups, h, w);
+        int c = at_pixel.c, ix = at_pixel.column, iy = at_pixel.row;
+        i64 image = at_pixel.image;
         float sum[V];
         for (int k = 0; k < V; k++) sum[k] = 0.f;
         for (int ky = 0; ky < f.kh; ky++) {

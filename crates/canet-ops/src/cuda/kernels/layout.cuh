@@ -77,12 +77,9 @@ template <class T, int V> __device__ void copy_window(const T *from, T *to, int 
     int groups = channels / V;
     i64 count = (i64)images * h * w * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int x = rest % w;
-        rest /= w;
-        int y = rest % h;
-        i64 n = rest / h;
+        Spot at_pixel = spot_of<V>(i, groups, h, w);
+        int c = at_pixel.c, x = at_pixel.column, y = at_pixel.row;
+        i64 n = at_pixel.image;
         *reinterpret_cast<Vec<T, V> *>(to + ((n * b.h + y + b.top) * b.w + x + b.left) * channels + c) =
             *reinterpret_cast<const Vec<T, V> *>(from + ((n * a.h + y + a.top) * a.w + x + a.left) * channels + c);
     }

@@ -206,6 +206,20 @@ template <int V> __device__ __forceinline__ void through(float (&g)[V], const fl
     }
 }
 
+// The gradient that has passed the activation, and x.
+template <int V, class T> __device__ __forceinline__ void load_masked(float (&d)[V], float (&v)[V], const T *g, const T *x, const T *y, i64 at,
+    const float (&factor)[V], const float (&offset)[V], int mask) {
+    load<V>(d, g + at);
+    load<V>(v, x + at);
+    if (mask == 2) {
+        float w[V];
+        load<V>(w, y + at);
+        through<V>(d, w, factor, offset, 2);
+    } else {
+        through<V>(d, v, factor, offset, mask);
+    }
+}
+
 // The sums of the gradient and of the gradient times the normalised x. The gradient that has passed the
 // activation is that of the residual, too; it is written where `masked` says, so that the second pass
 // need not look at the activation again.
@@ -224,15 +238,8 @@ template <class T, int V> struct GradientSums {
             mean[k] = a.mean[c + k], inverse[k] = a.inverse[c + k], factor[k] = a.factor[c + k], offset[k] = a.offset[c + k];
     }
     __device__ void add(float (&sums)[2][V], i64 at) {
-        float d[V], v[V], w[V];
-        load<V>(d, g + at);
-        load<V>(v, x + at);
-        if (mask == 2) {
-            load<V>(w, y + at);
-            through<V>(d, w, factor, offset, 2);
-        } else {
-            through<V>(d, v, factor, offset, mask);
-        }
+        float d[V], v[V];
+        load_masked<V>(d, v, g, x, y, at, factor, offset, mask);
         if (masked) store<V>(masked + at, d);
 #pragma unroll
         for (int k = 0; k < V; k++) {
@@ -271,15 +278,8 @@ template <class T, int V> __device__ void normalise_backward(const T *g, const T
     }
     for (i64 row = p.first; row < rows; row += p.step) {
         i64 at = row * channels + p.group * V;
-        float d[V], v[V], w[V];
-        load<V>(d, g + at);
-        load<V>(v, x + at);
-        if (mask == 2) {
-            load<V>(w, y + at);
-            through<V>(d, w, factor, offset, 2);
-        } else {
-            through<V>(d, v, factor, offset, mask);
-        }
+        float d[V], v[V];
+        load_masked<V>(d, v, g, x, y, at, factor, offset, mask);
 #pragma unroll
         for (int k = 0; k < V; k++) d[k] = factor[k] * (d[k] - constant[k] - v[k] * slope[k]);
         store<V>(gx + at, d);

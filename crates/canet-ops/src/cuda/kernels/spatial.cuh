@@ -8,12 +8,9 @@ template <class T, int V> __device__ void max_pool(const T *x, T *y, u8 *winners
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int column = rest % ow;
-        rest /= ow;
-        int row = rest % oh;
-        i64 image = rest / oh;
+        Spot at_pixel = spot_of<V>(i, groups, oh, ow);
+        int c = at_pixel.c, column = at_pixel.column, row = at_pixel.row;
+        i64 image = at_pixel.image;
         float best[V];
         u8 winner[V];
         bool first = true;
@@ -46,12 +43,9 @@ template <class T, int V> __device__ void max_pool_backward(const T *g, const u8
     int groups = channels / V;
     i64 count = (i64)images * h * w * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int ix = rest % w;
-        rest /= w;
-        int iy = rest % h;
-        i64 image = rest / h;
+        Spot at_pixel = spot_of<V>(i, groups, h, w);
+        int c = at_pixel.c, ix = at_pixel.column, iy = at_pixel.row;
+        i64 image = at_pixel.image;
         float sum[V];
         for (int k = 0; k < V; k++) sum[k] = 0.f;
         int top = iy + padding - kernel + 1, left = ix + padding - kernel + 1;
@@ -86,12 +80,9 @@ template <class T, int V> __device__ void blend(const T *x, T *y, int onto, int 
     int groups = channels / V;
     i64 count = (i64)images * oh * ow * groups;
     for (i64 i = thread_number(); i < count; i += thread_count()) {
-        int c = ((unsigned)i % groups) * V;
-        unsigned rest = (unsigned)i / groups;
-        int column = rest % ow;
-        rest /= ow;
-        int row = rest % oh;
-        i64 image = rest / oh;
+        Spot at_pixel = spot_of<V>(i, groups, oh, ow);
+        int c = at_pixel.c, column = at_pixel.column, row = at_pixel.row;
+        i64 image = at_pixel.image;
         float sum[V];
         for (int k = 0; k < V; k++) sum[k] = 0.f;
         int y0 = rows.start[row], ya = rows.at[row], ny = rows.at[row + 1] - ya;
