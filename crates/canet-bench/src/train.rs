@@ -5,6 +5,7 @@ use canet_model::{Checkpoint, Device, Network, Params, Pass, Tensor};
 use canet_train::config::{OptimizerConfig, OptimizerKind};
 use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
+use canet_ops::in_pool;
 use clap::ValueEnum;
 
 use crate::{Arguments, Work};
@@ -59,8 +60,8 @@ impl Train {
     }
 }
 
-impl Work for Train {
-    fn run(&mut self) -> Result<()> {
+impl Train {
+    fn step(&mut self) -> Result<()> {
         let output = self.network.forward(&self.pictures, Pass::Train { draw: self.step })?;
         let loss = loss(output, &self.targets, &Objective::default())?;
         self.loss = f64::from(loss.tensor().to_scalar::<f32>()?);
@@ -69,6 +70,13 @@ impl Work for Train {
         self.optimizer.update(&self.params, &gradients, 1.0, self.step)?;
         self.step += 1;
         Ok(())
+    }
+}
+
+impl Work for Train {
+    fn run(&mut self) -> Result<()> {
+        // As the training program does.
+        in_pool(|| self.step())
     }
 
     fn loss(&self) -> Result<f64> {

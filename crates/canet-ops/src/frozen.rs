@@ -23,4 +23,4 @@ pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
 pub use pixels::look_up;
 pub use resize::Resize;
-pub use tasks::{in_pool, side_by_side};
+pub use tasks::side_by_side;

@@ -43,6 +43,7 @@ mod math;
 mod max_pool;
 mod norm;
 mod peak;
+mod pool;
 pub mod process;
 mod real;
 mod recycling;
@@ -70,6 +71,7 @@ pub use loss::{
 pub use max_pool::max_pool2d;
 pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use peak::peak_gflops;
+pub use pool::in_pool;
 pub use recycling::Recycling;
 pub use resize::{resize_bilinear, spread};
 pub use simd::instruction_set;

@@ -25,6 +25,11 @@ static ALLOCATOR: canet_ops::Recycling<mimalloc::MiMalloc> =
 const CLASSES: usize = 21;
 
 fn main() -> Result<()> {
+    // As the training program does.
+    canet_ops::in_pool(time)
+}
+
+fn time() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_default();
     let steps = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(5);

@@ -5,6 +5,7 @@ use canet_data::dataset::Dataset;
 use canet_data::draw::Draws;
 use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
+use canet_ops::in_pool;
 
 use crate::Result;
 use crate::average::Average;
@@ -52,6 +53,15 @@ pub(crate) struct Stepper<'a> {
 impl Stepper<'_> {
     /// Optimiser step number `step`, from 0, on `batches`, whose gradients are averaged.
     pub(crate) fn step(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
+        // What a GPU's libraries keep, they keep for the thread that calls them.
+        if self.network.device().is_cpu() {
+            in_pool(|| self.step_here(step, batches, dataset))
+        } else {
+            self.step_here(step, batches, dataset)
+        }
+    }
+
+    fn step_here(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
         let optimizer = &self.config.optimizer;
         let relative = relative_rate(step, self.total_steps, optimizer);
         let rate = optimizer.lr * relative;

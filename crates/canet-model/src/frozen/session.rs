@@ -4,7 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use canet_ops::Corners;
-use canet_ops::frozen::{Resize, best_class, confidence, in_pool};
+use canet_ops::frozen::{Resize, best_class, confidence};
+use canet_ops::in_pool;
 
 use super::context::{Context, Part, Sums};
 use super::plan::Plan;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use canet_core::MAX_SIDE;
 use canet_ops::Corners;
-use canet_ops::frozen::{Resize, in_pool};
+use canet_ops::frozen::Resize;
+use canet_ops::in_pool;
 use image::RgbImage;
 use image::imageops::{FilterType, flip_horizontal, resize};
 

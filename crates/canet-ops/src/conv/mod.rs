@@ -17,6 +17,7 @@ mod lowering;
 mod panel;
 pub(crate) mod product;
 pub(crate) mod tile;
+mod turned;
 mod weight_gradient;
 mod window;
 pub(crate) mod winograd;

@@ -10,7 +10,9 @@
 
 mod inputs;
 mod outputs;
+mod plane;
 mod transform;
+mod turned;
 mod weights;
 
 use rayon::prelude::*;
@@ -23,7 +25,7 @@ use crate::real::Real;
 use crate::scratch::{self, Scratch};
 use crate::simd::{self, Vector, by_vector};
 use inputs::Layout;
-use transform::{FREQUENCIES, SIDE, STEP};
+use transform::{FREQUENCIES, STEP};
 
 pub(super) use weights::weight_gradient;
 
@@ -231,7 +233,7 @@ impl Winograd {
             let len = tiles.len().next_multiple_of(W) * self.inputs + SKEW;
             let inputs = &mut scratch::aligned(workspace)[..FREQUENCIES * len];
             let layout = Layout { len, columns: W };
-            inputs::transform::<T, V, SIDE>(self, x, tiles.clone(), layout, inputs);
+            inputs::transform::<T, V>(self, x, tiles.clone(), layout, inputs);
             outputs::multiply::<T, V, W>(self, weights, inputs, tiles, after, &writer);
         }
     }

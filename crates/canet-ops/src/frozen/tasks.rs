@@ -53,9 +53,3 @@ pub fn side_by_side<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Syn
     let chunks = things.chunks(rayon::current_num_threads());
     chunks.flat_map(|chunk| chunk.par_iter().map(&work).collect::<Vec<_>>()).collect()
 }
-
-/// Runs `work` on a thread of the pool: the many small parallel steps inside it need not be handed
-/// to the pool one by one.
-pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
-}

@@ -37,6 +37,8 @@ pub(crate) trait Vector<T: Real>: Copy {
     fn store_by_four(values: [Self; 4], to: &mut [T]);
     /// The lanes that the first of `places` name, modulo the number of lanes.
     fn look_up(self, places: &[u32]) -> Self;
+    /// Transposes the square matrix that the first `LANES` of `rows` are.
+    fn transpose(rows: &mut [Self; MOST_LANES]);
 }
 
 /// Calls a generic function with the type of numbers, the vector of this processor, and the width
@@ -152,6 +154,15 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
             .for_each(|(to, &at)| *to = self[at as usize % PLAIN]);
         lanes
     }
+    #[inline(always)]
+    fn transpose(rows: &mut [Self; MOST_LANES]) {
+        let from = *rows;
+        for i in 0..PLAIN {
+            for j in 0..PLAIN {
+                rows[i][j] = from[j][i];
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +198,18 @@ mod tests {
         V::load(&from).look_up(&places).store(&mut to);
         let expected: Vec<f32> = places.iter().map(|&at| from[at as usize]).collect();
         assert_eq!(to, expected);
+        let mut rows = [V::splat(0.0); MOST_LANES];
+        for (i, row) in rows.iter_mut().enumerate().take(lanes) {
+            let values: Vec<f32> = (0..lanes).map(|j| (100 * i + j) as f32).collect();
+            *row = V::load(&values);
+        }
+        V::transpose(&mut rows);
+        for (i, row) in rows.into_iter().enumerate().take(lanes) {
+            let mut to = vec![0.0; lanes];
+            row.store(&mut to);
+            let expected: Vec<f32> = (0..lanes).map(|j| (100 * j + i) as f32).collect();
+            assert_eq!(to, expected, "row {i}");
+        }
         let three = V::splat(3.0);
         let mut to = vec![0.0; lanes];
         V::load(&from).fma(three, three.add(three)).sub(three).store(&mut to);

@@ -90,6 +90,10 @@ macro_rules! arithmetic {
                 row.store(to);
             }
         }
+        #[inline(always)]
+        fn transpose(rows: &mut [Self; MOST_LANES]) {
+            transpose_all(rows);
+        }
     };
 }
 
@@ -103,7 +107,7 @@ mod wide {
     };
 
     use super::{EVEN, FIRST, LOWER, ODD, SECOND, UPPER};
-    use crate::simd::Vector;
+    use crate::simd::{MOST_LANES, Vector};
 
     impl Vector<f32> for __m512 {
         arithmetic!(
@@ -190,6 +194,21 @@ mod wide {
     fn scatter_quads(quads: [__m512; 4]) -> [__m512; 4] {
         gather_quads(quads)
     }
+
+    /// Transposes 16x16 values: the 4x4 blocks first, then the matrix of the blocks.
+    #[inline(always)]
+    fn transpose_all(rows: &mut [__m512; MOST_LANES]) {
+        for rows in rows.as_chunks_mut::<4>().0 {
+            *rows = transpose(*rows);
+        }
+        let from = *rows;
+        for j in 0..4 {
+            let columns = gather_quads([from[j], from[4 + j], from[8 + j], from[12 + j]]);
+            for (q, column) in columns.into_iter().enumerate() {
+                rows[4 * q + j] = column;
+            }
+        }
+    }
 }
 
 mod narrow {
@@ -200,7 +219,7 @@ mod narrow {
     };
 
     use super::{FIRST, LOWER, SECOND, UPPER};
-    use crate::simd::Vector;
+    use crate::simd::{MOST_LANES, Vector};
 
     impl Vector<f32> for __m256 {
         arithmetic!(
@@ -278,6 +297,22 @@ mod narrow {
                 _mm256_permute2f128_ps::<0x31>(a, b),
                 _mm256_permute2f128_ps::<0x31>(c, d),
             ]
+        }
+    }
+
+    /// Transposes 8x8 values: the 4x4 blocks first, then the matrix of the blocks.
+    #[inline(always)]
+    fn transpose_all(rows: &mut [__m256; MOST_LANES]) {
+        for rows in rows[..8].as_chunks_mut::<4>().0 {
+            *rows = transpose(*rows);
+        }
+        for j in 0..4 {
+            let (upper, lower) = (rows[j], rows[4 + j]);
+            // SAFETY: the processor has the instruction set (see the module).
+            unsafe {
+                rows[j] = _mm256_permute2f128_ps::<0x20>(upper, lower);
+                rows[4 + j] = _mm256_permute2f128_ps::<0x31>(upper, lower);
+            }
         }
     }
 }

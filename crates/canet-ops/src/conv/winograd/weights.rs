@@ -4,23 +4,26 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::inputs::{self, Layout};
 use super::transform::{self, FREQUENCIES, SIDE, STEP};
-use super::{BLOCK_BYTES, SKEW, Winograd};
+use super::turned::{self, Layout};
+use super::{SKEW, Winograd};
 use crate::array::DisjointWriter;
-use crate::conv::dot::{Dots, MOST_ROWS, MOST_VIEWS};
+use crate::conv::tile::{MOST_COLUMNS, MOST_ROWS, Sums, TileShape, Used};
+use crate::conv::turned::Turned;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd::{self, Isa, MOST_LANES, Vector, by_vector};
+use crate::simd::{self, MOST_LANES, Vector, by_vector};
 
+/// Frequencies of both sides that are kept at a time, in bytes.
+const BLOCK_BYTES: usize = 32 << 20;
+/// Fewest tiles of a block: the sums of a block are added to those of the blocks before it.
+const LEAST_TILES: usize = 48;
 /// Output channels of a task: whole tiles on every processor.
 const OUTPUTS: usize = 96;
-/// Input channels of a task: whole vectors on every processor. Fewer channels on either side would
+/// Input channels of a task: whole panels on every processor. Fewer channels on either side would
 /// have the frequencies come from afar more often than the arithmetic takes.
 const INPUTS: usize = 48;
-/// Tiles are counted in whole cache lines, so that rows of them start on one.
-const LINE: usize = 16;
 
 /// `gw[o][i] = sum over images and pixels of gy[o] * x[i]` for each tap.
 pub(in crate::conv) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
@@ -35,42 +38,37 @@ fn add_all<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], gy: &[T]
     // The gradient of the outputs, cut into the same tiles, but without a border.
     let theirs =
         Winograd { inputs: p.outputs, input: p.output, before: [0; 2], ..Winograd::forward(p) };
-    let [rows, _] = T::dot_shape(Isa::detect());
-    let outputs = p.outputs.next_multiple_of(rows);
+    let shape = TileShape::of::<T>();
+    let widths = [W, shape.rows];
+    let channels = [p.inputs.next_multiple_of(W), p.outputs.next_multiple_of(shape.rows)];
     let all = p.batch * ours.count();
-    let fitting = BLOCK_BYTES / (FREQUENCIES * (p.inputs + outputs) * size_of::<T>());
-    let block = all.div_ceil(all.div_ceil(fitting.max(LINE))).next_multiple_of(LINE);
-    let sizes = [block * p.inputs + SKEW, block * outputs + SKEW];
+    let fitting = BLOCK_BYTES / (FREQUENCIES * (channels[0] + channels[1]) * size_of::<T>());
+    let block = all.div_ceil(all.div_ceil(fitting.max(LEAST_TILES)));
+    let sizes = channels.map(|channels| block * channels + SKEW);
     let mut scratch = Scratch::new(FREQUENCIES * (sizes[0] + sizes[1]));
     let (inputs, gradients) = scratch.values().split_at_mut(FREQUENCIES * sizes[0]);
     for start in (0..all).step_by(block) {
         let tiles = start..all.min(start + block);
-        if tiles.len() < block {
-            // The columns without a tile.
-            inputs.fill(T::ZERO);
-            gradients.fill(T::ZERO);
-        }
-        let layout = |len: usize| Layout { len, columns: block };
-        inputs::transform::<T, V, SIDE>(&ours, x, tiles.clone(), layout(sizes[0]), inputs);
-        let layout = layout(sizes[1]);
-        inputs::transform::<T, V, STEP>(&theirs, gy, tiles, layout, gradients);
-        let parts = Products { problem: p, inputs, gradients, sizes, block };
-        parts.add::<V>(gw);
+        let turned = widths.map(|width| Turned { width, steps: tiles.len() });
+        let layout = |side: usize| Layout { len: sizes[side], turned: turned[side] };
+        turned::transform::<T, V, SIDE>(&ours, x, tiles.clone(), layout(0), inputs);
+        turned::transform::<T, V, STEP>(&theirs, gy, tiles.clone(), layout(1), gradients);
+        let parts = Products { problem: p, inputs, gradients, sizes, turned };
+        parts.add::<V, W>(gw);
     }
 }
 
-/// The frequencies of a block of tiles: `[frequency][channel][tile]`, and how many values a
-/// frequency has.
+/// The frequencies of a block of tiles, and how many values a frequency has.
 struct Products<'a, T> {
     problem: &'a Problem,
     inputs: &'a [T],
     gradients: &'a [T],
     sizes: [usize; 2],
-    block: usize,
+    turned: [Turned; 2],
 }
 
 impl<T: Real> Products<'_, T> {
-    fn add<V: Vector<T>>(&self, gw: &mut [T]) {
+    fn add<V: Vector<T>, const W: usize>(&self, gw: &mut [T]) {
         let p = self.problem;
         let shares = [p.outputs.div_ceil(OUTPUTS), p.inputs.div_ceil(INPUTS)];
         let writer = DisjointWriter::new(gw);
@@ -79,14 +77,14 @@ impl<T: Real> Products<'_, T> {
             let (outputs, inputs) = (o..p.outputs.min(o + OUTPUTS), i..p.inputs.min(i + INPUTS));
             simd::vectorised(
                 #[inline(always)]
-                || self.run::<V>(outputs, inputs, &writer),
+                || self.run::<V, W>(outputs, inputs, &writer),
             );
         });
     }
 
     /// The filters between some channels.
     #[inline(always)]
-    fn run<V: Vector<T>>(
+    fn run<V: Vector<T>, const W: usize>(
         &self,
         outputs: Range<usize>,
         inputs: Range<usize>,
@@ -96,7 +94,7 @@ impl<T: Real> Products<'_, T> {
         let mut scratch = Scratch::new(FREQUENCIES * size);
         let sums = scratch.values();
         for (f, sums) in sums.chunks_exact_mut(size).enumerate() {
-            self.frequency(f, outputs.clone(), inputs.clone(), sums);
+            self.frequency::<W>(f, outputs.clone(), inputs.clone(), sums);
         }
         for (row, o) in outputs.enumerate() {
             let start = (o * self.problem.inputs + inputs.start) * 9;
@@ -122,24 +120,26 @@ impl<T: Real> Products<'_, T> {
 
     /// One frequency of all filters between some channels, `sums[output * INPUTS + input]`.
     #[inline(always)]
-    fn frequency(&self, f: usize, outputs: Range<usize>, inputs: Range<usize>, sums: &mut [T]) {
-        let [rows, views] = T::dot_shape(Isa::detect());
+    fn frequency<const W: usize>(
+        &self,
+        f: usize,
+        outputs: Range<usize>,
+        inputs: Range<usize>,
+        sums: &mut [T],
+    ) {
+        let rows = TileShape::of::<T>().rows;
         let source = &self.inputs[f * self.sizes[0]..][..self.sizes[0]];
         let gradients = &self.gradients[f * self.sizes[1]..][..self.sizes[1]];
-        for i in inputs.clone().step_by(views) {
-            let mut at = [0; MOST_VIEWS];
-            for (j, at) in at.iter_mut().enumerate() {
-                // Views past the last channel repeat it; their sums are dropped.
-                *at = (i + j).min(inputs.end - 1) * self.block;
-            }
-            let used = views.min(inputs.end - i);
+        let mut tile: Sums<T> = [T::ZERO; MOST_ROWS * MOST_COLUMNS];
+        for i in inputs.clone().step_by(W) {
+            let panel = &source[self.turned[0].of(i)];
             for o in outputs.clone().step_by(rows) {
-                let mut dots: Dots<T> = [[T::ZERO; MOST_VIEWS]; MOST_ROWS];
-                let gy = &gradients[o * self.block..][..rows * self.block];
-                T::add_dots(gy, source, &at, self.block, &mut dots);
-                for (o, dots) in (o..outputs.end.min(o + rows)).zip(&dots) {
+                let band = &gradients[self.turned[1].of(o)];
+                let used = Used { rows: rows.min(outputs.end - o), columns: W.min(inputs.end - i) };
+                T::product::<true>(band, panel, used, &mut tile);
+                for (o, row) in (o..o + used.rows).zip(tile.as_chunks::<W>().0) {
                     let at = (o - outputs.start) * INPUTS + i - inputs.start;
-                    sums[at..at + used].copy_from_slice(&dots[..used]);
+                    sums[at..at + used.columns].copy_from_slice(&row[..used.columns]);
                 }
             }
         }
