@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use canet_model::{Checkpoint, Device, Network, Params, Pass, Tensor};
+use canet_ops::in_pool;
 use canet_train::config::{OptimizerConfig, OptimizerKind};
 use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
-use canet_ops::in_pool;
 use clap::ValueEnum;
 
 use crate::{Arguments, Work};

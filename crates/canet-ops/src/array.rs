@@ -70,53 +70,78 @@ pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result
     Tensor::from_vec(values, shape.into(), &candle_core::Device::Cpu)
 }
 
-/// `len` new values. `fill` makes them block by block, given where a block starts.
-pub(crate) fn build<T: Real>(len: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
+/// Numbers of which any bits are one.
+pub(crate) trait AnyBits: Copy + Send + Sync {
+    /// What stands out, where it is seen though nothing was written.
+    const UNSET: Self;
+}
+
+impl AnyBits for f32 {
+    const UNSET: Self = Self::NAN;
+}
+
+impl AnyBits for f64 {
+    const UNSET: Self = Self::NAN;
+}
+
+impl AnyBits for u8 {
+    const UNSET: Self = Self::MAX;
+}
+
+/// `len` values that are anything until they are written, as all of them will be. To fill them with
+/// zeros first would take one thread longer than the operation takes all of them.
+///
+/// With debug assertions they are NaN, so that a test sees one that was left out.
+pub(crate) fn unspecified<T: AnyBits>(len: usize) -> Vec<T> {
+    #[cfg(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(any(debug_assertions, miri))
+    ))]
+    {
+        let mut values: Vec<T> = Vec::with_capacity(len);
+        let start = values.as_mut_ptr();
+        #[expect(unsafe_code, reason = "the compiler must not know that nothing was written")]
+        // SAFETY: the empty assembly is given the memory of `len` values, which it might have written
+        // for all the compiler knows, and any bits are a value.
+        unsafe {
+            std::arch::asm!("/* {} */", in(reg) start, options(nostack, preserves_flags));
+            values.set_len(len);
+        }
+        values
+    }
+    #[cfg(not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        not(any(debug_assertions, miri))
+    )))]
+    vec![T::UNSET; len]
+}
+
+/// `len` new values. `fill` makes all of a block, given where it starts.
+pub(crate) fn build<T: AnyBits>(len: usize, fill: impl Fn(usize, &mut [T]) + Sync) -> Vec<T> {
     build_by::<BLOCK, T>(len, fill)
 }
 
 /// The same in blocks of a size of one's own.
-///
-/// Nothing is written twice in memory: blocks are made in the cache and moved to their place.
-pub(crate) fn build_by<const BLOCK: usize, T: Real>(
+pub(crate) fn build_by<const BLOCK: usize, T: AnyBits>(
     len: usize,
     fill: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
-    let block = |i: usize| {
-        let at = i * BLOCK;
-        let mut block = [T::ZERO; BLOCK];
-        fill(at, &mut block[..BLOCK.min(len - at)]);
-        block
-    };
-    flat(blocks::<BLOCK>(len).map(block).collect(), len)
+    let mut values = unspecified(len);
+    let blocks = values.par_chunks_mut(BLOCK).with_min_len((TASK / BLOCK).max(1)).enumerate();
+    blocks.for_each(|(i, block)| fill(i * BLOCK, block));
+    values
 }
 
 /// Two vectors of `len` new values at once.
-pub(crate) fn build_both<T: Real, U: Copy + Default + Send>(
+pub(crate) fn build_both<T: AnyBits, U: AnyBits>(
     len: usize,
     fill: impl Fn(usize, &mut [T], &mut [U]) + Sync,
 ) -> (Vec<T>, Vec<U>) {
-    let block = |i: usize| {
-        let at = i * BLOCK;
-        let (mut a, mut b) = ([T::ZERO; BLOCK], [U::default(); BLOCK]);
-        let used = BLOCK.min(len - at);
-        fill(at, &mut a[..used], &mut b[..used]);
-        (a, b)
-    };
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    blocks::<BLOCK>(len).map(block).unzip_into_vecs(&mut a, &mut b);
-    (flat(a, len), flat(b, len))
-}
-
-/// The numbers of the blocks of `len` values.
-fn blocks<const BLOCK: usize>(len: usize) -> impl IndexedParallelIterator<Item = usize> {
-    (0..len.div_ceil(BLOCK)).into_par_iter().with_min_len((TASK / BLOCK).max(1))
-}
-
-fn flat<const BLOCK: usize, T>(blocks: Vec<[T; BLOCK]>, len: usize) -> Vec<T> {
-    let mut values = blocks.into_flattened();
-    values.truncate(len);
-    values
+    let (mut a, mut b) = (unspecified(len), unspecified(len));
+    let blocks = a.par_chunks_mut(BLOCK).zip(b.par_chunks_mut(BLOCK));
+    let blocks = blocks.with_min_len(TASK / BLOCK).enumerate();
+    blocks.for_each(|(i, (a, b))| fill(i * BLOCK, a, b));
+    (a, b)
 }
 
 /// Changes `values` block by block, given where a block starts.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::Result;
 use rayon::prelude::*;
 
-use crate::array::{build_both, by_dtype, by_plane, tensor, with_elements};
+use crate::array::{build_both, by_dtype, by_plane, tensor, unspecified, with_elements};
 #[cfg(feature = "cuda")]
 use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
@@ -56,11 +56,14 @@ fn pool<T: Real>(x: &Value, window: Window, [oh, ow]: [usize; 2]) -> Result<Valu
     let y = tensor(y, (n, c, oh, ow))?;
     Ok(Value::of(y, &[x], move |gy| {
         let gx = with_elements::<T, _, _>([gy.tensor()], |[gy]| {
-            let mut gx = vec![T::ZERO; n * c * h * w];
+            let mut gx = unspecified(n * c * h * w);
             let outputs = gy.par_chunks(oh * ow).zip(winners.par_chunks(oh * ow));
-            gx.par_chunks_mut(h * w)
-                .zip(outputs)
-                .for_each(|(gx, (gy, winners))| window.scatter(gx, gy, winners, ow));
+            gx.par_chunks_mut(h * w).zip(outputs).for_each(|(gx, (gy, winners))| {
+                simd::vectorised(
+                    #[inline(always)]
+                    || window.scatter(gx, gy, winners, ow),
+                );
+            });
             Ok(gx)
         })?;
         Ok(vec![Some(Gradient::Own(tensor(gx, (n, c, h, w))?))])
@@ -155,18 +158,43 @@ impl Window {
         best.unwrap_or((T::LOWEST, 0))
     }
 
-    /// Adds each gradient of a plane where its window's winner was.
+    /// Gives each gradient of a plane to the pixel that won; the others get none.
+    #[inline(always)]
     fn scatter<T: Real>(&self, gx: &mut [T], gy: &[T], winners: &[u8], ow: usize) {
         let Self { kernel, stride, padding, input: [_, w] } = *self;
+        let rows = gy.chunks_exact(ow).zip(winners.chunks_exact(ow));
+        if [kernel, stride, padding] == [2, 2, 0] {
+            let mut lines = gx.chunks_exact_mut(w);
+            for (gy, winners) in rows {
+                for first in [0, 2] {
+                    let Some(line) = lines.next() else { return };
+                    spread_2(line, first, gy, winners);
+                }
+            }
+            lines.for_each(|line| line.fill(T::ZERO));
+            return;
+        }
+        gx.fill(T::ZERO);
         let places: Vec<usize> =
             (0..kernel * kernel).map(|i| i / kernel * w + i % kernel).collect();
-        for (i, (gy, winners)) in gy.chunks_exact(ow).zip(winners.chunks_exact(ow)).enumerate() {
+        for (i, (gy, winners)) in rows.enumerate() {
             for (j, (&g, &winner)) in gy.iter().zip(winners).enumerate() {
                 let corner = (i * w + j) * stride + places[usize::from(winner)];
                 gx[corner - padding * (w + 1)] += g;
             }
         }
     }
+}
+
+/// A line of windows of 2 with stride 2, whose pixels have the numbers `first` and `first + 1`.
+#[inline(always)]
+fn spread_2<T: Real>(line: &mut [T], first: u8, gy: &[T], winners: &[u8]) {
+    let (pairs, rest) = line.as_chunks_mut::<2>();
+    for ((pair, &g), &winner) in pairs.iter_mut().zip(gy).zip(winners) {
+        let if_won = |number: u8| if winner == number { g } else { T::ZERO };
+        *pair = [if_won(first), if_won(first + 1)];
+    }
+    rest.fill(T::ZERO);
 }
 
 /// The larger of two numbered values; of equals the first. NaN wins, so that it is not hidden.

@@ -7,6 +7,7 @@ use std::thread::LocalKey;
 
 use candle_core::WithDType;
 
+use crate::array::AnyBits;
 use crate::conv::dot::{self, Dots, MOST_VIEWS};
 use crate::conv::tile::{self, Sums, TileShape, Used, Views};
 use crate::simd::{Isa, Vector};
@@ -14,6 +15,7 @@ use crate::simd::{Isa, Vector};
 /// `f32` for work, `f64` for finite differences.
 pub(crate) trait Real:
     WithDType
+    + AnyBits
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::after::After;
 use super::lowering::Lowering;
+use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
@@ -126,14 +127,14 @@ impl Depthwise {
 
 /// `y = weight * x + bias`, plane by plane.
 pub(super) fn forward<T: Real>(p: &Problem, x: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
-    let mut y = vec![T::ZERO; p.batch * p.outputs * p.output_pixels()];
+    let mut y = unspecified(p.batch * p.outputs * p.output_pixels());
     Depthwise::forward(p).run(weight, x, After { bias, ..After::default() }, &mut y);
     y
 }
 
 /// The gradient of `x`: the turned filter over the lifted gradient.
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Vec<T> {
-    let mut gx = vec![T::ZERO; p.batch * p.inputs * p.input_pixels()];
+    let mut gx = unspecified(p.batch * p.inputs * p.input_pixels());
     let turned: Vec<T> =
         weight.chunks_exact(p.kernel_size()).flat_map(|w| w.iter().rev().copied()).collect();
     Depthwise::input_gradient(p).run(&turned, gy, After::default(), &mut gx);

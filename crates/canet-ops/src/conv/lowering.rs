@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::window::Window;
+use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
 
@@ -197,7 +198,7 @@ impl Lowering {
         if !self.copies() {
             return Cow::Borrowed(image);
         }
-        let mut source = vec![T::ZERO; self.source_len()];
+        let mut source = unspecified(self.source_len());
         self.fill(image, &mut source);
         Cow::Owned(source)
     }

@@ -10,7 +10,7 @@ use super::lowering::Lowering;
 use super::panel::{self, Columns};
 use super::tile::{Sums, TileShape, Used, pack_bands};
 use super::window::Window;
-use crate::array::DisjointWriter;
+use crate::array::{DisjointWriter, unspecified};
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
@@ -137,7 +137,7 @@ impl Product {
     fn run_batch<T: Real>(&self, weights: &Weights<T>, x: &[T], after: After<T>) -> Vec<T> {
         let image = self.groups * self.part;
         let result = self.groups * self.height * self.lowering.pixels.len();
-        let mut y = vec![T::ZERO; x.len() / image * result];
+        let mut y = unspecified(x.len() / image * result);
         let mut workspace = Scratch::new(self.workspace());
         for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(result)) {
             self.run(weights, x, after, y, workspace.values());

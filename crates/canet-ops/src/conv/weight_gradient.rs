@@ -6,10 +6,11 @@ mod wide;
 use std::borrow::Cow;
 
 use super::lowering::Lowering;
+use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::by_vector;
-use wide::add as add_wide;
+use wide::sum as sum_wide;
 
 /// Fewest output channels and taps that pay for turning both operands, so that the tile can multiply
 /// them.
@@ -29,7 +30,7 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
     let [inputs, outputs] = [p.group_inputs(), p.group_outputs()];
     let lowering = Lowering::forward(p, inputs);
     let taps = lowering.taps.len();
-    let mut gw = vec![T::ZERO; groups * outputs * taps];
+    let mut gw = unspecified(groups * outputs * taps);
     for (group, gw) in gw.chunks_exact_mut(outputs * taps).enumerate() {
         let images = (0..p.batch).map(|image| {
             let part = image * groups + group;
@@ -38,9 +39,9 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
             Image { source: lowering.source(x), gy }
         });
         if outputs.min(taps) < WIDE {
-            narrow::add(p, &lowering, images, gw);
+            narrow::sum(p, &lowering, images, gw);
         } else {
-            by_vector!(T, add_wide(p, &lowering, images, gw));
+            by_vector!(T, sum_wide(p, &lowering, images, gw));
         }
     }
     gw

@@ -8,6 +8,7 @@
 //!
 //! The result differs from the direct one by rounding: some 1e-6 of its size in `f32`.
 
+mod filters;
 mod inputs;
 mod outputs;
 mod plane;
@@ -15,18 +16,17 @@ mod transform;
 mod turned;
 mod weights;
 
-use rayon::prelude::*;
-
 use super::after::After;
-use super::tile::{MOST_ROWS, TileShape};
-use crate::array::DisjointWriter;
+use super::tile::TileShape;
+use crate::array::{DisjointWriter, unspecified};
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch::{self, Scratch};
-use crate::simd::{self, Vector, by_vector};
+use crate::simd::{Vector, by_vector};
 use inputs::Layout;
 use transform::{FREQUENCIES, STEP};
 
+pub(crate) use filters::Frequencies;
 pub(super) use weights::weight_gradient;
 
 /// Frequencies of inputs that are kept at a time, in bytes: they stay in the third-level cache.
@@ -64,69 +64,6 @@ pub(crate) struct Winograd {
     dilation: usize,
     /// Tiles in a column and in a row of each of the pictures that dilation makes.
     tiles: [usize; 2],
-}
-
-/// The frequencies of the weights, packed for the tile: `[frequency][band][input][row]`.
-#[derive(Debug)]
-pub(crate) struct Frequencies<T> {
-    values: Vec<T>,
-    /// Values of a frequency.
-    len: usize,
-}
-
-impl<T: Real> Frequencies<T> {
-    /// Of a filter `at(output, input)`.
-    fn new(outputs: usize, inputs: usize, at: impl Fn(usize, usize) -> [T; 9] + Sync) -> Self {
-        let rows = TileShape::of::<T>().rows;
-        let len = outputs.next_multiple_of(rows) * inputs + SKEW;
-        let mut values = vec![T::ZERO; FREQUENCIES * len];
-        let writer = DisjointWriter::new(&mut values);
-        (0..outputs.div_ceil(rows)).into_par_iter().for_each(|band| {
-            simd::vectorised(
-                #[inline(always)]
-                || {
-                    let outputs = band * rows..outputs.min((band + 1) * rows);
-                    for input in 0..inputs {
-                        let mut filters = [[T::ZERO; FREQUENCIES]; MOST_ROWS];
-                        for (filter, output) in filters.iter_mut().zip(outputs.clone()) {
-                            *filter = transform::weight_tile(at(output, input));
-                        }
-                        let place = (band * inputs + input) * rows;
-                        for f in 0..FREQUENCIES {
-                            #[expect(unsafe_code, reason = "tasks share the result")]
-                            // SAFETY: this task alone owns this band of every frequency.
-                            let to = unsafe { writer.slice_mut(f * len + place, rows) };
-                            for (to, filter) in to.iter_mut().zip(&filters) {
-                                *to = filter[f];
-                            }
-                        }
-                    }
-                },
-            );
-        });
-        Self { values, len }
-    }
-
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Of `weight` `(O, I, 3, 3)`.
-    pub(crate) fn forward(p: &Problem, weight: &[T]) -> Self {
-        let filters = weight.as_chunks::<9>().0;
-        Self::new(p.outputs, p.inputs, |o, i| filters[o * p.inputs + i])
-    }
-
-    /// For the gradient of the input: turned by 180 degrees, inputs and outputs swapped.
-    fn turned(p: &Problem, weight: &[T]) -> Self {
-        let filters = weight.as_chunks::<9>().0;
-        Self::new(p.inputs, p.outputs, |i, o| {
-            let mut filter = filters[o * p.inputs + i];
-            filter.reverse();
-            filter
-        })
-    }
 }
 
 /// `y = weight * x + bias`.
@@ -197,7 +134,7 @@ impl Winograd {
         x: &[T],
         after: After<T>,
     ) -> Vec<T> {
-        let mut y = vec![T::ZERO; images * self.outputs * self.output[0] * self.output[1]];
+        let mut y = unspecified(images * self.outputs * self.output[0] * self.output[1]);
         let mut workspace = Scratch::new(self.workspace::<T>(images));
         self.run(images, weights, x, after, &mut y, workspace.values());
         y

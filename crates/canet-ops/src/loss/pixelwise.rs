@@ -4,7 +4,7 @@
 use candle_core::Result;
 
 use super::blocks::{BLOCK, Size, Softmax};
-use crate::array::{DisjointWriter, with_elements};
+use crate::array::{DisjointWriter, unspecified, with_elements};
 use crate::graph::Value;
 use crate::math::Math;
 use crate::simd;
@@ -41,7 +41,7 @@ pub(super) fn pixelwise<T: Math, R: Send>(
     let size = Size::of(logits)?;
     let values = logits.tensor().contiguous()?;
     let tracked = logits.is_tracked();
-    let mut gradient = vec![T::ZERO; if tracked { size.elements() } else { 0 }];
+    let mut gradient = unspecified(if tracked { size.elements() } else { 0 });
     let losses = with_elements([&values], |[logits]| {
         let writer = DisjointWriter::new(&mut gradient);
         let init = || Pixels { softmax: Softmax::new(size.classes), factors: [T::ZERO; BLOCK] };

@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use super::blocks::{BLOCK, Place, Size, Softmax};
 use super::targets::Counts;
-use crate::array::{DisjointWriter, with_elements};
+use crate::array::{DisjointWriter, unspecified, with_elements};
 use crate::graph::Value;
 use crate::math::Math;
 use crate::simd;
@@ -42,7 +42,7 @@ pub(super) fn probabilities<T: Math, R: Send>(
 ) -> Result<(Vec<R>, Vec<T>)> {
     let size = Size::of(logits)?;
     let values = logits.tensor().contiguous()?;
-    let mut kept = vec![T::ZERO; if keep { size.elements() } else { 0 }];
+    let mut kept = unspecified(if keep { size.elements() } else { 0 });
     let results = with_elements([&values], |[logits]| {
         let writer = DisjointWriter::new(&mut kept);
         Ok(size.map_blocks(

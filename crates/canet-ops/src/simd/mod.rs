@@ -6,7 +6,7 @@ pub(crate) mod x86;
 
 use std::sync::LazyLock;
 
-pub(crate) use vector::{MOST_LANES, Vector, by_vector};
+pub(crate) use vector::{MOST_LANES, Vector, by_vector, load_within};
 
 /// What the processor can do, as far as kernels differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

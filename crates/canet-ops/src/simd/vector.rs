@@ -54,6 +54,17 @@ macro_rules! by_vector {
 }
 pub(crate) use by_vector;
 
+/// A vector from `at` on, with zeros after the end of the source.
+#[inline(always)]
+pub(crate) fn load_within<T: Real, V: Vector<T>>(source: &[T], at: usize) -> V {
+    if at + V::LANES <= source.len() {
+        return V::load(&source[at..]);
+    }
+    let mut lanes = [T::ZERO; MOST_LANES];
+    lanes.iter_mut().zip(&source[at..]).for_each(|(to, &from)| *to = from);
+    V::load(&lanes)
+}
+
 /// Lanes of the widest vector.
 pub(crate) const MOST_LANES: usize = 16;
 /// Lanes of the plain vector.

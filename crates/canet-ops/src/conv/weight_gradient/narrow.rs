@@ -25,9 +25,9 @@ const FEW_WEIGHTS: usize = 1 << 15;
 /// Most parts that the pixels are cut into.
 const SLABS: usize = 16;
 
-/// Adds the shares of the images of a group. Their pixels are cut into slabs by shape alone; each
+/// Sums the shares of the images of a group. Their pixels are cut into slabs by shape alone; each
 /// slab has a partial result, and they are added in order, so the sum does not depend on the threads.
-pub(super) fn add<'a, T: Real>(
+pub(super) fn sum<'a, T: Real>(
     p: &Problem,
     lowering: &Lowering,
     images: impl Iterator<Item = Image<'a, T>>,
@@ -38,6 +38,7 @@ pub(super) fn add<'a, T: Real>(
     for image in images {
         work.add_image(&image.source, image.gy, &mut partial);
     }
+    gw.fill(T::ZERO);
     for slab in partial.chunks_exact(gw.len()) {
         gw.iter_mut().zip(slab).for_each(|(gw, &sum)| *gw += sum);
     }

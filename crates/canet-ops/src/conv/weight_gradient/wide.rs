@@ -13,7 +13,7 @@ use crate::conv::turned::Turned;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd::{self, MOST_LANES, Vector};
+use crate::simd::{self, Vector, load_within};
 
 /// Most pixels of a block: a band of them stays in the first-level cache.
 const PIXELS: usize = 1024;
@@ -26,8 +26,8 @@ const BANDS: usize = 16;
 /// Tasks that are aimed at, so that two or more threads end at about the same time.
 const TASKS: usize = 16;
 
-/// Adds the shares of the images of a group.
-pub(super) fn add<'a, T: Real, V: Vector<T>, const W: usize>(
+/// Sums the shares of the images of a group.
+pub(super) fn sum<'a, T: Real, V: Vector<T>, const W: usize>(
     p: &Problem,
     lowering: &Lowering,
     images: impl Iterator<Item = Image<'a, T>>,
@@ -42,11 +42,12 @@ pub(super) fn add<'a, T: Real, V: Vector<T>, const W: usize>(
     let len = most[0].len(outputs);
     let mut scratch = Scratch::new(len + most[1].len(taps));
     let (bands, panels) = scratch.values().split_at_mut(len);
-    for image in images {
+    for (number, image) in images.enumerate() {
         for first in (0..height).step_by(rows) {
             let rows = first..height.min(first + rows);
             let turned = widths.map(|width| Turned { width, steps: rows.len() * p.output[1] });
-            let block = Block { lowering, width, rows, turned };
+            let is_first = number == 0 && first == 0;
+            let block = Block { lowering, width, rows, turned, is_first };
             block.turn_gradient::<T, V>(image.gy, outputs, height * width, bands);
             block.turn_source::<T, V>(&image.source, panels);
             block.multiply::<T, W>(bands, panels, outputs, gw);
@@ -62,6 +63,8 @@ struct Block<'a> {
     rows: Range<usize>,
     /// How the gradient and the source are turned.
     turned: [Turned; 2],
+    /// Of all images.
+    is_first: bool,
 }
 
 impl Block<'_> {
@@ -92,7 +95,7 @@ impl Block<'_> {
         turn_all::<T, V>(self.turned[1], source, &runs, taps.len(), start, panels);
     }
 
-    /// Adds the products of the block.
+    /// The products of the block.
     fn multiply<T: Real, const W: usize>(
         &self,
         bands: &[T],
@@ -118,7 +121,8 @@ impl Block<'_> {
                         let band = &bands[self.turned[0].of(row)];
                         let used = Used { rows: tile_rows.min(outputs - row), columns };
                         let at = row * taps + panel;
-                        add_tile::<T, W>(band, panel_values, used, &writer, at, taps);
+                        let place = Place { at, pitch: taps, is_first: self.is_first };
+                        add_tile::<T, W>(band, panel_values, used, place, &writer);
                     }
                 },
             );
@@ -126,15 +130,23 @@ impl Block<'_> {
     }
 }
 
-/// Adds one tile to the rows of the result, which start `pitch` values after each other.
+/// Where a tile lies in the result.
+struct Place {
+    at: usize,
+    /// From a row to the next.
+    pitch: usize,
+    /// Whether nothing was written there yet.
+    is_first: bool,
+}
+
+/// Adds one tile to the rows of the result.
 #[inline(always)]
 fn add_tile<T: Real, const W: usize>(
     band: &[T],
     panel: &[T],
     used: Used,
+    Place { at, pitch, is_first }: Place,
     gw: &DisjointWriter<'_, T>,
-    at: usize,
-    pitch: usize,
 ) {
     let mut sums: Sums<T> = [T::ZERO; MOST_ROWS * MOST_COLUMNS];
     for i in 0..used.rows {
@@ -147,7 +159,11 @@ fn add_tile<T: Real, const W: usize>(
         #[expect(unsafe_code, reason = "tasks share the result")]
         // SAFETY: as above.
         let to = unsafe { gw.slice_mut(at + i * pitch, used.columns) };
-        to.iter_mut().zip(row).for_each(|(to, &sum)| *to += sum);
+        if is_first {
+            to.copy_from_slice(&row[..used.columns]);
+        } else {
+            to.iter_mut().zip(row).for_each(|(to, &sum)| *to += sum);
+        }
     }
 }
 
@@ -197,15 +213,4 @@ fn turn_all<T: Real, V: Vector<T>>(
             },
         );
     });
-}
-
-/// A vector from `at` on, with zeros after the end of the source.
-#[inline(always)]
-fn load_within<T: Real, V: Vector<T>>(source: &[T], at: usize) -> V {
-    if at + V::LANES <= source.len() {
-        return V::load(&source[at..]);
-    }
-    let mut lanes = [T::ZERO; MOST_LANES];
-    lanes.iter_mut().zip(&source[at..]).for_each(|(to, &from)| *to = from);
-    V::load(&lanes)
 }

@@ -64,7 +64,7 @@ fn gradient<T: Real, V: Vector<T>>([y0, y1, y2, y3]: [V; STEP]) -> [V; SIDE] {
     [y0, even.add(odd), even.sub(odd), even_far.add(odd_far), even_far.sub(odd_far), y3]
 }
 
-/// `G^T u`, the transpose of [`weight`]: six frequencies to three weights.
+/// `G^T u`, the transpose of [`filter`]: six frequencies to three weights.
 #[inline(always)]
 fn weight_gradient<T: Real, V: Vector<T>>(u: [V; SIDE]) -> [V; 3] {
     let of = constant::<T, V>;
@@ -80,13 +80,20 @@ fn weight_gradient<T: Real, V: Vector<T>>(u: [V; SIDE]) -> [V; 3] {
 
 /// `G w`: three weights to six frequencies.
 #[inline(always)]
-pub(super) fn weight<T: Real>(w: [T; 3]) -> [T; SIDE] {
-    let of = |v: f64| T::of_f64(v);
-    let (sixth, middle) = (of(-1.0 / 6.0), of(-1.0 / 6.0) * w[1]);
-    let near = sixth * (w[0] + w[2]);
-    let far = (of(1.0 / 24.0) * w[0]) + (of(1.0 / 6.0) * w[2]);
-    let far_middle = of(1.0 / 12.0) * w[1];
-    [of(0.25) * w[0], near + middle, near - middle, far + far_middle, far - far_middle, w[2]]
+fn filter<T: Real, V: Vector<T>>([w0, w1, w2]: [V; 3]) -> [V; SIDE] {
+    let of = constant::<T, V>;
+    let zero = of(0.0);
+    let (near, middle) = (of(-1.0 / 6.0).fma(w0.add(w2), zero), of(-1.0 / 6.0).fma(w1, zero));
+    let far = of(1.0 / 6.0).fma(w2, of(1.0 / 24.0).fma(w0, zero));
+    let far_middle = of(1.0 / 12.0).fma(w1, zero);
+    [
+        of(0.25).fma(w0, zero),
+        near.add(middle),
+        near.sub(middle),
+        far.add(far_middle),
+        far.sub(far_middle),
+        w2,
+    ]
 }
 
 /// Two-dimensional input tiles, a vector of them: rows first, then columns. `x[i][j]` is row `i`,
@@ -153,21 +160,21 @@ pub(super) fn output_tiles<T: Real, V: Vector<T>>(at: impl Fn(usize) -> V) -> [[
     [output(row0), output(row1), output(row2), output(row3)]
 }
 
-/// The frequencies of a 3x3 filter.
+/// A vector of 3x3 filters, tap by tap; frequencies as in [`input_tiles`].
 #[inline(always)]
-pub(super) fn weight_tile<T: Real>(w: [T; 9]) -> [T; FREQUENCIES] {
-    let mut rows = [[T::ZERO; 3]; SIDE];
+pub(super) fn filter_tiles<T: Real, V: Vector<T>>(w: &[V; 9], mut put: impl FnMut(usize, V)) {
+    let mut rows = [[V::splat(T::ZERO); 3]; SIDE];
     for k in 0..3 {
-        let column = weight([w[k], w[3 + k], w[6 + k]]);
+        let column = filter([w[k], w[3 + k], w[6 + k]]);
         for a in 0..SIDE {
             rows[a][k] = column[a];
         }
     }
-    let mut to = [T::ZERO; FREQUENCIES];
-    for a in 0..SIDE {
-        to[a * SIDE..(a + 1) * SIDE].copy_from_slice(&weight(rows[a]));
+    for (a, row) in rows.into_iter().enumerate() {
+        for (b, value) in filter(row).into_iter().enumerate() {
+            put(a * SIDE + b, value);
+        }
     }
-    to
 }
 
 #[cfg(test)]
@@ -185,11 +192,9 @@ mod tests {
         let w: [f64; 9] = std::array::from_fn(|k| wave(k + 4));
         let mut products = [[0.0; 8]; FREQUENCIES];
         input_tiles::<f64, V>(&x, |f, v| products[f] = v);
-        for (products, u) in products.iter_mut().zip(weight_tile(w)) {
-            for m in products {
-                *m *= u;
-            }
-        }
+        filter_tiles::<f64, V>(&w.map(V::splat), |f, u| {
+            products[f].iter_mut().zip(u).for_each(|(m, u)| *m *= u);
+        });
         let y = output_tiles::<f64, V>(|f| products[f]);
         for (i, j, l) in (0..STEP * STEP * 8).map(|n| (n / 8 / STEP, n / 8 % STEP, n % 8)) {
             let terms = (0..9).map(|k| w[k] * x[i + k / 3][j + k % 3][l]);

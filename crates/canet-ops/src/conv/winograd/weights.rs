@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::transform::{self, FREQUENCIES, SIDE, STEP};
 use super::turned::{self, Layout};
 use super::{SKEW, Winograd};
-use crate::array::DisjointWriter;
+use crate::array::{DisjointWriter, unspecified};
 use crate::conv::tile::{MOST_COLUMNS, MOST_ROWS, Sums, TileShape, Used};
 use crate::conv::turned::Turned;
 use crate::geometry::Problem;
@@ -27,13 +27,13 @@ const INPUTS: usize = 48;
 
 /// `gw[o][i] = sum over images and pixels of gy[o] * x[i]` for each tap.
 pub(in crate::conv) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
-    let mut gw = vec![T::ZERO; p.outputs * p.inputs * 9];
-    by_vector!(T, add_all(p, x, gy, &mut gw));
+    let mut gw = unspecified(p.outputs * p.inputs * 9);
+    by_vector!(T, sum_all(p, x, gy, &mut gw));
     gw
 }
 
-/// Adds the shares of all tiles, block by block.
-fn add_all<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], gy: &[T], gw: &mut [T]) {
+/// Sums the shares of all tiles, block by block.
+fn sum_all<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], gy: &[T], gw: &mut [T]) {
     let ours = Winograd::forward(p);
     // The gradient of the outputs, cut into the same tiles, but without a border.
     let theirs =
@@ -53,18 +53,20 @@ fn add_all<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], gy: &[T]
         let layout = |side: usize| Layout { len: sizes[side], turned: turned[side] };
         turned::transform::<T, V, SIDE>(&ours, x, tiles.clone(), layout(0), inputs);
         turned::transform::<T, V, STEP>(&theirs, gy, tiles.clone(), layout(1), gradients);
-        let parts = Products { problem: p, inputs, gradients, sizes, turned };
+        let parts = Products { problem: p, inputs, gradients, sizes, turned, is_first: start == 0 };
         parts.add::<V, W>(gw);
     }
 }
 
-/// The frequencies of a block of tiles, and how many values a frequency has.
+/// The frequencies of a block of tiles, how many values a frequency has, and whether the block is the
+/// first.
 struct Products<'a, T> {
     problem: &'a Problem,
     inputs: &'a [T],
     gradients: &'a [T],
     sizes: [usize; 2],
     turned: [Turned; 2],
+    is_first: bool,
 }
 
 impl<T: Real> Products<'_, T> {
@@ -112,7 +114,9 @@ impl<T: Real> Products<'_, T> {
                     filter.store(lanes);
                 }
                 for (l, to) in to.iter_mut().enumerate() {
-                    to.iter_mut().zip(&lanes).for_each(|(to, lanes)| *to += lanes[l]);
+                    for (to, lanes) in to.iter_mut().zip(&lanes) {
+                        *to = if self.is_first { lanes[l] } else { *to + lanes[l] };
+                    }
                 }
             }
         }
