@@ -8,7 +8,6 @@ use std::thread::LocalKey;
 use candle_core::WithDType;
 
 use crate::array::AnyBits;
-use crate::conv::dot::{self, Dots, MOST_VIEWS};
 use crate::conv::tile::{self, Sums, TileShape, Used, Views};
 use crate::simd::{Isa, Vector};
 
@@ -48,22 +47,12 @@ pub(crate) trait Real:
     fn product<const FRESH: bool>(band: &[Self], panel: &[Self], used: Used, sums: &mut Sums<Self>);
     /// See [`tile::product_of_views`].
     fn product_of_views(band: &[Self], views: Views<Self>, used: Used, sums: &mut Sums<Self>);
-    /// Rows and views of a tile of dot products.
-    fn dot_shape(isa: Isa) -> [usize; 2];
-    /// See [`dot::add_dots`].
-    fn add_dots(
-        rows: &[Self],
-        source: &[Self],
-        views: &[usize; MOST_VIEWS],
-        len: usize,
-        dots: &mut Dots<Self>,
-    );
     /// A buffer of this thread, see [`crate::scratch`].
     fn scratch() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
 
 macro_rules! real {
-    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $dot_shape:expr, $dots:expr, $avx512:ty, $avx2:ty) => {
+    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $avx512:ty, $avx2:ty) => {
         impl Real for $t {
             type Avx512 = $avx512;
             type Avx2 = $avx2;
@@ -112,19 +101,6 @@ macro_rules! real {
             ) {
                 $of_views(band, views, used, sums);
             }
-            fn dot_shape(isa: Isa) -> [usize; 2] {
-                ($dot_shape)(isa)
-            }
-            #[inline(always)]
-            fn add_dots(
-                rows: &[Self],
-                source: &[Self],
-                views: &[usize; MOST_VIEWS],
-                len: usize,
-                dots: &mut Dots<Self>,
-            ) {
-                ($dots)(rows, source, views, len, dots);
-            }
             fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
                 thread_local!(static SCRATCH: Cell<Vec<$t>> = const { Cell::new(Vec::new()) });
                 &SCRATCH
@@ -141,23 +117,5 @@ type Wide = [f32; 8];
 #[cfg(not(target_arch = "x86_64"))]
 type Narrow = [f32; 8];
 
-real!(
-    f32,
-    tile::shape,
-    tile::product,
-    tile::product_of_views,
-    dot::shape,
-    dot::add_dots,
-    Wide,
-    Narrow
-);
-real!(
-    f64,
-    |_| tile::PORTABLE,
-    tile::product_f64,
-    tile::views_portable,
-    |_| dot::PORTABLE,
-    dot::add_dots_portable,
-    [f64; 8],
-    [f64; 8]
-);
+real!(f32, tile::shape, tile::product, tile::product_of_views, Wide, Narrow);
+real!(f64, |_| tile::PORTABLE, tile::product_f64, tile::views_portable, [f64; 8], [f64; 8]);

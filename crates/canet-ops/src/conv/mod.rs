@@ -11,7 +11,6 @@
 
 mod after;
 pub(crate) mod depthwise;
-pub(crate) mod dot;
 pub(crate) mod in_place;
 mod lowering;
 mod panel;

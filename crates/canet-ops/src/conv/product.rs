@@ -1,5 +1,7 @@
 //! Forward convolution and the gradient of its input, as blocked matrix products.
 
+mod weights;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -8,13 +10,14 @@ use super::after::After;
 use super::in_place::InPlace;
 use super::lowering::Lowering;
 use super::panel::{self, Columns};
-use super::tile::{Sums, TileShape, Used, pack_bands};
+use super::tile::{Sums, TileShape, Used};
 use super::window::Window;
 use crate::array::{DisjointWriter, unspecified};
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector, by_vector};
+pub(crate) use weights::Weights;
 
 /// Taps a block takes at a time: all of them, but for kernels that are both wide and large. Sums
 /// that are taken up again cost more than panels that are read from the second-level cache.
@@ -61,41 +64,6 @@ impl Panels {
             Some(window) if lowering.copies() && window.suits(shape.lanes) => Self::Window(window),
             _ => Self::Source(Columns::all(lowering, shape)),
         }
-    }
-}
-
-/// The weights of a convolution for [`Product`], one packed matrix a group.
-#[derive(Debug)]
-pub(crate) struct Weights<T>(Vec<Vec<T>>);
-
-impl<T: Real> Weights<T> {
-    /// For the convolution itself; `weight` is `(O, I / groups, kh, kw)`.
-    pub(crate) fn forward(weight: &[T], groups: usize, taps: usize) -> Self {
-        let height = weight.len() / (groups * taps);
-        let pack = |w: &[T]| pack_bands(height, taps, |o, k| w[o * taps + k]);
-        Self(weight.chunks_exact(height * taps).map(pack).collect())
-    }
-
-    /// The matrix of the only group.
-    pub(crate) fn bands(&self) -> &[T] {
-        &self.0[0]
-    }
-
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(Vec::len).sum()
-    }
-
-    /// For the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
-    fn turned(p: &Problem, weight: &[T]) -> Self {
-        let (inputs, outputs, size) = (p.group_inputs(), p.group_outputs(), p.kernel_size());
-        let pack = |w: &[T]| {
-            pack_bands(inputs, outputs * size, |i, tap| {
-                let (o, k) = (tap / size, tap % size);
-                w[(o * inputs + i) * size + (size - 1 - k)]
-            })
-        };
-        Self(weight.chunks_exact(outputs * inputs * size).map(pack).collect())
     }
 }
 
@@ -178,7 +146,7 @@ impl Product {
             } else {
                 x
             };
-            by_vector!(T, self.multiply(&weights.0[group], source, after, y));
+            by_vector!(T, self.multiply(weights.of(group), source, after, y));
         }
     }
 

@@ -7,8 +7,6 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use rayon::prelude::*;
-
 use crate::real::Real;
 use crate::simd::Isa;
 
@@ -42,26 +40,6 @@ impl TileShape {
 
 /// The sums of a tile, row by row; row `i` starts at `i * columns`.
 pub(crate) type Sums<T> = [T; MOST_ROWS * MOST_COLUMNS];
-
-/// Packs a matrix into bands of `rows` rows, each stored column by column: element `(i, k)` of band
-/// `b` is at `b[k * rows + i]`. Rows past the last are zero.
-pub(crate) fn pack_bands<T: Real>(
-    height: usize,
-    columns: usize,
-    at: impl Fn(usize, usize) -> T + Sync,
-) -> Vec<T> {
-    let rows = TileShape::of::<T>().rows;
-    let mut packed = vec![T::ZERO; height.div_ceil(rows) * columns * rows];
-    packed.par_chunks_mut((columns * rows).max(1)).enumerate().for_each(|(b, band)| {
-        let used = rows.min(height - b * rows);
-        for (k, column) in band.chunks_exact_mut(rows).enumerate() {
-            for (i, to) in column[..used].iter_mut().enumerate() {
-                *to = at(b * rows + i, k);
-            }
-        }
-    });
-    packed
-}
 
 /// The tile of `f32` for each instruction set.
 pub(crate) fn shape(isa: Isa) -> TileShape {

@@ -1,7 +1,9 @@
-//! The gradient of the weights: sums over all pixels of the batch.
+//! The gradient of the weights: sums over all pixels of the batch. Both operands are turned, block of
+//! pixels by block, into what the tile multiplies.
 
-mod narrow;
-mod wide;
+mod block;
+mod many_pixels;
+mod many_weights;
 
 use std::borrow::Cow;
 
@@ -10,11 +12,11 @@ use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::by_vector;
-use wide::sum as sum_wide;
+use many_pixels::sum as over_pixels;
+use many_weights::sum as over_weights;
 
-/// Fewest output channels and taps that pay for turning both operands, so that the tile can multiply
-/// them.
-const WIDE: usize = 32;
+/// Weights up to which the pixels are shared out, not the weights.
+const FEW_WEIGHTS: usize = 1 << 15;
 
 /// One group of one image.
 struct Image<'a, T: Real> {
@@ -38,10 +40,10 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
             let gy = &gy[part * outputs * p.output_pixels()..][..outputs * p.output_pixels()];
             Image { source: lowering.source(x), gy }
         });
-        if outputs.min(taps) < WIDE {
-            narrow::sum(p, &lowering, images, gw);
+        if outputs * taps <= FEW_WEIGHTS {
+            by_vector!(T, over_pixels(p, &lowering, images, gw));
         } else {
-            by_vector!(T, sum_wide(p, &lowering, images, gw));
+            by_vector!(T, over_weights(p, &lowering, images, gw));
         }
     }
     gw

@@ -9,8 +9,8 @@ const UPPER: i32 = 0b11_10_11_10;
 const FIRST: i32 = 0b10_00_10_00;
 const SECOND: i32 = 0b11_01_11_01;
 /// The first and third, or the second and fourth quarter of each operand.
-pub(crate) const EVEN: i32 = 0b10_00_10_00;
-pub(crate) const ODD: i32 = 0b11_01_11_01;
+const EVEN: i32 = 0b10_00_10_00;
+const ODD: i32 = 0b11_01_11_01;
 
 macro_rules! arithmetic {
     ($lanes:expr, $splat:ident, $load:ident, $store:ident, $add:ident, $sub:ident, $fma:ident, $max:ident,
