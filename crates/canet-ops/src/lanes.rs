@@ -3,8 +3,8 @@
 
 use crate::real::Real;
 
-/// Lanes of a sum.
-pub(crate) const LANES: usize = 16;
+/// Lanes of a sum: more than a vector, so that an addition need not wait for the one before.
+pub(crate) const LANES: usize = 32;
 
 /// `sum of f(v)`.
 #[inline(always)]
