@@ -106,10 +106,11 @@ impl Product {
         let image = self.groups * self.part;
         let result = self.groups * self.height * self.lowering.pixels.len();
         let mut y = unspecified(x.len() / image * result);
-        let mut workspace = Scratch::new(self.workspace());
-        for (x, y) in x.chunks_exact(image).zip(y.chunks_exact_mut(result)) {
+        // Images side by side: the tasks of one may be a few more than the threads can share evenly.
+        x.par_chunks_exact(image).zip(y.par_chunks_exact_mut(result)).for_each(|(x, y)| {
+            let mut workspace = Scratch::new(self.workspace());
             self.run(weights, x, after, y, workspace.values());
-        }
+        });
         y
     }
 

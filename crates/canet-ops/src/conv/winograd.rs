@@ -33,7 +33,7 @@ pub(super) use weights::weight_gradient;
 const BLOCK_BYTES: usize = 20 << 20;
 /// Bands of a task.
 const BANDS: usize = 8;
-/// Panels of a task.
+/// Most panels of a task.
 const PANELS: usize = 3;
 /// Least channels on either side: with fewer, the transforms cost more than they save.
 const LEAST_CHANNELS: usize = 32;

@@ -25,9 +25,11 @@ pub(super) fn multiply<T: Real, V: Vector<T>, const W: usize>(
 ) {
     let bands = winograd.outputs.div_ceil(TileShape::of::<T>().rows);
     let panels = tiles.len().div_ceil(W);
-    let shares = [panels.div_ceil(PANELS), bands.div_ceil(BANDS)];
+    // Tasks of about the same size: the last must not be left to one thread.
+    let panels_a_task = panels.div_ceil(panels.div_ceil(PANELS));
+    let shares = [panels.div_ceil(panels_a_task), bands.div_ceil(BANDS)];
     (0..shares[0] * shares[1]).into_par_iter().for_each(|task| {
-        let [panel, band] = [task / shares[1] * PANELS, task % shares[1] * BANDS];
+        let [panel, band] = [task / shares[1] * panels_a_task, task % shares[1] * BANDS];
         let task = Task {
             winograd,
             weights,
@@ -35,7 +37,7 @@ pub(super) fn multiply<T: Real, V: Vector<T>, const W: usize>(
             tiles: tiles.clone(),
             after,
             y,
-            panels: panel..panels.min(panel + PANELS),
+            panels: panel..panels.min(panel + panels_a_task),
             bands: band..bands.min(band + BANDS),
         };
         simd::vectorised(
