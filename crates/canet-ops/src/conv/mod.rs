@@ -6,7 +6,9 @@
 //! * [`product`]: forward, and the gradient of the input (a forward product of the output's
 //!   gradient, with zeros inserted for the stride, and flipped weights);
 //! * [`in_place`]: forward to few channels, without packing, and with a max-pooling after it;
+//! * [`turned`]: rows laid out as columns, where a sum runs along the rows;
 //! * [`weight_gradient`]: the product over all pixels;
+//! * [`winograd`]: 3x3 of stride 1, in a quarter of the products;
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
 
 mod after;
