@@ -71,33 +71,41 @@ pub(crate) fn tensor<T: Real>(values: Vec<T>, shape: impl Into<Shape>) -> Result
 }
 
 /// Numbers of which any bits are one.
-pub(crate) trait AnyBits: Copy + Send + Sync {
+///
+/// # Safety
+/// They are.
+#[expect(unsafe_code, reason = "memory is taken as it is for them")]
+pub(crate) unsafe trait AnyBits: Copy + Send + Sync {
     /// What stands out, where it is seen though nothing was written.
     const UNSET: Self;
 }
 
-impl AnyBits for f32 {
+#[expect(unsafe_code, reason = "see the trait")]
+// SAFETY: any bits are a float.
+unsafe impl AnyBits for f32 {
     const UNSET: Self = Self::NAN;
 }
 
-impl AnyBits for f64 {
+#[expect(unsafe_code, reason = "see the trait")]
+// SAFETY: any bits are a float.
+unsafe impl AnyBits for f64 {
     const UNSET: Self = Self::NAN;
 }
 
-impl AnyBits for u8 {
+#[expect(unsafe_code, reason = "see the trait")]
+// SAFETY: any bits are an integer.
+unsafe impl AnyBits for u8 {
     const UNSET: Self = Self::MAX;
 }
 
 /// `len` values that are anything until they are written, as all of them will be. To fill them with
 /// zeros first would take one thread longer than the operation takes all of them.
 ///
-/// With debug assertions they are NaN, so that a test sees one that was left out.
+/// In unit tests, with `CANET_UNSET` = `nan`, and on processors without the way below, they are NaN:
+/// one that was left out is seen.
 pub(crate) fn unspecified<T: AnyBits>(len: usize) -> Vec<T> {
-    #[cfg(all(
-        any(target_arch = "x86_64", target_arch = "aarch64"),
-        not(any(debug_assertions, miri))
-    ))]
-    {
+    #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(any(test, miri))))]
+    if !fills() {
         let mut values: Vec<T> = Vec::with_capacity(len);
         let start = values.as_mut_ptr();
         #[expect(unsafe_code, reason = "the compiler must not know that nothing was written")]
@@ -107,13 +115,18 @@ pub(crate) fn unspecified<T: AnyBits>(len: usize) -> Vec<T> {
             std::arch::asm!("/* {} */", in(reg) start, options(nostack, preserves_flags));
             values.set_len(len);
         }
-        values
+        return values;
     }
-    #[cfg(not(all(
-        any(target_arch = "x86_64", target_arch = "aarch64"),
-        not(any(debug_assertions, miri))
-    )))]
     vec![T::UNSET; len]
+}
+
+/// Whether the user wants to see what nothing was written to.
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(any(test, miri))))]
+fn fills() -> bool {
+    static FILLS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        std::env::var_os("CANET_UNSET").is_some_and(|value| value == "nan")
+    });
+    *FILLS
 }
 
 /// `len` new values. `fill` makes all of a block, given where it starts.

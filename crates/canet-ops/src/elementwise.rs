@@ -24,6 +24,7 @@ pub(crate) fn map<T: Real>(x: &Tensor, f: impl Fn(T) -> T + Sync) -> Result<Tens
 /// `f(a, b)` of each pair of elements of two tensors of the same shape.
 pub(crate) fn zip<T: Real>(a: &Tensor, b: &Tensor, f: impl Fn(T, T) -> T + Sync) -> Result<Tensor> {
     with_elements([a, b], |[a, b]| {
+        assert_eq!(a.len(), b.len(), "internal: operands of different shapes");
         Ok(build(a.len(), |at, y| {
             simd::vectorised(
                 #[inline(always)]

@@ -17,6 +17,9 @@ impl<T: Real> Scratch<T> {
     /// `len` values. What they hold does not matter to a right kernel: it is left from earlier
     /// work.
     pub(crate) fn new(len: usize) -> Self {
+        if len == 0 {
+            return Self { buffer: Vec::new(), len };
+        }
         // Taken out while in use: work within this work gets a buffer of its own.
         let mut buffer = T::scratch().take();
         if buffer.len() < len + slack::<T>() {
@@ -32,7 +35,10 @@ impl<T: Real> Scratch<T> {
 
 impl<T: Real> Drop for Scratch<T> {
     fn drop(&mut self) {
-        T::scratch().set(std::mem::take(&mut self.buffer));
+        // What work within this work has left may be larger.
+        let other = T::scratch().take();
+        let ours = std::mem::take(&mut self.buffer);
+        T::scratch().set(if other.len() > ours.len() { other } else { ours });
     }
 }
 

@@ -32,6 +32,8 @@ fn threads_change_no_bit() {
     let norm = [x.clone(), values(&[4], 2), values(&[4], 3)];
     let norm_sum = [&norm[..], &[values(&[3, 4, 131, 67], 5)]].concat();
     let conv = [x, values(&[5, 4, 3, 3], 2), values(&[5], 3)];
+    let wide = [values(&[2, 200, 20, 33], 1), values(&[200, 200, 1, 1], 2)];
+    let square = [values(&[2, 33, 41, 39], 1), values(&[40, 33, 3, 3], 2)];
     let pixels = [values(&[3, 4, 1, 1], 1)];
     let targets = (0..3 * 131 * 67).map(|i| (i % 5) as u8).map(|t| if t == 4 { 255 } else { t });
     let targets = Tensor::from_vec(targets.collect(), (3, 131, 67), &Device::Cpu).unwrap();
@@ -40,7 +42,7 @@ fn threads_change_no_bit() {
     let hard = Ohem { threshold: 0.2, min_kept: 0.4, ..Ohem::default() };
     let geometry = ConvGeometry::default().with_padding(1);
     let relu_after = Activation::Relu;
-    let ops: [Op; 22] = [
+    let ops: [Op; 24] = [
         ("relu", &one, &|t| relu(&t[0])),
         ("sigmoid", &one, &|t| sigmoid(&t[0])),
         ("scale", &one, &|t| scale(&t[0], 0.7)),
@@ -63,6 +65,8 @@ fn threads_change_no_bit() {
         ("average pool", &one, &|t| adaptive_avg_pool2d(&t[0], [5, 6])),
         ("resize", &one, &|t| resize_bilinear(&t[0], [200, 201], Corners::HalfPixel)),
         ("conv", &conv, &|t| conv2d(&t[0], &t[1], Some(&t[2]), &geometry)),
+        ("conv of many weights", &wide, &|t| conv2d(&t[0], &t[1], None, &ConvGeometry::default())),
+        ("conv by Winograd's method", &square, &|t| conv2d(&t[0], &t[1], None, &geometry)),
         ("cross-entropy", &one, &|t| cross_entropy(&t[0], &targets, &options)),
         ("focal", &one, &|t| focal(&t[0], &targets, &Focal::default())),
         ("ohem", &one, &|t| ohem(&t[0], &targets, &hard)),

@@ -44,7 +44,8 @@ impl Turned {
     /// step at `start`.
     ///
     /// # Safety
-    /// Nothing else may use these steps of these rows, or those that fill up their width.
+    /// Nothing else may use these steps of these rows, or of those that fill up their last band, or
+    /// their vector of a panel.
     #[inline(always)]
     #[expect(unsafe_code, reason = "the caller shares out the result")]
     pub(super) unsafe fn put<T: Real, V: Vector<T>>(

@@ -1,4 +1,4 @@
-//! The three transforms of F(4x4, 3x3): Lavin and Gray, "Fast Algorithms for Convolutional Neural
+//! The transforms of F(4x4, 3x3) and of its gradients: Lavin and Gray, "Fast Algorithms for Convolutional Neural
 //! Networks" (arXiv 1509.09308), with the points 0, 1, -1, 2, -2 and infinity.
 //!
 //! Each is a small matrix, applied along one axis and then along the other, to a vector of
