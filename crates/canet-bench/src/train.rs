@@ -58,9 +58,7 @@ impl Train {
             loss: f64::NAN,
         })
     }
-}
 
-impl Train {
     fn step(&mut self) -> Result<()> {
         let output = self.network.forward(&self.pictures, Pass::Train { draw: self.step })?;
         let loss = loss(output, &self.targets, &Objective::default())?;

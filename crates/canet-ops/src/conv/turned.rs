@@ -5,7 +5,11 @@ use std::ops::Range;
 
 use crate::array::DisjointWriter;
 use crate::real::Real;
-use crate::simd::{MOST_LANES, Vector};
+use crate::simd::{self, MOST_LANES, Vector, load_within};
+
+/// Values ahead that rows are fetched: as many rows as a vector has lanes are read at a time, too
+/// many for the processor to fetch by itself.
+const AHEAD: usize = 64;
 
 /// Where the values of rows go: some of them side by side, as bands or panels have them, step by
 /// step, `[row / width][step][row % width]`.
@@ -24,7 +28,7 @@ impl Turned {
 
     /// Rows that are turned at a time: whole bands, or a vector of a panel.
     pub(super) fn group<T: Real, V: Vector<T>>(&self) -> usize {
-        (V::LANES / self.width * self.width).max(V::LANES.min(self.width))
+        if self.width < V::LANES { V::LANES / self.width * self.width } else { V::LANES }
     }
 
     /// The values of all steps of the rows from `row` on, a band or a panel.
@@ -37,6 +41,41 @@ impl Turned {
     #[inline(always)]
     fn place(&self, row: usize, step: usize) -> usize {
         (row / self.width * self.steps + step) * self.width + row % self.width
+    }
+
+    /// Turns a run of values of a group of rows, or of the last that there are: `len` of `source` from
+    /// `at` of their row on, which are the steps from `step` on.
+    ///
+    /// # Safety
+    /// As for [`Self::put`].
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "the caller shares out the result")]
+    pub(super) unsafe fn put_run<T: Real, V: Vector<T>>(
+        &self,
+        rows: Range<usize>,
+        source: &[T],
+        at: impl Fn(usize) -> usize,
+        [step, len]: [usize; 2],
+        to: &DisjointWriter<'_, T>,
+    ) {
+        for done in (0..len).step_by(V::LANES) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                self.put::<T, V>(
+                    rows.clone(),
+                    #[inline(always)]
+                    |row| {
+                        let at = at(row) + done;
+                        simd::prefetch(source.get(at + AHEAD..=at + AHEAD).unwrap_or_default());
+                        load_within(source, at)
+                    },
+                    #[inline(always)]
+                    |lane| (done + lane < len).then_some(step + done + lane),
+                    to,
+                    0,
+                );
+            }
+        }
     }
 
     /// Turns a vector of steps of a group of rows, or of the last that there are. `load` gives the

@@ -7,7 +7,7 @@ use crate::conv::tile::TileShape;
 use crate::conv::turned::Turned;
 use crate::geometry::Problem;
 use crate::real::Real;
-use crate::simd::{self, Vector, by_vector, load_within};
+use crate::simd::{self, Vector, by_vector};
 
 /// The weights of a convolution, one packed matrix a group: bands of rows, each stored column by column,
 /// so that element `(i, k)` of band `b` is at `b[k * rows + i]`. What fills up the last band is not used.
@@ -74,20 +74,11 @@ fn pack_rows<T: Real, V: Vector<T>, const W: usize>(w: &[T], len: usize) -> Vec<
             #[inline(always)]
             || {
                 let rows = i * group..height.min((i + 1) * group);
-                for done in (0..len).step_by(V::LANES) {
-                    #[expect(unsafe_code, reason = "tasks share the result")]
-                    // SAFETY: this task alone owns these rows, which are whole bands.
-                    unsafe {
-                        turned.put::<T, V>(
-                            rows.clone(),
-                            #[inline(always)]
-                            |row| load_within(w, row * len + done),
-                            #[inline(always)]
-                            |lane| (done + lane < len).then_some(done + lane),
-                            &to,
-                            0,
-                        );
-                    }
+                let at = |row| row * len;
+                #[expect(unsafe_code, reason = "tasks share the result")]
+                // SAFETY: this task alone owns these rows, which are whole bands.
+                unsafe {
+                    turned.put_run::<T, V>(rows, w, at, [0, len], &to);
                 }
             },
         );

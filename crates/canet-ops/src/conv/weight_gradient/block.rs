@@ -7,19 +7,19 @@ use crate::conv::lowering::Lowering;
 use crate::conv::tile::{MOST_COLUMNS, MOST_ROWS, Sums, TileShape, Used};
 use crate::conv::turned::Turned;
 use crate::real::Real;
-use crate::simd::{self, Vector, load_within};
-
-/// Values ahead that rows are fetched: as many rows as a vector has lanes are read at a time, too
-/// many for the processor to fetch by itself.
-const AHEAD: usize = 64;
+use crate::simd::{self, Vector};
 
 /// Some rows of the output, and how the operands of a part of the result are turned: channels of the
 /// gradient in bands, taps of the source in panels.
 pub(super) struct Block {
-    pub(super) bands: Turned,
-    pub(super) panels: Turned,
-    gradient: Run,
-    source: Vec<Run>,
+    pub(super) bands: Operand,
+    pub(super) panels: Operand,
+}
+
+/// How a side of the product is turned.
+pub(super) struct Operand {
+    pub(super) turned: Turned,
+    runs: Vec<Run>,
 }
 
 /// Neighbouring pixels.
@@ -31,6 +31,11 @@ struct Run {
     len: usize,
 }
 
+/// Rows of a block of some `pixels` at most: blocks of about the same size.
+pub(super) fn rows_of(pixels: usize, [height, width]: [usize; 2]) -> usize {
+    height.div_ceil(height.div_ceil((pixels / width).max(1)))
+}
+
 impl Block {
     /// `width` pixels a row of the output.
     pub(super) fn new<T: Real, const W: usize>(
@@ -38,94 +43,79 @@ impl Block {
         width: usize,
         rows: Range<usize>,
     ) -> Self {
-        let steps = rows.len() * width;
-        let first = rows.start * width;
+        let (first, steps) = (rows.start * width, rows.len() * width);
         // Rows without a gap between them are one run.
         let len = if lowering.pitch == width { steps } else { width };
-        let run =
-            |(row, step)| Run { start: lowering.pixels[first] + row * lowering.pitch, step, len };
+        let start = lowering.pixels[first];
+        let run = |(row, step)| Run { start: start + row * lowering.pitch, step, len };
+        let turned = |width| Turned { width, steps };
         Self {
-            bands: Turned { width: TileShape::of::<T>().rows, steps },
-            panels: Turned { width: W, steps },
-            gradient: Run { start: first, step: 0, len: steps },
-            source: (0..steps).step_by(len).enumerate().map(run).collect(),
+            bands: Operand {
+                turned: turned(TileShape::of::<T>().rows),
+                runs: vec![Run { start: first, step: 0, len: steps }],
+            },
+            panels: Operand {
+                turned: turned(W),
+                runs: (0..steps).step_by(len).enumerate().map(run).collect(),
+            },
         }
     }
 
-    /// A group of channels of the gradient, of which `start` tells where their planes start.
+    /// Adds the products of some channels and some taps, whole tiles of the turned operands but for
+    /// the last ones.
     ///
     /// # Safety
-    /// Nothing else may use their bands.
+    /// Nothing else may use their places in the result.
     #[inline(always)]
-    #[expect(unsafe_code, reason = "the caller shares out the bands")]
-    pub(super) unsafe fn turn_gradient<T: Real, V: Vector<T>>(
+    #[expect(unsafe_code, reason = "the caller shares out the result")]
+    pub(super) unsafe fn multiply<T: Real, const W: usize>(
         &self,
-        gy: &[T],
-        channels: Range<usize>,
-        start: impl Fn(usize) -> usize,
-        bands: &DisjointWriter<'_, T>,
+        [bands, panels]: [&[T]; 2],
+        [channels, taps]: [Range<usize>; 2],
+        place: Place,
+        gw: &DisjointWriter<'_, T>,
     ) {
-        // SAFETY: the caller's promise.
-        unsafe { turn::<T, V>(self.bands, gy, &self.gradient, channels, start, bands) }
+        let rows = self.bands.turned.width;
+        for tap in taps.clone().step_by(W) {
+            let panel = &panels[self.panels.turned.of(tap)];
+            for channel in channels.clone().step_by(rows) {
+                let band = &bands[self.bands.turned.of(channel)];
+                let used =
+                    Used { rows: rows.min(channels.end - channel), columns: W.min(taps.end - tap) };
+                let place = Place { at: place.at + channel * place.pitch + tap, ..place };
+                // SAFETY: the caller's promise.
+                unsafe { add_tile::<T, W>(band, panel, used, place, gw) }
+            }
+        }
     }
+}
 
-    /// A group of taps of the source, of which `start` tells where they start.
+impl Operand {
+    /// Turns a group of rows, of which `start` tells where they start in `source`.
     ///
     /// # Safety
-    /// Nothing else may use these columns of their panels.
+    /// Nothing else may use the turned rows.
     #[inline(always)]
-    #[expect(unsafe_code, reason = "the caller shares out the panels")]
-    pub(super) unsafe fn turn_source<T: Real, V: Vector<T>>(
+    #[expect(unsafe_code, reason = "the caller shares out the result")]
+    pub(super) unsafe fn turn<T: Real, V: Vector<T>>(
         &self,
         source: &[T],
-        taps: Range<usize>,
+        rows: Range<usize>,
         start: impl Fn(usize) -> usize,
-        panels: &DisjointWriter<'_, T>,
+        to: &DisjointWriter<'_, T>,
     ) {
-        for run in &self.source {
+        for run in &self.runs {
+            let (at, steps) = (|row| start(row) + run.start, [run.step, run.len]);
             // SAFETY: the caller's promise.
-            unsafe { turn::<T, V>(self.panels, source, run, taps.clone(), &start, panels) }
+            unsafe { self.turned.put_run::<T, V>(rows.clone(), source, at, steps, to) }
         }
     }
 }
 
-/// Turns a run of a group of rows.
-///
-/// # Safety
-/// Nothing else may use the turned rows.
-#[inline(always)]
-#[expect(unsafe_code, reason = "the caller shares out the result")]
-unsafe fn turn<T: Real, V: Vector<T>>(
-    turned: Turned,
-    source: &[T],
-    run: &Run,
-    rows: Range<usize>,
-    start: impl Fn(usize) -> usize,
-    to: &DisjointWriter<'_, T>,
-) {
-    for done in (0..run.len).step_by(V::LANES) {
-        let left = run.len - done;
-        // SAFETY: the caller's promise.
-        unsafe {
-            turned.put::<T, V>(
-                rows.clone(),
-                #[inline(always)]
-                |row| {
-                    let at = start(row) + run.start + done;
-                    simd::prefetch(source.get(at + AHEAD..=at + AHEAD).unwrap_or_default());
-                    load_within(source, at)
-                },
-                #[inline(always)]
-                |lane| (lane < left).then_some(run.step + done + lane),
-                to,
-                0,
-            );
-        }
-    }
-}
-
-/// Where a tile lies in the result.
+/// Where tiles lie in the result.
+#[derive(Clone, Copy)]
 pub(super) struct Place {
+    /// Where the first channel's first tap is.
     pub(super) at: usize,
     /// From a row to the next.
     pub(super) pitch: usize,
@@ -139,7 +129,7 @@ pub(super) struct Place {
 /// Nothing else may use its place.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the caller shares out the result")]
-pub(super) unsafe fn add_tile<T: Real, const W: usize>(
+unsafe fn add_tile<T: Real, const W: usize>(
     band: &[T],
     panel: &[T],
     used: Used,

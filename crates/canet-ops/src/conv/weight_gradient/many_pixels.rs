@@ -5,10 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Image;
-use super::block::{Block, Place, add_tile};
+use super::block::{Block, Place, rows_of};
 use crate::array::DisjointWriter;
 use crate::conv::lowering::Lowering;
-use crate::conv::tile::{TileShape, Used};
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
@@ -56,9 +55,8 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(p: &Problem, lowering: &'a Lowering) -> Self {
-        let [height, width] = p.output;
-        let rows = height.div_ceil(height.div_ceil((BLOCK / width).max(1)));
-        let blocks = height.div_ceil(rows);
+        let rows = rows_of(BLOCK, p.output);
+        let blocks = p.output[0].div_ceil(rows);
         let blocks_a_slab = blocks.div_ceil(blocks.min(SLABS));
         let slabs = blocks.div_ceil(blocks_a_slab);
         Self { lowering, outputs: p.group_outputs(), size: p.output, rows, slabs, blocks_a_slab }
@@ -110,8 +108,8 @@ impl<T: Real> Task<'_, T> {
     fn run<V: Vector<T>, const W: usize>(&self, rows: Range<usize>) {
         let (lowering, width) = (self.work.lowering, self.work.size[1]);
         let largest = Block::new::<T, W>(lowering, width, 0..self.work.rows);
-        let len = largest.bands.len(self.channels.len());
-        let mut scratch = Scratch::new(len + largest.panels.len(self.taps.len()));
+        let len = largest.bands.turned.len(self.channels.len());
+        let mut scratch = Scratch::new(len + largest.panels.turned.len(self.taps.len()));
         let (bands, panels) = scratch.values().split_at_mut(len);
         for first in rows.clone().step_by(self.work.rows) {
             let block = first..rows.end.min(first + self.work.rows);
@@ -126,7 +124,7 @@ impl<T: Real> Task<'_, T> {
     fn turn<V: Vector<T>>(&self, block: &Block, bands: &mut [T], panels: &mut [T]) {
         let plane = self.work.size[0] * self.work.size[1];
         let [bands, panels] = [DisjointWriter::new(bands), DisjointWriter::new(panels)];
-        let groups = [block.bands.group::<T, V>(), block.panels.group::<T, V>()];
+        let groups = [&block.bands, &block.panels].map(|side| side.turned.group::<T, V>());
         let [channels, taps] = [self.channels.len(), self.taps.len()];
         for first in (0..channels).step_by(groups[0]) {
             let some = first..channels.min(first + groups[0]);
@@ -134,7 +132,7 @@ impl<T: Real> Task<'_, T> {
             #[expect(unsafe_code, reason = "the place of the operands is shared out elsewhere")]
             // SAFETY: it is this task's own.
             unsafe {
-                block.turn_gradient::<T, V>(self.image.gy, some, start, &bands);
+                block.bands.turn::<T, V>(self.image.gy, some, start, &bands);
             }
         }
         for first in (0..taps).step_by(groups[1]) {
@@ -143,7 +141,7 @@ impl<T: Real> Task<'_, T> {
             #[expect(unsafe_code, reason = "the place of the operands is shared out elsewhere")]
             // SAFETY: as above.
             unsafe {
-                block.turn_source::<T, V>(&self.image.source, some, start, &panels);
+                block.panels.turn::<T, V>(&self.image.source, some, start, &panels);
             }
         }
     }
@@ -152,21 +150,13 @@ impl<T: Real> Task<'_, T> {
     #[inline(always)]
     fn multiply<const W: usize>(&self, block: &Block, bands: &[T], panels: &[T]) {
         let all = self.work.lowering.taps.len();
-        let rows = TileShape::of::<T>().rows;
-        let [channels, taps] = [self.channels.len(), self.taps.len()];
-        for tap in (0..taps).step_by(W) {
-            let panel = &panels[block.panels.of(tap)];
-            for channel in (0..channels).step_by(rows) {
-                let band = &bands[block.bands.of(channel)];
-                let used = Used { rows: rows.min(channels - channel), columns: W.min(taps - tap) };
-                let at = (self.channels.start + channel) * all + self.taps.start + tap;
-                let place = Place { at: self.start + at, pitch: all, is_first: false };
-                #[expect(unsafe_code, reason = "tasks share the result")]
-                // SAFETY: this task alone owns these channels by these taps of its slab.
-                unsafe {
-                    add_tile::<T, W>(band, panel, used, place, self.gw);
-                }
-            }
+        let part = [0..self.channels.len(), 0..self.taps.len()];
+        let at = self.start + self.channels.start * all + self.taps.start;
+        let place = Place { at, pitch: all, is_first: false };
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns these channels by these taps of its slab.
+        unsafe {
+            block.multiply::<T, W>([bands, panels], part, place, self.gw);
         }
     }
 }

@@ -4,10 +4,9 @@
 use rayon::prelude::*;
 
 use super::Image;
-use super::block::{Block, Place, add_tile};
+use super::block::{Block, Place, rows_of};
 use crate::array::DisjointWriter;
 use crate::conv::lowering::Lowering;
-use crate::conv::tile::Used;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
@@ -33,10 +32,10 @@ pub(super) fn sum<'a, T: Real, V: Vector<T>, const W: usize>(
 ) {
     let (outputs, taps, [height, width]) = (p.group_outputs(), lowering.taps.len(), p.output);
     let fitting = (BLOCK / (outputs + taps)).clamp(LEAST_PIXELS, PIXELS);
-    let rows = height.div_ceil(height.div_ceil((fitting / width).max(1)));
+    let rows = rows_of(fitting, p.output);
     let largest = Block::new::<T, W>(lowering, width, 0..rows);
-    let len = largest.bands.len(outputs);
-    let mut scratch = Scratch::new(len + largest.panels.len(taps));
+    let len = largest.bands.turned.len(outputs);
+    let mut scratch = Scratch::new(len + largest.panels.turned.len(taps));
     let (bands, panels) = scratch.values().split_at_mut(len);
     for (number, image) in images.enumerate() {
         for first in (0..height).step_by(rows) {
@@ -56,7 +55,7 @@ fn turn_both<T: Real, V: Vector<T>>(
     [bands, panels]: [&mut [T]; 2],
 ) {
     let (outputs, plane) = (p.group_outputs(), p.output_pixels());
-    let groups = [block.bands.group::<T, V>(), block.panels.group::<T, V>()];
+    let groups = [&block.bands, &block.panels].map(|side| side.turned.group::<T, V>());
     let [bands, panels] = [DisjointWriter::new(bands), DisjointWriter::new(panels)];
     let of_bands = outputs.div_ceil(groups[0]);
     (0..of_bands + taps.len().div_ceil(groups[1])).into_par_iter().for_each(|task| {
@@ -70,12 +69,12 @@ fn turn_both<T: Real, V: Vector<T>>(
                         let first = task * groups[0];
                         let channels = first..outputs.min(first + groups[0]);
                         let start = |channel| channel * plane;
-                        block.turn_gradient::<T, V>(image.gy, channels, start, &bands);
+                        block.bands.turn::<T, V>(image.gy, channels, start, &bands);
                     } else {
                         let first = (task - of_bands) * groups[1];
                         let some = first..taps.len().min(first + groups[1]);
                         let start = |tap: usize| taps[tap];
-                        block.turn_source::<T, V>(&image.source, some, start, &panels);
+                        block.panels.turn::<T, V>(&image.source, some, start, &panels);
                     }
                 }
             },
@@ -91,7 +90,7 @@ fn multiply<T: Real, const W: usize>(
     is_first: bool,
     gw: &mut [T],
 ) {
-    let (taps, rows) = (gw.len() / outputs, block.bands.width);
+    let (taps, rows) = (gw.len() / outputs, block.bands.turned.width);
     let [bands_of_all, panels_of_all] = [outputs.div_ceil(rows), taps.div_ceil(W)];
     let bands_a_task = (bands_of_all * panels_of_all / TASKS).clamp(1, BANDS);
     let shares = bands_of_all.div_ceil(bands_a_task);
@@ -103,17 +102,13 @@ fn multiply<T: Real, const W: usize>(
         simd::vectorised(
             #[inline(always)]
             || {
-                let panel = &panels[block.panels.of(tap)];
-                for channel in channels.step_by(rows) {
-                    let band = &bands[block.bands.of(channel)];
-                    let used =
-                        Used { rows: rows.min(outputs - channel), columns: W.min(taps - tap) };
-                    let place = Place { at: channel * taps + tap, pitch: taps, is_first };
-                    #[expect(unsafe_code, reason = "tasks share the result")]
-                    // SAFETY: this task alone owns these taps of these channels.
-                    unsafe {
-                        add_tile::<T, W>(band, panel, used, place, &writer);
-                    }
+                let taps_of_task = tap..taps.min(tap + W);
+                let place = Place { at: 0, pitch: taps, is_first };
+                #[expect(unsafe_code, reason = "tasks share the result")]
+                // SAFETY: this task alone owns these taps of these channels.
+                unsafe {
+                    let part = [channels, taps_of_task];
+                    block.multiply::<T, W>([bands, panels], part, place, &writer);
                 }
             },
         );

@@ -7,7 +7,7 @@ use super::transform::{self, FREQUENCIES, SIDE, STEP};
 use crate::real::Real;
 use crate::simd::Vector;
 
-/// One channel of one image, or some rows of its tiles. The tiles are of `LINES` lines: six for the
+/// One channel of one image. Its tiles are of `LINES` lines: six for the
 /// inputs of a convolution, four for the gradient of its outputs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plane<'a, T> {
