@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Winograd;
-use super::plane::{Piece, Plane, Sizes};
+use super::plane::{Piece, Plane, Share, Sizes};
 use super::transform::{FREQUENCIES, SIDE};
 use crate::array::DisjointWriter;
 use crate::real::Real;
@@ -29,17 +29,14 @@ pub(super) fn transform<T: Real, V: Vector<T>>(
     layout: Layout,
     to: &mut [T],
 ) {
-    let (count, inputs) = (winograd.count(), winograd.inputs);
+    let (inputs, images) = (winograd.inputs, winograd.images(&tiles));
     let plane = winograd.input[0] * winograd.input[1];
     let writer = DisjointWriter::new(to);
-    let images = tiles.start / count..tiles.end.div_ceil(count);
     (0..images.len() * inputs).into_par_iter().for_each(|task| {
         let (image, channel) = (images.start + task / inputs, task % inputs);
-        let first = image * count;
         let part = Part {
             plane: Plane { winograd, x: &x[(image * inputs + channel) * plane..][..plane] },
-            tiles: tiles.start.max(first) - first..tiles.end.min(first + count) - first,
-            column: first as isize - tiles.start as isize,
+            share: winograd.share(image, &tiles),
             channel,
             layout,
             to: &writer,
@@ -54,10 +51,7 @@ pub(super) fn transform<T: Real, V: Vector<T>>(
 /// One plane's share.
 struct Part<'a, T> {
     plane: Plane<'a, T>,
-    /// Counted within the image.
-    tiles: Range<usize>,
-    /// Where the image's first tile lies among all columns; negative if it is not among them.
-    column: isize,
+    share: Share<'a>,
     channel: usize,
     layout: Layout,
     to: &'a DisjointWriter<'a, T>,
@@ -66,11 +60,10 @@ struct Part<'a, T> {
 impl<T: Real> Part<'_, T> {
     #[inline(always)]
     fn run<V: Vector<T>>(&self) {
-        let w = self.plane.winograd;
-        let sizes = Sizes::of::<T, V>(w);
+        let sizes = Sizes::of::<T, V>(self.plane.winograd);
         let mut scratch = Scratch::new(sizes.lines(SIDE) + sizes.frequencies());
         let (staged, lines) = scratch.values().split_at_mut(sizes.frequencies());
-        let rows = self.tiles.start / w.row()..self.tiles.end.div_ceil(w.row());
+        let rows = self.share.rows();
         for row in rows.clone() {
             // The lines of a row come from afar: they are asked for a row ahead.
             self.prefetch_row(row + 1);
@@ -82,8 +75,9 @@ impl<T: Real> Part<'_, T> {
     /// Copies the frequencies of a row of tiles to their columns.
     #[inline(always)]
     fn put_row(&self, row: usize, staged: &[T], width: usize) {
-        self.pieces(
+        self.share.pieces(
             row,
+            self.layout.columns,
             #[inline(always)]
             |piece| match piece.count {
                 48 => self.put::<48>(staged, width, piece),
@@ -99,8 +93,9 @@ impl<T: Real> Part<'_, T> {
     /// Asks for the cache lines that a row of tiles will be written to.
     #[inline(always)]
     fn prefetch_row(&self, row: usize) {
-        self.pieces(
+        self.share.pieces(
             row,
+            self.layout.columns,
             #[inline(always)]
             |piece| {
                 for f in 0..FREQUENCIES {
@@ -108,13 +103,6 @@ impl<T: Real> Part<'_, T> {
                 }
             },
         );
-    }
-
-    /// The pieces of a row of tiles that lie in one panel each.
-    #[inline(always)]
-    fn pieces(&self, row: usize, with: impl FnMut(Piece)) {
-        let (tiles, panel) = (self.tiles.clone(), self.layout.columns);
-        self.plane.winograd.pieces(row, tiles, self.column, panel, with);
     }
 
     /// Where a piece lies in a frequency.

@@ -55,27 +55,54 @@ pub(super) struct Piece {
     pub(super) count: usize,
 }
 
+/// The tiles of an image that are among those of a block.
+#[derive(Debug, Clone)]
+pub(super) struct Share<'a> {
+    pub(super) winograd: &'a Winograd,
+    /// Counted within the image.
+    tiles: Range<usize>,
+    /// Where the image's first tile lies among the columns of the block; negative if it is not among
+    /// them.
+    first: isize,
+}
+
 impl Winograd {
-    /// Calls `with` for each piece of a row of tiles, cut where `panel` columns of the block end.
-    /// `tiles` are those of the image that are wanted; the image's first has column `first`, which is
-    /// negative where it lies before the block.
+    /// The images that some tiles of a batch are of.
+    pub(super) fn images(&self, tiles: &Range<usize>) -> Range<usize> {
+        tiles.start / self.count()..tiles.end.div_ceil(self.count())
+    }
+
+    /// The share of an image in a block of `tiles`, which has some of its own.
+    pub(super) fn share(&self, image: usize, tiles: &Range<usize>) -> Share<'_> {
+        let start = image * self.count();
+        Share {
+            winograd: self,
+            tiles: tiles.start.max(start) - start..tiles.end.min(start + self.count()) - start,
+            first: start as isize - tiles.start as isize,
+        }
+    }
+}
+
+impl Share<'_> {
+    /// The rows of tiles, the first and the last perhaps in part.
     #[inline(always)]
-    pub(super) fn pieces(
-        &self,
-        row: usize,
-        tiles: Range<usize>,
-        first: isize,
-        panel: usize,
-        mut with: impl FnMut(Piece),
-    ) {
-        for picture in 0..self.dilation {
-            let start = row * self.row() + picture * self.tiles[1];
-            let tiles = start.max(tiles.start)..(start + self.tiles[1]).min(tiles.end);
-            let mut tile = tiles.start;
-            while tile < tiles.end {
-                let column = (first + tile as isize) as usize;
-                let count = (panel - column % panel).min(tiles.end - tile);
-                let from = picture * (self.tiles[1] + 1) + tile - start;
+    pub(super) fn rows(&self) -> Range<usize> {
+        let row = self.winograd.row();
+        self.tiles.start / row..self.tiles.end.div_ceil(row)
+    }
+
+    /// Calls `with` for each piece of a row of tiles, cut where `panel` columns of the block end.
+    #[inline(always)]
+    pub(super) fn pieces(&self, row: usize, panel: usize, mut with: impl FnMut(Piece)) {
+        let w = self.winograd;
+        for picture in 0..w.dilation {
+            let start = row * w.row() + picture * w.tiles[1];
+            let end = (start + w.tiles[1]).min(self.tiles.end);
+            let mut tile = start.max(self.tiles.start);
+            while tile < end {
+                let column = (self.first + tile as isize) as usize;
+                let count = (panel - column % panel).min(end - tile);
+                let from = picture * (w.tiles[1] + 1) + tile - start;
                 with(Piece { from, column, count });
                 tile += count;
             }

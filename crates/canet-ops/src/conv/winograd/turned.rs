@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Winograd;
-use super::plane::{Plane, Sizes};
+use super::plane::{Plane, Share, Sizes};
 use super::transform::FREQUENCIES;
 use crate::array::DisjointWriter;
 use crate::conv::turned::Turned;
@@ -31,21 +31,17 @@ pub(super) fn transform<T: Real, V: Vector<T>, const LINES: usize>(
     layout: Layout,
     to: &mut [T],
 ) {
-    let (count, inputs) = (winograd.count(), winograd.inputs);
+    let (inputs, images) = (winograd.inputs, winograd.images(&tiles));
     let plane = winograd.input[0] * winograd.input[1];
     let writer = DisjointWriter::new(to);
-    let images = tiles.start / count..tiles.end.div_ceil(count);
     let group = layout.turned.group::<T, V>();
     let groups = inputs.div_ceil(group);
     (0..images.len() * groups).into_par_iter().for_each(|task| {
         let (image, channel) = (images.start + task / groups, task % groups * group);
         let channels = channel..inputs.min(channel + group);
-        let first = image * count;
         let part = Part {
-            winograd,
             x: &x[(image * inputs + channels.start) * plane..][..channels.len() * plane],
-            tiles: tiles.start.max(first) - first..tiles.end.min(first + count) - first,
-            column: first as isize - tiles.start as isize,
+            share: winograd.share(image, &tiles),
             channels,
             layout,
             to: &writer,
@@ -59,12 +55,8 @@ pub(super) fn transform<T: Real, V: Vector<T>, const LINES: usize>(
 
 /// The share of some channels of an image.
 struct Part<'a, T> {
-    winograd: &'a Winograd,
+    share: Share<'a>,
     x: &'a [T],
-    /// Counted within the image.
-    tiles: Range<usize>,
-    /// Where the image's first tile lies among all columns; negative if it is not among them.
-    column: isize,
     channels: Range<usize>,
     layout: Layout,
     to: &'a DisjointWriter<'a, T>,
@@ -73,14 +65,14 @@ struct Part<'a, T> {
 impl<T: Real> Part<'_, T> {
     #[inline(always)]
     fn run<V: Vector<T>, const LINES: usize>(&self) {
-        let w = self.winograd;
+        let w = self.share.winograd;
         let sizes = Sizes::of::<T, V>(w);
         let (channels, plane) = (self.channels.len(), w.input[0] * w.input[1]);
         let (seen, size) = (sizes.lines(LINES), sizes.frequencies());
         let mut scratch = Scratch::new(channels * (seen + size));
         let mut columns = vec![None; sizes.width];
         let (lines, staged) = scratch.values().split_at_mut(channels * seen);
-        let rows = self.tiles.start / w.row()..self.tiles.end.div_ceil(w.row());
+        let rows = self.share.rows();
         for row in rows.clone() {
             let parts = lines.chunks_exact_mut(seen).zip(staged.chunks_exact_mut(size));
             for (x, (lines, staged)) in self.x.chunks_exact(plane).zip(parts) {
@@ -98,8 +90,8 @@ impl<T: Real> Part<'_, T> {
     #[inline(always)]
     fn find_columns(&self, row: usize, columns: &mut [Option<usize>]) {
         columns.fill(None);
-        let (tiles, end) = (self.tiles.clone(), self.layout.turned.steps);
-        self.winograd.pieces(row, tiles, self.column, end, |piece| {
+        // All columns of the block are one panel.
+        self.share.pieces(row, self.layout.turned.steps, |piece| {
             let place = &mut columns[piece.from..piece.from + piece.count];
             place.iter_mut().zip(piece.column..).for_each(|(to, column)| *to = Some(column));
         });
