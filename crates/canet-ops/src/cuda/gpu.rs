@@ -117,6 +117,7 @@ pub(crate) enum Arg {
     Int(i32),
     Long(i64),
     Float(f32),
+    Double(f64),
     Bits(u64),
 }
 
@@ -199,6 +200,7 @@ impl Gpu<'_> {
                 Arg::Int(v) => builder.arg(v),
                 Arg::Long(v) => builder.arg(v),
                 Arg::Float(v) => builder.arg(v),
+                Arg::Double(v) => builder.arg(v),
             };
         }
         let [x, y, z] = grid.map(|n| n as u32);

@@ -7,6 +7,7 @@ use half::bf16;
 
 use super::gpu::{Arg, gpu, int, long, typed};
 use super::replay::overwrite;
+use super::uploads::Fill;
 use crate::graph::{Gradient, Value};
 
 /// The elements of `tensor` in the order of kernels, contiguous and on 16 bytes: a map `(N, C, H, W)` as
@@ -127,6 +128,11 @@ impl Pictures {
     /// Takes the bytes of all pixels.
     pub fn fill(&self, bytes: &[u8]) -> Result<()> {
         overwrite(&self.bytes, bytes)
+    }
+
+    /// The same, to be sent.
+    pub fn fills<'a>(&'a self, bytes: &'a [u8]) -> Result<Fill<'a>> {
+        Fill::new(&self.bytes, bytes)
     }
 
     /// What networks take: `(N, 3, H, W)` of `dtype`.

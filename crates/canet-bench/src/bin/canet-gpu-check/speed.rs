@@ -8,8 +8,8 @@ use canet_model::{
     Arithmetic, DType, Depth, Device, FrozenGpu, ModelConfig, Network, Normalisation, Params, Pass,
     Tensor,
 };
-use canet_ops::CrossEntropy;
 use canet_ops::cuda::{Recorded, Targets, overwrite};
+use canet_ops::{CrossEntropy, Judge};
 use canet_train::config::{OptimizerConfig, OptimizerKind};
 use canet_train::loss::{Objective, Truth, loss};
 use canet_train::optim::{Gradients, Optimizer};
@@ -129,7 +129,7 @@ impl Row {
         for number in 0..2 {
             canet_ops::cuda::pool_peak(device)?;
             let (_, gradients) = pass(number)?;
-            optimizer.update(&params, &gradients, 1.0, number)?;
+            optimizer.update(&params, &gradients, 1.0, number, None)?;
             canet_ops::cuda::synchronise(device)?;
             peaks = canet_ops::cuda::pool_peak(device)?;
         }
@@ -137,18 +137,23 @@ impl Row {
             if profile { where_it_goes(device, || pass(0).map(drop))? } else { json!(null) };
         canet_ops::cuda::trim(device)?;
         let (recorded, (last, gradients)) = Recorded::new(device, &draw, || pass(0))?;
-        // As a training does: the norm is read in each step.
-        let mut number = 2_u64;
+        // As a training does: loss and norm of a step are read when the next one is queued.
+        let (mut number, losses) = (2_u64, [last]);
+        let (mut judge, mut before) = (Judge::new(device)?, None);
         let mut step = || -> Result<()> {
             overwrite(&draw, &number.to_ne_bytes())?;
             recorded.replay()?;
-            gradients.norm()?;
-            optimizer.update(&params, &gradients, 1.0, number)?;
+            let told = gradients.judge(&mut judge, &losses, None)?;
+            optimizer.update(&params, &gradients, 1.0, number, Some(&judge))?;
             number += 1;
+            if let Some(told) = before.replace(told) {
+                let verdict = judge.hear(told)?;
+                anyhow::ensure!(!verdict.is_refused, "diverged: {verdict:?}");
+            }
             Ok(())
         };
         let (ms, queueing) = timed(device, seconds, &mut step)?;
-        let loss = Some(last.to_scalar::<f32>()?);
+        let loss = Some(losses[0].to_scalar::<f32>()?);
         Ok(self.tell(batch, [ms, queueing], peaks, loss, &spent))
     }
 
