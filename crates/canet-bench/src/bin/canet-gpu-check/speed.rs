@@ -20,16 +20,21 @@ use crate::networks::{assignment, bytes, canet, targets as targets_on_host};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Row {
     Train { name: &'static str, depth: Option<Depth>, size: usize, batch: usize },
-    Infer { name: &'static str, size: [usize; 2], batch: usize },
+    Infer { name: &'static str, batch: usize, arithmetic: Arithmetic },
 }
 
-/// Those of `benches/peers/gpu.py`.
-pub(crate) const ROWS: [Row; 5] = [
+/// Height and width of the pictures of predictions.
+const FRAME: [usize; 2] = [720, 1280];
+
+/// Those of `benches/peers/gpu.py`, and predictions in f16.
+pub(crate) const ROWS: [Row; 7] = [
     Row::Train { name: "train-r50", depth: Some(Depth::D50), size: 480, batch: 16 },
     Row::Train { name: "train-r101", depth: Some(Depth::D101), size: 480, batch: 16 },
     Row::Train { name: "train-assignment", depth: None, size: 512, batch: 8 },
-    Row::Infer { name: "infer-r50-b1", size: [720, 1280], batch: 1 },
-    Row::Infer { name: "infer-r50-b8", size: [720, 1280], batch: 8 },
+    Row::Infer { name: "infer-r50-b1", batch: 1, arithmetic: Arithmetic::Bf16 },
+    Row::Infer { name: "infer-r50-b8", batch: 8, arithmetic: Arithmetic::Bf16 },
+    Row::Infer { name: "infer-r50-b1-f16", batch: 1, arithmetic: Arithmetic::F16 },
+    Row::Infer { name: "infer-r50-b8-f16", batch: 8, arithmetic: Arithmetic::F16 },
 ];
 
 /// Milliseconds of a repetition: the median of blocks, after some to warm up, and what queueing one
@@ -77,7 +82,9 @@ impl Row {
                 let config = depth.map_or_else(assignment, canet);
                 self.train(&config, device, [size, batch], seconds, profile)
             }
-            Self::Infer { size, batch, .. } => self.infer(device, size, batch, seconds, profile),
+            Self::Infer { batch, arithmetic, .. } => {
+                self.infer(device, batch, arithmetic, seconds, profile)
+            }
         }
     }
 
@@ -160,16 +167,16 @@ impl Row {
     fn infer(
         &self,
         device: &Device,
-        size: [usize; 2],
         batch: usize,
+        arithmetic: Arithmetic,
         seconds: f64,
         profile: bool,
     ) -> Result<Json> {
         let mut params = Params::new(1, device);
         let network = Network::new(&canet(Depth::D50), &mut params)?;
-        let network = FrozenGpu::new(network.lower()?, Arithmetic::Bf16.activations(), device)?;
-        let bytes = bytes(batch * size[0] * size[1] * 3);
-        let x = Normalisation::default().batch(&bytes, size, network.activations(), device)?;
+        let network = FrozenGpu::new(network.lower()?, arithmetic.activations(), device)?;
+        let bytes = bytes(batch * FRAME[0] * FRAME[1] * 3);
+        let x = Normalisation::default().batch(&bytes, FRAME, network.activations(), device)?;
         let segment = || canet_ops::cuda::best_class(&network.logits(&x)?);
         let mut peaks = [0; 2];
         for _ in 0..2 {

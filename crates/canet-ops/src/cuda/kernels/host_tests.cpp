@@ -289,6 +289,9 @@ static void weights() {
     std::vector<float> back(w.size());
     launch(blocks(1), BLOCK, [&] { pack_weight(w.data(), packed.data(), o, i, k); });
     expect("pack_weight", packed, [&](size_t at) { return w[(at / i / k * i + at % i) * k + at / i % k]; });
+    std::vector<f16> halves(w.size());
+    launch(blocks(1), BLOCK, [&] { pack_weight(w.data(), halves.data(), o, i, k); });
+    expect("pack_weight, f16", halves, [&](size_t at) { return w[(at / i / k * i + at % i) * k + at / i % k]; }, 5e-4);
     launch(blocks(1), BLOCK, [&] { unpack_weight(packed.data(), back.data(), o, i, k); });
     expect("unpack_weight", back, [&](size_t at) { return w[at]; }, 1e-2);
 }
