@@ -76,6 +76,8 @@ impl Segmenter {
         options.check()?;
         let mut checkpoint = checkpoint.without_aux();
         checkpoint.round(options.precision)?;
+        #[cfg(feature = "cuda")]
+        let _turn = options.device.is_cuda().then(on_gpu::turn);
         let (network, _) = checkpoint.network(&options.device)?;
         let network = network.with_arithmetic(options.arithmetic)?;
         let Options { test_time, output, confidence, .. } = options;
@@ -157,6 +159,8 @@ impl Segmenter {
                 }
             }
             _ if self.is_plain(sizes) => {
+                #[cfg(feature = "cuda")]
+                let _turn = self.turn();
                 let mut scores = self.plain_logits(frame)?.flatten_all()?.to_vec1()?;
                 best_classes(&scores, &mut ids)?;
                 if let Some(sure) = &mut sure {
@@ -165,6 +169,8 @@ impl Segmenter {
                 }
             }
             _ => {
+                #[cfg(feature = "cuda")]
+                let _turn = self.turn();
                 let scores = self.probabilities(frame)?;
                 best_classes(&scores, &mut ids)?;
                 if let Some(sure) = &mut sure {
@@ -218,6 +224,8 @@ impl Segmenter {
     /// probabilities, which softmax gives back, and not below -87.4, that of the least `f32`.
     pub fn logits(&self, frame: &RgbImage) -> Result<Tensor> {
         let sizes = self.sizes(frame)?;
+        #[cfg(feature = "cuda")]
+        let _turn = self.turn();
         if self.is_plain(sizes) {
             return self.plain_logits(frame);
         }

@@ -20,8 +20,13 @@ const MOST_SIZES: usize = 2;
 const MOST_TOGETHER: usize = 8;
 
 /// All work on GPUs goes through one stream a GPU, and what one thread queues while another records would be recorded,
-/// too: they take turns.
+/// too: segmenters take turns.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits until no other segmenter works on a GPU.
+pub(super) fn turn() -> MutexGuard<'static, ()> {
+    locked(&TURN)
+}
 
 /// See the top of the file.
 #[derive(Debug)]
@@ -69,13 +74,12 @@ impl OnGpu {
         Self { network, passes: Mutex::default() }
     }
 
-    /// The scores of a picture, at its size, in the type of the activations.
+    /// The scores of a picture, at its size, in the type of the activations. Within the caller's [`turn`].
     pub(super) fn logits(
         &self,
         picture: &RgbImage,
         normalisation: &Normalisation,
     ) -> Result<Tensor> {
-        let _turn = locked(&TURN);
         let size = [picture.height(), picture.width()].map(|side| side as usize);
         let (dtype, device) = (self.network.activations(), self.network.device());
         let x = normalisation.batch(picture.as_raw(), size, dtype, device)?;
@@ -83,6 +87,7 @@ impl OnGpu {
     }
 
     /// The best classes of all pixels of pictures of one size, mask after mask; `NOT_FINITE` where a score is not.
+    /// Waits for its turn.
     pub(super) fn masks(
         &self,
         pictures: &[&RgbImage],
@@ -94,7 +99,7 @@ impl OnGpu {
         let bytes: Vec<u8> =
             pictures.iter().flat_map(|picture| picture.as_raw()).copied().collect();
         let size = Size { pictures: [pictures.len(), h, w], mask };
-        let _turn = locked(&TURN);
+        let _turn = turn();
         let mut passes = locked(&self.passes);
         let (device, dtype) = (self.network.device(), self.network.activations());
         let Some(place) = passes.iter().position(|known| known.size == size) else {
@@ -148,6 +153,11 @@ pub(super) fn batches(frames: &[RgbImage]) -> impl Iterator<Item = &[RgbImage]> 
 }
 
 impl Segmenter {
+    /// Waits until no other segmenter works on a GPU, if this one does. What it returns is to be kept meanwhile.
+    pub(super) fn turn(&self) -> Option<MutexGuard<'static, ()>> {
+        self.device().is_cuda().then(turn)
+    }
+
     /// What becomes of frames of one size on a GPU.
     pub(super) fn segment_together(
         &self,

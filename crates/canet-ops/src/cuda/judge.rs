@@ -4,7 +4,11 @@
 //! A step whose loss or gradient is not finite changes nothing: what changes something asks first. Nor do steps that
 //! are queued behind it, until the host has seen to it.
 
-use candle_core::cuda_backend::cudarc::driver::PinnedHostSlice;
+use std::sync::Arc;
+
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaContext, CudaEvent, DriverError, PinnedHostSlice, sys,
+};
 use candle_core::{DType, Device, Result, Storage, Tensor};
 
 use super::gpu::{Arg, Gpu, gpu, int};
@@ -23,8 +27,14 @@ pub struct Judge {
     /// The last one, [`SIZE`] bytes.
     verdict: Tensor,
     /// Where verdicts go for the host to read.
-    reports: Vec<PinnedHostSlice<u8>>,
+    reports: Vec<Report>,
     judged: usize,
+}
+
+struct Report {
+    bytes: PinnedHostSlice<u8>,
+    /// Behind the copy to `bytes`. (cudarc would see to that itself, but not without its bookkeeping of events.)
+    there: CudaEvent,
 }
 
 /// Where a verdict will be.
@@ -48,10 +58,8 @@ impl Judge {
     pub fn new(device: &Device) -> Result<Self> {
         let verdict = Tensor::zeros(SIZE, DType::U8, device)?;
         let stream = device.as_cuda_device()?.cuda_stream();
-        #[expect(unsafe_code, reason = "what is written next need not be zeroed first")]
-        // SAFETY: only what a verdict was copied to is read. (Not write-combined: the host reads it.)
-        let report = || unsafe { stream.context().alloc_pinned_with_flags(SIZE, 0) };
-        let reports = (0..MOST).map(|_| report()).collect::<std::result::Result<_, _>>();
+        let reports = (0..MOST).map(|_| Report::new(stream.context()));
+        let reports = reports.collect::<std::result::Result<_, _>>();
         Ok(Self { verdict, reports: reports.map_err(candle_core::Error::wrap)?, judged: 0 })
     }
 
@@ -87,13 +95,14 @@ impl Judge {
         let Storage::Cuda(storage) = &*storage else {
             candle_core::bail!("internal: the verdict is not on a GPU");
         };
-        let (from, to) = (storage.as_cuda_slice::<u8>()?, &mut self.reports[told.0]);
-        gpu.0.cuda_stream().memcpy_dtoh(from, to).map_err(candle_core::Error::wrap)
+        let (stream, report) = (gpu.0.cuda_stream(), &mut self.reports[told.0]);
+        let copied = stream.memcpy_dtoh(storage.as_cuda_slice::<u8>()?, &mut report.bytes);
+        copied.and_then(|()| report.there.record(&stream)).map_err(candle_core::Error::wrap)
     }
 
     /// Waits for a verdict. Each is to be heard before [`MOST`] more are queued, in their order.
     pub fn hear(&self, Told(place): Told) -> Result<Verdict> {
-        let report = self.reports[place].as_slice().map_err(candle_core::Error::wrap)?;
+        let report = self.reports[place].read().map_err(candle_core::Error::wrap)?;
         let (numbers, _) = report.as_chunks::<8>();
         let [norm, loss, last] = numbers else {
             candle_core::bail!("internal: a verdict of {} bytes", report.len());
@@ -111,5 +120,29 @@ impl Judge {
     /// Where the last verdict is, for kernels.
     pub(super) fn verdict(&self) -> Result<Arg> {
         ptr(&self.verdict)
+    }
+}
+
+impl Report {
+    fn new(context: &Arc<CudaContext>) -> std::result::Result<Self, DriverError> {
+        #[expect(unsafe_code, reason = "what is written next need not be zeroed first")]
+        // SAFETY: only what a verdict was copied to is read. (Not write-combined: the host reads it.)
+        let bytes = unsafe { context.alloc_pinned_with_flags(SIZE, 0) }?;
+        // Who waits sleeps: loaders need the cores.
+        let there = context.new_event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))?;
+        Ok(Self { bytes, there })
+    }
+
+    /// Waits for the verdict.
+    fn read(&self) -> std::result::Result<&[u8], DriverError> {
+        self.there.synchronize()?;
+        self.bytes.as_slice()
+    }
+}
+
+impl Drop for Report {
+    /// The memory must outlive a copy that is under way.
+    fn drop(&mut self) {
+        let _ = self.there.synchronize();
     }
 }

@@ -50,8 +50,10 @@ struct Slot {
     /// Pinned, so that the GPU fetches it by itself.
     host: PinnedHostSlice<u8>,
     there: CudaSlice<u8>,
+    /// Behind the copy from `host`. (cudarc would see to that itself, but not without its bookkeeping of events.)
+    sent: CudaEvent,
     /// Behind the last reading of `there`.
-    read: Option<CudaEvent>,
+    read: CudaEvent,
 }
 
 impl Uploads {
@@ -66,7 +68,10 @@ impl Uploads {
                 // SAFETY: both are written, on the host and by a copy, before anything of them is read.
                 let (host, there) =
                     unsafe { (main.context().alloc_pinned(bytes)?, stream.alloc(bytes)?) };
-                Ok(Slot { host, there, read: None })
+                // Who waits sleeps: loaders need the cores.
+                let flags = sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC;
+                let sent = main.context().new_event(Some(flags))?;
+                Ok(Slot { host, there, sent, read: main.context().new_event(None)? })
             };
             let slots = (0..SLOTS).map(|_| slot()).collect::<std::result::Result<_, _>>()?;
             Ok((stream, slots))
@@ -81,6 +86,7 @@ impl Uploads {
     pub fn send(&mut self, fills: &[Fill]) -> Result<()> {
         let slot = &mut self.slots[self.sent % SLOTS];
         self.sent += 1;
+        slot.sent.synchronize().map_err(candle_core::Error::wrap)?;
         let host = slot.host.as_mut_slice().map_err(candle_core::Error::wrap)?;
         if fills.iter().map(Fill::room).sum::<usize>() > host.len() {
             candle_core::bail!("internal: a batch that is larger than those before");
@@ -107,8 +113,7 @@ impl Uploads {
             copied.result().map_err(candle_core::Error::wrap)?;
             start += fill.room();
         }
-        slot.read = Some(self.main.record_event(None).map_err(candle_core::Error::wrap)?);
-        Ok(())
+        slot.read.record(&self.main).map_err(candle_core::Error::wrap)
     }
 }
 
@@ -119,10 +124,18 @@ impl Slot {
         stream: &Arc<CudaStream>,
         main: &Arc<CudaStream>,
     ) -> std::result::Result<(), DriverError> {
-        if let Some(read) = &self.read {
-            stream.wait(read)?;
-        }
+        // (One that was never recorded is not waited for.)
+        stream.wait(&self.read)?;
         stream.memcpy_htod(&self.host, &mut self.there)?;
-        main.join(stream)
+        self.sent.record(stream)?;
+        main.wait(&self.sent)
+    }
+}
+
+impl Drop for Slot {
+    /// The memory must outlive copies that are under way, from the host and on the GPU.
+    fn drop(&mut self) {
+        let _ = self.sent.synchronize();
+        let _ = self.read.synchronize();
     }
 }
