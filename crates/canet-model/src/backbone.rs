@@ -14,6 +14,8 @@
 //!
 //! The names are torchvision's, so that published weights fit without a table of names.
 
+use std::sync::Arc;
+
 use candle_core::{Result, bail};
 use canet_ops::frozen::MaxPool;
 use canet_ops::{Activation, Value};
@@ -23,13 +25,16 @@ use crate::layers::{BatchNorm, Conv, ConvSpec, NormSpec};
 use crate::lowered::{Folding, GraphBuilder, ValueId};
 use crate::params::Scope;
 use crate::pass::SampleDrop;
-use crate::{Depth, Pass, Stem};
+use crate::{BackboneStage, Depth, Pass, Stem};
 
 /// The backbone, `(N, 3, H, W)` to [`Features`].
 #[derive(Debug, Clone)]
 pub(crate) struct Backbone {
-    stem: StemLayers,
-    layers: [Vec<Block>; 4],
+    /// Shared with the second runs of what is computed again, as the blocks are.
+    stem: Arc<StemLayers>,
+    layers: [Vec<Arc<Block>>; 4],
+    /// What is computed again for its gradients.
+    recomputed: Vec<BackboneStage>,
 }
 
 /// What the rest of the network sees.
@@ -88,7 +93,7 @@ impl Backbone {
                     layer_dilation: dilation,
                 };
                 let drop = drops.next().unwrap_or(SampleDrop::NEVER);
-                members.push(Block::new(&mut scope.sub(index), shape, drop, norm)?);
+                members.push(Arc::new(Block::new(&mut scope.sub(index), shape, drop, norm)?));
                 width = planes * expansion;
             }
             Result::Ok(members)
@@ -96,15 +101,30 @@ impl Backbone {
         let layers =
             [layer(1, 1, 1, 1)?, layer(2, 2, 1, 1)?, layer(3, 1, 1, 2)?, layer(4, 1, 2, 4)?];
         let widths = Widths { c1: 64 * expansion, c3: 256 * expansion, c4: 512 * expansion };
-        Ok((Self { stem, layers }, widths))
+        Ok((Self { stem: Arc::new(stem), layers, recomputed: Vec::new() }, widths))
+    }
+
+    /// From now on these stages are computed again for their gradients. Layers are, block by block: as
+    /// much is computed twice as if it were a layer at a time, and what is there at once in the backward
+    /// pass is the inside of one block and not of all; what stays for it is each block's input.
+    pub(crate) fn recompute(&mut self, stages: &[BackboneStage]) {
+        self.recomputed = stages.to_vec();
     }
 
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Features> {
-        let run = |layer: &[Block], x: Value| layer.iter().try_fold(x, |x, b| b.forward(&x, pass));
+        let again = |stage| self.recomputed.contains(&stage);
+        let run = |layer: &[Arc<Block>], stage, x: Value| {
+            layer.iter().cloned().try_fold(x, |x, block| {
+                pass.run(&x, again(stage), move |x, pass| block.forward(x, pass))
+            })
+        };
         let [layer1, layer2, layer3, layer4] = &self.layers;
-        let c1 = run(layer1, self.stem.forward(x, pass)?)?;
-        let c3 = run(layer3, run(layer2, c1.clone())?)?;
-        let c4 = run(layer4, c3.clone())?;
+        let stem = Arc::clone(&self.stem);
+        let x = pass.run(x, again(BackboneStage::Stem), move |x, pass| stem.forward(x, pass))?;
+        let c1 = run(layer1, BackboneStage::Layer1, x)?;
+        let c2 = run(layer2, BackboneStage::Layer2, c1.clone())?;
+        let c3 = run(layer3, BackboneStage::Layer3, c2)?;
+        let c4 = run(layer4, BackboneStage::Layer4, c3.clone())?;
         Ok(Features { c1, c3, c4 })
     }
 }

@@ -16,7 +16,7 @@ use crate::params::{Part, Scope};
 use crate::pass::Site;
 use crate::select::FeatureSelection;
 use crate::stages::{Stages, Watch};
-use crate::{CanetConfig, Output, Pass};
+use crate::{BackboneStage, CanetConfig, Output, Pass};
 
 /// The network of the paper.
 #[derive(Debug, Clone)]
@@ -62,6 +62,11 @@ impl Canet {
         let aux = head_on(widths.c3, widths.c3 / 4, Site::Aux);
         let aux = config.aux.then(|| Head::new(&mut scope.sub("aux"), aux, norm)).transpose()?;
         Ok(Self { backbone, global_flow, context_flows, fsm, dropout, decoder, head, aux })
+    }
+
+    /// See [`crate::Network::with_recompute`].
+    pub(crate) fn recompute(&mut self, stages: &[BackboneStage]) {
+        self.backbone.recompute(stages);
     }
 
     /// `(N, 3, H, W)` to logits `(N, classes, H, W)`.

@@ -152,6 +152,28 @@ pub enum Stem {
     Classic,
 }
 
+/// A stage of CANet's backbone, by torchvision's names; the stem is all before `layer1`. It is no part
+/// of what a network is, but of how a training computes it: see [`crate::Network::with_recompute`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackboneStage {
+    /// Down to 1/4 of the picture.
+    Stem,
+    /// To C1, at 1/4.
+    Layer1,
+    /// To C2, at 1/8.
+    Layer2,
+    /// To C3, at 1/8.
+    Layer3,
+    /// To C4, at 1/8.
+    Layer4,
+}
+
+impl BackboneStage {
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [Self::Stem, Self::Layer1, Self::Layer2, Self::Layer3, Self::Layer4];
+}
+
 impl Default for ModelConfig {
     fn default() -> Self {
         Self::Canet(CanetConfig::default())

@@ -116,7 +116,7 @@ impl BatchNorm {
     }
 
     /// Normalises `(N, C, H, W)`, adds `residual` of the same shape, and applies `activation`; a
-    /// training pass also moves the running statistics, if they are not frozen.
+    /// training pass also moves the running statistics, if they are not frozen and it is not a second run.
     ///
     /// A training pass with a single value a channel (batch 1 behind a global pooling) falls back
     /// to the running statistics and leaves them alone: the one value less its own mean would
@@ -140,8 +140,10 @@ impl BatchNorm {
             );
         }
         let (y, batch) = canet_ops::batch_norm_train(x, &weight, &bias, eps, residual, activation)?;
-        self.keep(&self.running_mean, &batch.mean)?;
-        self.keep(&self.running_var, &batch.var)?;
+        if pass.moves_statistics() {
+            self.keep(&self.running_mean, &batch.mean)?;
+            self.keep(&self.running_var, &batch.var)?;
+        }
         Ok(y)
     }
 

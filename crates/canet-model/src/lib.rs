@@ -87,7 +87,7 @@ mod text;
 mod weight_hash;
 
 pub use checkpoint::{Checkpoint, CheckpointMeta, TRAINING_PREFIX};
-pub use config::{AssignmentConfig, CanetConfig, Depth, ModelConfig, Stem};
+pub use config::{AssignmentConfig, BackboneStage, CanetConfig, Depth, ModelConfig, Stem};
 pub use device::{Arithmetic, parse_device};
 pub use error::{Error, Result};
 pub use explain::{Explanation, Flow, Ranking};

@@ -6,7 +6,7 @@ use canet_ops::Value;
 use crate::assignment::Assignment;
 use crate::canet::Canet;
 use crate::lowered::Lowered;
-use crate::{Arithmetic, Error, Explanation, ModelConfig, Params, Pass, Result};
+use crate::{Arithmetic, BackboneStage, Error, Explanation, ModelConfig, Params, Pass, Result};
 
 /// A network. Clones share their parameters.
 ///
@@ -68,6 +68,33 @@ impl Network {
         #[cfg(feature = "cuda")]
         if self.device.is_cuda() {
             canet_ops::cuda::set_tf32(arithmetic == Arithmetic::Tf32);
+        }
+        Ok(self)
+    }
+
+    /// The same network, which from now on computes these stages of its backbone a second time for their
+    /// gradients, instead of keeping what is within them. Results and gradients are the same to the bit;
+    /// a training step needs less memory and more time.
+    ///
+    /// ```
+    /// use canet_model::{BackboneStage, CanetConfig, Device, ModelConfig, Network, Params};
+    ///
+    /// let mut params = Params::blank(&Device::Cpu);
+    /// let config = ModelConfig::Canet(CanetConfig { classes: 3, ..Default::default() });
+    /// let network = Network::new(&config, &mut params)?.with_recompute(&BackboneStage::ALL)?;
+    /// # Ok::<(), canet_model::Error>(())
+    /// ```
+    pub fn with_recompute(mut self, stages: &[BackboneStage]) -> Result<Self> {
+        match &mut self.layers {
+            Layers::Canet(layers) => layers.recompute(stages),
+            Layers::Assignment(_) if stages.is_empty() => {}
+            Layers::Assignment(_) => {
+                return Err(Error::Config(
+                    "the stages of canet alone can be recomputed; the assignment's network has little \
+                     memory in its blocks"
+                        .into(),
+                ));
+            }
         }
         Ok(self)
     }

@@ -17,6 +17,10 @@ use crate::array::{by_dtype, change, edit, with_elements};
 use crate::real::Real;
 use crate::simd;
 
+mod recompute;
+
+pub use recompute::{Run, recomputed};
+
 /// A tensor that gradients can be taken through.
 #[derive(Debug, Clone)]
 pub struct Value {
@@ -39,6 +43,8 @@ enum Source {
     Operation(Mutex<Option<Box<Backward>>>),
     /// One that adds to what its first input has got so far.
     Adding(Mutex<Option<Box<AddingBackward>>>),
+    /// Operations that are recorded only when their gradients are asked for.
+    Again(Mutex<Option<Box<Again>>>),
 }
 
 /// From the gradient of the output to those of the inputs.
@@ -47,6 +53,9 @@ type Backward = dyn FnOnce(Gradient) -> Result<Vec<Option<Gradient>>> + Send;
 /// The same, onto the sum of the first input's shares, if there is one that may be changed: what comes
 /// back for that input is the sum then.
 type AddingBackward = dyn FnOnce(Gradient, Option<Tensor>) -> Result<Vec<Option<Gradient>>> + Send;
+
+/// Computes a value once more, this time with a record.
+type Again = dyn FnOnce() -> Result<Value> + Send;
 
 /// A gradient, and whether it may be changed in place.
 pub(crate) enum Gradient {
@@ -175,14 +184,18 @@ impl Value {
                     let sum = first.and_then(|first| Gradient::own(&mut waiting, first.number));
                     once(backward)?(gradient.in_order()?, sum)?
                 }
+                Source::Again(again) => {
+                    // What was recorded now is younger than all that waits, so it comes next, in the
+                    // order in which it would have come if it had been kept.
+                    if let Some(node) = once(again)?()?.node {
+                        gradient.wait(&mut waiting, &node)?;
+                    }
+                    continue;
+                }
             };
             for (input, share) in node.inputs.iter().zip(shares) {
                 let (Some(input), Some(share)) = (input, share) else { continue };
-                let sum = match waiting.remove(&input.number) {
-                    Some((_, sum)) => sum.plus(share)?,
-                    None => share,
-                };
-                waiting.insert(input.number, (input.clone(), sum));
+                share.wait(&mut waiting, input)?;
             }
         }
         Ok(found)
@@ -209,6 +222,16 @@ fn once<B>(backward: &Mutex<Option<B>>) -> Result<B> {
 type Waiting = BTreeMap<u64, (Arc<Node>, Gradient)>;
 
 impl Gradient {
+    /// Adds a share to what a node has got so far.
+    fn wait(self, waiting: &mut Waiting, node: &Arc<Node>) -> Result<()> {
+        let sum = match waiting.remove(&node.number) {
+            Some((_, sum)) => sum.plus(self)?,
+            None => self,
+        };
+        waiting.insert(node.number, (Arc::clone(node), sum));
+        Ok(())
+    }
+
     /// Takes the sum of a node's shares out, if it may be changed.
     fn own(waiting: &mut Waiting, number: u64) -> Option<Tensor> {
         let is_own = matches!(waiting.get(&number), Some((_, Self::Own(_))));

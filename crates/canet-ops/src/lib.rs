@@ -61,7 +61,7 @@ pub use conv::conv2d;
 pub use dropout::{MaskKey, drop_samples, dropout};
 pub use gate::gate;
 pub use geometry::{Algorithm, ConvGeometry};
-pub use graph::{Gradients, Value};
+pub use graph::{Gradients, Run, Value, recomputed};
 pub use grid::Corners;
 pub use join::{add, add_relu, scale};
 pub use loss::{

@@ -1,11 +1,12 @@
 //! What a training step costs, in time and memory.
 //!
 //! ```text
-//! cargo run --release -p canet-train --example time_step -- NETWORK [STEPS]
+//! cargo run --release -p canet-train --example time_step -- NETWORK [STEPS] [RECOMPUTE]
 //! ```
 //!
 //! NETWORK is `a`, the assignment's network at 512x512 with batch 4 and `AdamW`, or `b`, CANet on
-//! ResNet-50 at 240x320 with batch 2 and SGD. The times are medians; the first step only warms up.
+//! ResNet-50 at 240x320 with batch 2 and SGD. RECOMPUTE is what it is in a configuration, such as `true`.
+//! The times are medians; the first step only warms up.
 
 #![expect(clippy::print_stdout, reason = "the numbers are what the program is for")]
 
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use canet_model::{AssignmentConfig, CanetConfig, ModelConfig, Network, Params, Pass};
 use canet_model::{Device, Tensor};
-use canet_train::config::{OptimizerConfig, OptimizerKind};
+use canet_train::config::{Config, OptimizerConfig, OptimizerKind, Recompute};
 use canet_train::loss::{Objective, loss};
 use canet_train::optim::{Gradients, Optimizer};
 use canet_train::{Error, Result, memory};
@@ -34,9 +35,10 @@ fn time() -> Result<()> {
     let name = arguments.next().unwrap_or_default();
     let steps = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(5);
     let (model, optimizer, shape) = setting(&name)?;
+    let recompute = recompute(arguments.next())?;
     let device = Device::Cpu;
     let mut params = Params::new(1, &device);
-    let network = Network::new(&model, &mut params)?;
+    let network = Network::new(&model, &mut params)?.with_recompute(recompute.stages())?;
     let mut optimizer = Optimizer::new(&optimizer);
     let (pictures, targets) = batch(shape)?;
     let mut times = Vec::new();
@@ -83,6 +85,12 @@ fn setting(name: &str) -> Result<(ModelConfig, OptimizerConfig, [usize; 4])> {
         }
     };
     Ok((model, OptimizerConfig { kind, ..Default::default() }, shape))
+}
+
+fn recompute(value: Option<String>) -> Result<Recompute> {
+    let Some(value) = value else { return Ok(Recompute::default()) };
+    let canet = "model={ network = 'canet' }".to_owned();
+    Ok(Config::default().with(&[canet, format!("recompute={value}")])?.recompute)
 }
 
 /// Noise, and targets in blocks; the same at every run.

@@ -18,6 +18,7 @@ mod ema;
 mod loss;
 mod optimizer;
 mod overrides;
+mod recompute;
 mod schedule;
 
 pub use backbone::{Backbone, HubModel};
@@ -26,6 +27,7 @@ pub use data::DataConfig;
 pub use ema::EmaConfig;
 pub use loss::{ClassWeights, Frequency, LossConfig, LossTerm};
 pub use optimizer::{OptimizerConfig, OptimizerKind};
+pub use recompute::Recompute;
 pub use schedule::ScheduleConfig;
 
 /// What a value must be: whether it is, its key, and the words for it.
@@ -67,6 +69,8 @@ pub struct Config {
     pub save_every_epochs: u32,
     /// Steps whose loss or gradient is not finite are passed over, up to so many in a run.
     pub skip_bad: u64,
+    /// What of the backbone is computed twice a step instead of being kept.
+    pub recompute: Recompute,
 }
 
 impl Default for Config {
@@ -86,6 +90,7 @@ impl Default for Config {
             save_every_minutes: 10.0,
             save_every_epochs: 1,
             skip_bad: 0,
+            recompute: Recompute::default(),
         }
     }
 }
@@ -127,8 +132,13 @@ impl Config {
             (not_negative(self.save_every_minutes), "save_every_minutes", "at least 0"),
             (self.save_every_epochs > 0, "save_every_epochs", "at least 1"),
         ];
-        let parts =
-            [self.data.rules(), self.optimizer.rules(), self.ema.rules(), self.loss.rules()];
+        let parts = [
+            self.data.rules(),
+            self.optimizer.rules(),
+            self.ema.rules(),
+            self.loss.rules(),
+            self.recompute.rules(&self.model),
+        ];
         for (holds, key, expected) in own.into_iter().chain(parts.into_iter().flatten()) {
             if !holds {
                 return Err(Error::config(origin, format!("{key} must be {expected}")));

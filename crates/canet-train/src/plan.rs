@@ -3,6 +3,7 @@
 //! Memory is measured: this process does what the run will do, with the same loader, batches and
 //! network, and the system tells the most it has held. One frame is tried first: if what that
 //! predicts for the whole batch is not there, the batch is not tried, for a plan must not be killed.
+//! CANet is also tried with its backbone recomputed, so that the advice to do so has figures.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use std::time::Instant;
 
 use canet_data::dataset::Dataset;
 use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{Params, Segmenter, Tensor};
+use canet_model::{BackboneStage, ModelConfig, Params, Segmenter, Tensor};
 use serde::Serialize;
 
-use self::advice::{Advice, Footprint};
+use self::advice::{Advice, Footprint, Recomputed};
 use crate::job::Job;
 use crate::setup::{self, Parts};
 use crate::step::Stepper;
@@ -156,8 +157,13 @@ impl Trial {
     /// One frame, then a validation frame, and then whole steps if there is `room` for them.
     fn run(job: &Job, parts: &mut Parts, steps: u64, room: Option<u64>) -> Result<Self> {
         let start = memory::resident_mib();
-        one_frame(job, parts)?;
+        let recomputed = recomputed_frame(job, parts)?;
+        let seconds = one_frame(job, parts)?;
         let one = memory::peak_mib();
+        let recomputed = recomputed.zip(one).and_then(|((peak, longer), one)| {
+            let saved = one.saturating_sub(peak) as f64;
+            (saved > 0.0).then_some(Recomputed { saved, longer: longer / seconds - 1.0 })
+        });
         let frame = validate(parts)?;
         let validation = memory::peak_mib();
         let config = &job.config;
@@ -175,6 +181,9 @@ impl Trial {
             )),
             _ => None,
         };
+        if let Some(footprint) = &mut footprint {
+            footprint.recomputed = recomputed;
+        }
         let steps = match (&footprint, room) {
             (Some(footprint), Some(room)) if footprint.peak_mib() > room => 0,
             _ => steps.min(parts.steps_per_epoch),
@@ -216,11 +225,28 @@ fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
     Loader::new(train, augmenter, options)
 }
 
-/// A step on a batch of one frame.
-fn one_frame(job: &Job, parts: &mut Parts) -> Result<()> {
+/// A step on a batch of one frame, and the seconds that it takes.
+fn one_frame(job: &Job, parts: &mut Parts) -> Result<f64> {
     let group = loader(job, parts, 1).take(1).collect::<std::result::Result<Vec<Batch>, _>>()?;
+    let start = Instant::now();
     parts.stepper.step(0, &group, &parts.train)?;
-    Ok(())
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// The most memory in MiB, and the seconds of a step on one frame with all of the backbone recomputed;
+/// `None` where that is nothing new. It comes first, as the system tells only the most of all so far;
+/// and twice, for the first step has no optimiser's state yet.
+fn recomputed_frame(job: &Job, parts: &mut Parts) -> Result<Option<(u64, f64)>> {
+    let all = BackboneStage::ALL.len() == job.config.recompute.stages().len();
+    if all || !matches!(job.config.model, ModelConfig::Canet(_)) || !job.device.is_cpu() {
+        return Ok(None);
+    }
+    let network = parts.stepper.network.clone();
+    parts.stepper.network = network.clone().with_recompute(&BackboneStage::ALL)?;
+    one_frame(job, parts)?;
+    let seconds = one_frame(job, parts)?;
+    parts.stepper.network = network;
+    Ok(memory::peak_mib().map(|peak| (peak, seconds)))
 }
 
 /// Whole steps, as the run will make them; returns the seconds of each.

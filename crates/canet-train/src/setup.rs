@@ -59,7 +59,9 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
     let model = config.model.clone().with_classes(classes.len());
     let mut params =
         Params::new(config.seed, &job.device).with_frozen_norms(config.optimizer.freeze_norms);
-    let network = Network::new(&model, &mut params)?.with_arithmetic(job.arithmetic)?;
+    let network = Network::new(&model, &mut params)?
+        .with_arithmetic(job.arithmetic)?
+        .with_recompute(config.recompute.stages())?;
     let mut meta = CheckpointMeta::new(model, classes);
     meta.input = config.data.augment.base.map(|(w, h)| [w, h]);
     let optimizer = Optimizer::new(&config.optimizer);

@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use canet_model::{Checkpoint, Device, Tensor, serde_json};
+use canet_model::{Checkpoint, Device, Tensor, serde_json, weight_hash};
 use common::{World, run};
 
 const LAST: &str = "checkpoints/last.safetensors";
@@ -66,6 +66,32 @@ fn a_run_with_averages_and_frozen_norms_resumes_to_the_same_bits() {
     };
     assert_eq!(scores(&whole), scores(&lines(&world.path("two/metrics.jsonl"))));
     look_at(&world, &whole);
+}
+
+/// A run that computes its backbone twice learns what one that keeps it does, and may go on otherwise.
+#[test]
+fn recomputing_changes_no_bit_and_may_change_when_a_run_goes_on() {
+    let world = World::new();
+    let model = "model={ network = \"canet\", depth = 18, capacity = 16, aux = true, stochastic_depth = 0.3 }";
+    let train = |out, recompute: &str, more: &[&str]| {
+        let set = ["--set", model, "--set", "epochs=1", "--set", recompute];
+        run(world.training(out, &[&set, more].concat()), 0)
+    };
+    let weights = |out: &str| {
+        let last = Checkpoint::read(&world.path(&format!("{out}/{LAST}"))).unwrap();
+        (weight_hash(&last.tensors).unwrap(), weight_hash(&last.training_tensors).unwrap())
+    };
+    train("kept", "recompute=false", &[]);
+    train("again", "recompute=true", &[]);
+    assert_eq!(weights("kept"), weights("again"));
+    // Nothing has to be allowed.
+    let text = train("again", "recompute=[\"layer3\"]", &["--resume"]);
+    assert!(!text.contains("another recompute"), "{text}");
+    assert!(String::from_utf8(world.read("again/config.toml")).unwrap().contains("layer3"));
+
+    let text = run(world.training("none", &["--set", "recompute=true"]), 2);
+    assert!(text.contains("recompute must be false but for network = \"canet\""), "{text}");
+    assert!(!world.path("none").exists());
 }
 
 /// What the run has left: averages beside the weights, the better of both as the best.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use super::Config;
 
-/// Keys that say how a run is kept, and not what it computes: they may change at any time.
-const FREE: [&str; 4] = ["save_every_steps", "save_every_minutes", "save_every_epochs", "skip_bad"];
+/// Keys that say how a run is kept and computed, and not what comes out: they may change at any time.
+const FREE: [&str; 5] =
+    ["save_every_steps", "save_every_minutes", "save_every_epochs", "skip_bad", "recompute"];
 
 /// A key whose value is another than it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl fmt::Display for Change {
 
 impl Config {
     /// The keys in which a configuration differs from an earlier one, but for those that say only
-    /// how a run is kept.
+    /// how a run is kept and computed.
     pub fn changes(&self, before: &Self) -> Vec<Change> {
         let (ours, theirs) = (self.flat(), before.flat());
         let keys: BTreeSet<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();

@@ -1,5 +1,7 @@
 use super::*;
 
+const CANET: &str = "[model]\nnetwork = \"canet\"";
+
 #[test]
 fn files_and_overrides_are_read() {
     let text =
@@ -67,6 +69,10 @@ fn mistakes_are_named_and_mended() {
         ("", "ema.dcay=0.9", "did you mean `decay`"),
         ("", "model.stochastic_depth=0.1", "network"),
         ("[data.augment]\nflip = 2.0", "", "flip"),
+        ("", "recompute=layer1", "recompute is true, false, or a list of \"stem\", \"layer1\""),
+        (CANET, "recompute=[\"layer5\"]", "recompute is true, false, or a list of \"stem\""),
+        (CANET, "recompute=[\"layer1\", \"layer1\"]", "recompute must be a list that has no stage"),
+        ("", "recompute=true", "recompute must be false but for network = \"canet\""),
         ("[loss]\nterms = []", "", "loss.terms must be a list with at least one term"),
         ("[[loss.terms]]\nkind = \"dise\"", "", "unknown variant `dise`"),
         ("[[loss.terms]]\nkind = \"dice\"\ngamma = 2.0", "", "unknown key `gamma`"),
@@ -94,6 +100,25 @@ fn mistakes_are_named_and_mended() {
             }
             Ok(config) => panic!("{text} {set}: {config:?}"),
         }
+    }
+}
+
+#[test]
+fn what_is_recomputed_is_read_and_written_and_may_change() {
+    use canet_model::BackboneStage::{Layer1, Layer4, Stem};
+    let read = |value: &str| Config::parse(CANET, "test", &[format!("recompute={value}")]).unwrap();
+    for (value, expected) in [
+        ("false", &[][..]),
+        ("true", &canet_model::BackboneStage::ALL),
+        ("[]", &[]),
+        ("['layer4', 'stem', 'layer1']", &[Layer4, Stem, Layer1]),
+    ] {
+        let config = read(value);
+        assert_eq!(config.recompute.stages(), expected);
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(Config::parse(&written, "written", &[]).unwrap(), config);
+        // Nothing that a resumed run would have to be asked about.
+        assert_eq!(read("true").changes(&config), []);
     }
 }
 

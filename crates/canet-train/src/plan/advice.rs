@@ -25,6 +25,17 @@ pub(super) struct Footprint {
     pub(super) validation: f64,
     /// While a checkpoint is written.
     pub(super) saving: f64,
+    /// What `recompute = true` would change, where that was tried.
+    pub(super) recomputed: Option<Recomputed>,
+}
+
+/// What was seen of a step on one frame with all of the backbone recomputed, beside one without.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Recomputed {
+    /// MiB that a frame needs less.
+    pub(super) saved: f64,
+    /// How much longer the step took, in shares of the other's time.
+    pub(super) longer: f64,
 }
 
 /// Settings that need less memory.
@@ -53,7 +64,7 @@ impl Footprint {
         let frame = (one + sums - fixed).max(0.0);
         // The file's content is gathered, and then copied behind its head.
         let saving = held + 2.0 * state;
-        Self { held, fixed, frame, batch, validation, saving }
+        Self { held, fixed, frame, batch, validation, saving, recomputed: None }
     }
 
     /// Corrects the prediction: training on `batch` frames held at most `peak`.
@@ -91,8 +102,15 @@ impl Footprint {
         if self.validation > room && self.validation > self.training_mib(1) {
             return vec![self.smaller_input(config, frame)];
         }
-        let fitting = ((room - self.fixed) / self.frame.max(1e-3)).floor() as usize;
+        let fitting_with = |frame: f64| ((room - self.fixed) / frame.max(1e-3)).floor() as usize;
+        let fitting = fitting_with(self.frame);
         let mut advice = Vec::new();
+        if let Some(seen) = self.recomputed {
+            let most = fitting_with(self.frame - seen.saved).min(self.batch);
+            if most > fitting {
+                advice.push(self.recompute(config, most, seen));
+            }
+        }
         if (1..self.batch).contains(&fitting) {
             advice.push(self.smaller_batch(config, fitting));
         }
@@ -108,10 +126,29 @@ impl Footprint {
         advice
     }
 
-    fn smaller_batch(&self, config: &Config, batch: usize) -> Advice {
+    /// Nothing but time changes, if the `batch` can stay as it is.
+    fn recompute(&self, config: &Config, batch: usize, seen: Recomputed) -> Advice {
+        let mut set = vec!["recompute=true".to_owned()];
+        let percent = 100.0 * seen.longer.max(0.0);
+        let mut effect =
+            format!("the same gradients; a step on one frame took {percent:.0}% longer");
+        if batch < self.batch {
+            set.extend(self.in_batches_of(config, batch));
+            effect += ". Smaller batches; batch norms see fewer frames at a time";
+        }
+        let training = self.training_mib(batch) - seen.saved * batch as f64;
+        Advice { set, peak_mib: self.with(training, self.validation), effect }
+    }
+
+    /// As many frames a step as before.
+    fn in_batches_of(&self, config: &Config, batch: usize) -> [String; 2] {
         let passes = (self.batch * config.optimizer.accumulate).div_ceil(batch);
+        [format!("data.batch={batch}"), format!("optimizer.accumulate={passes}")]
+    }
+
+    fn smaller_batch(&self, config: &Config, batch: usize) -> Advice {
         Advice {
-            set: vec![format!("data.batch={batch}"), format!("optimizer.accumulate={passes}")],
+            set: self.in_batches_of(config, batch).into(),
             peak_mib: self.with(self.training_mib(batch), self.validation),
             effect: "as many frames a step in smaller batches; batch norms see fewer at a time"
                 .into(),
@@ -141,8 +178,7 @@ impl Footprint {
         let mut effect =
             format!("{:.0}% of the pixels; the network sees less around each", 100.0 * part);
         if batch < self.batch {
-            let passes = (self.batch * config.optimizer.accumulate).div_ceil(batch);
-            set.extend([format!("data.batch={batch}"), format!("optimizer.accumulate={passes}")]);
+            set.extend(self.in_batches_of(config, batch));
             effect += ", and batch norms see one frame at a time";
         }
         let peak_mib = self.with(self.fixed + self.frame * batch as f64 * part, self.validation);

@@ -9,6 +9,7 @@ fn footprint() -> Footprint {
         batch: 8,
         validation: 350.0,
         saving: 380.0,
+        recomputed: None,
     }
 }
 
@@ -45,6 +46,37 @@ fn the_mildest_change_that_fits_is_advised() {
             // What is advised is a configuration.
             Config::parse("", "test", &advice.set).unwrap();
         }
+    }
+}
+
+/// A frame of 100 MiB that needs 40 less: 8 frames need 880 and a tenth.
+#[test]
+fn to_compute_twice_is_advised_where_more_fits_by_it() {
+    let recomputed = Some(Recomputed { saved: 40.0, longer: 0.25 });
+    let footprint = Footprint { recomputed, ..footprint() };
+    let mut config = Config::parse("[model]\nnetwork = \"canet\"", "test", &[]).unwrap();
+    config.data.batch = 8;
+    let (frame, with_batch) =
+        ((640, 480), ["recompute=true", "data.batch=2", "optimizer.accumulate=4"]);
+    for (available, set, peak_mib, words) in [
+        (1_000, &with_batch[..1], 968, "took 25% longer"),
+        // One frame fits without, two with.
+        (600, &with_batch, 572, "batch norms see fewer"),
+    ] {
+        let advice = &footprint.advice(&config, frame, available)[0];
+        assert!(advice.set == set && advice.peak_mib == peak_mib, "{advice:?}");
+        assert!(advice.effect.contains(words), "{advice:?}");
+        config.with(&advice.set).unwrap();
+    }
+    // As much fits without, or not even one frame with it.
+    for (available, saved) in [(1_320, 40.0), (1_200, 1.0), (450, 40.0)] {
+        let recomputed = Some(Recomputed { saved, longer: 0.25 });
+        let advice = Footprint { recomputed, ..footprint.clone() };
+        let advice = advice.advice(&config, frame, available);
+        assert!(
+            !advice.iter().any(|advice| advice.set.iter().any(|set| set.contains("recompute"))),
+            "{advice:?}"
+        );
     }
 }
 
