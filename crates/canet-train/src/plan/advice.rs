@@ -67,6 +67,18 @@ impl Footprint {
         }
     }
 
+    /// Adds what is held beside the steps, whatever the batch.
+    pub(super) fn beside(&mut self, mib: f64) {
+        self.held += mib;
+        self.fixed += mib;
+    }
+
+    /// How many frames a batch can have where `available` MiB are, with the margin; 0 if none.
+    pub(super) fn fitting(&self, available: u64) -> usize {
+        let room = available as f64 / (1.0 + MARGIN);
+        ((room - self.fixed) / self.frame.max(1e-3)).floor().max(0.0) as usize
+    }
+
     /// The most memory in training on batches of so many frames.
     pub(super) fn training_mib(&self, batch: usize) -> f64 {
         self.fixed + self.frame * batch as f64
@@ -91,7 +103,7 @@ impl Footprint {
         if self.validation > room && self.validation > self.training_mib(1) {
             return vec![self.smaller_input(config, frame)];
         }
-        let fitting = ((room - self.fixed) / self.frame.max(1e-3)).floor() as usize;
+        let fitting = self.fitting(available);
         let mut advice = Vec::new();
         if (1..self.batch).contains(&fitting) {
             advice.push(self.smaller_batch(config, fitting));
