@@ -40,6 +40,12 @@ def joined(canet, eager, compiled):
     return rows
 
 
+def variants(canet, deterministic):
+    """Our rows that PyTorch has no part in: predictions in f16, and steps of the same bits in every run."""
+    halves = {name: row for name, row in canet.items() if name.endswith("-f16")}
+    return {**halves, **{f"{name}, deterministic": row for name, row in deterministic.items()}}
+
+
 def collected(work):
     """All that is known, for the JSON file."""
     canet, eager, compiled = (read(work / name) for name in
@@ -52,10 +58,11 @@ def collected(work):
         "parts": [{"part": name, "ended": how, "seconds": int(seconds)}
                   for name, how, seconds in parts],
         "rows": joined(canet, eager, compiled),
+        "variants": variants(canet, read(work / "deterministic.json")),
         "checks": {"ops": canet.get("ops"), "networks": canet.get("networks"),
                    "logits": read(work / "logits.json").get("logits")},
         "limits": {name: eager.get("rows", {}).get(name) for name in ("matmul", "copy")},
-        "training": [{key: epoch.get(key) for key in ("epoch", "step", "loss")}
+        "training": [{key: epoch.get(key) for key in ("epoch", "step", "loss", "seconds_per_step")}
                      for epoch in map(json.loads, lines(work / "run/metrics.jsonl"))],
     }
 
@@ -89,6 +96,12 @@ def speeds(rows):
     head = ["row", "CANet ms", "eager ms", "compiled ms", "ours / better", "CANet images/s",
             "CANet MiB", "eager MiB", "compiled MiB"]
     return table(head, cells)
+
+
+def others(rows):
+    cells = [[name, figure(row, "ms", "{:.2f}"), figure(row, "images_per_second", "{:.1f}")]
+             for name, row in rows.items()]
+    return table(["row", "CANet ms", "CANet images/s"], cells) if cells else []
 
 
 def checks(found):
@@ -134,10 +147,12 @@ def markdown(report):
     versions = ", ".join(f"{name} {version}" for name, version in report["pytorch"].items())
     text = [f"**{report['gpu'] or 'A GPU without a name'}**"]
     text += ["", f"PyTorch: {versions}"] if versions else []
-    text += speeds(report["rows"]) + checks(report["checks"]) + limits(report["limits"])
+    text += speeds(report["rows"]) + others(report["variants"]) + checks(report["checks"]) + limits(report["limits"])
     if training := report["training"]:
         losses = ", ".join(f"{epoch['loss']:.4f}" for epoch in training)
-        text += ["", f"Training: the losses of its epochs are {losses}."]
+        pace = ", ".join(f"{1e3 * epoch['seconds_per_step']:.1f}" for epoch in training
+                         if epoch["seconds_per_step"])
+        text += ["", f"Training: the losses of its epochs are {losses}; a step took {pace} ms."]
     text += table(["part", "ended", "seconds"],
                   [[part["part"], part["ended"], str(part["seconds"])] for part in report["parts"]])
     return "\n".join(text + errors(report)).rstrip() + "\n"

@@ -73,6 +73,8 @@ run() {
     python3 -c 'import torch, numpy, safetensors' || torch=no
 
     ours 'check' 180 ./canet-gpu-check --out work/canet.json
+    ours 'check, deterministic' 40 ./canet-gpu-check --deterministic --out work/deterministic.json \
+        --only train-r50 train-assignment
     if [ $torch = yes ]; then
         ours 'logits' 40 ./canet-gpu-check --only logits --logits work/logits
         peer "PyTorch's logits" 60 --logits work/logits
@@ -87,7 +89,7 @@ run() {
     fi
     if [ $torch = yes ]; then
         # Last, since compiling takes what is left.
-        local rows=(train-r50 train-r101 train-assignment infer-r50-b1 infer-r50-b8)
+        local rows=(infer-r50-b8 infer-r50-b1 train-assignment train-r50 train-r101)
         peer 'PyTorch, compiled' 540 --benchmark-limit 4 --patience 4 --out work/compiled.json \
             --only "${rows[@]/%/-compile}"
     fi

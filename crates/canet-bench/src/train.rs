@@ -65,7 +65,7 @@ impl Train {
         self.loss = f64::from(loss.tensor().to_scalar::<f32>()?);
         let mut gradients = Gradients::default();
         gradients.add(&self.params, loss.backward()?)?;
-        self.optimizer.update(&self.params, &gradients, 1.0, self.step)?;
+        self.optimizer.update(&self.params, &gradients, 1.0, self.step, None)?;
         self.step += 1;
         Ok(())
     }

@@ -18,7 +18,7 @@ pub(crate) struct ModelArgs {
     /// Where to compute: auto, cpu, cuda:N or metal
     #[arg(long, default_value = "auto")]
     device: String,
-    /// How exactly a GPU computes: bf16, tf32 or f32 [default: bf16 on a GPU, f32 on a CPU]
+    /// How exactly a GPU computes: bf16, f16, tf32 or f32 [default: bf16 on a GPU, f32 on a CPU]
     #[arg(long, value_name = "NAME")]
     arithmetic: Option<Arithmetic>,
 }

@@ -2,6 +2,8 @@
 
 mod best;
 mod elsewhere;
+#[cfg(feature = "cuda")]
+mod on_gpu;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -147,15 +149,12 @@ impl Segmenter {
                 }
             }
             #[cfg(feature = "cuda")]
-            Engine::Elsewhere(engine @ Elsewhere::Gpu(_))
-                if self.is_plain(sizes) && sure.is_none() =>
-            {
-                let logits = self.resized_logits(engine, frame)?;
-                let best = canet_ops::cuda::best_class(&logits)?.flatten_all()?.to_vec1::<u8>()?;
-                if best.contains(&canet_ops::cuda::NOT_FINITE) {
+            Engine::Elsewhere(Elsewhere::Gpu(gpu)) if self.is_plain(sizes) && sure.is_none() => {
+                let picture = self.meta.seen(frame)?;
+                ids = gpu.masks(&[&picture], &self.meta.normalisation, sizes.frame)?;
+                if ids.contains(&canet_ops::cuda::NOT_FINITE) {
                     return Err(Error::NotFinite);
                 }
-                ids = best;
             }
             _ if self.is_plain(sizes) => {
                 let mut scores = self.plain_logits(frame)?.flatten_all()?.to_vec1()?;
@@ -180,10 +179,15 @@ impl Segmenter {
 
     /// What becomes of several frames, in their order; one that fails does not spoil the others. On
     /// the CPU as many frames as there are threads are worked on side by side, each with the
-    /// [`Segmenter::memory`] of its size: small networks leave cores idle within one frame.
+    /// [`Segmenter::memory`] of its size: small networks leave cores idle within one frame. A GPU takes up to 8
+    /// frames of one size together.
     pub fn segment_batch(&self, frames: &[RgbImage]) -> Vec<Result<Segmentation>> {
         match &self.engine {
             Engine::Frozen(_) => side_by_side(frames, |frame| self.segment(frame)),
+            #[cfg(feature = "cuda")]
+            Engine::Elsewhere(Elsewhere::Gpu(gpu)) if !self.confidence => {
+                on_gpu::batches(frames).flat_map(|some| self.segment_together(gpu, some)).collect()
+            }
             Engine::Elsewhere(_) => frames.iter().map(|frame| self.segment(frame)).collect(),
         }
     }

@@ -76,6 +76,6 @@ pub use recycling::Recycling;
 pub use resize::{resize_bilinear, spread};
 pub use simd::instruction_set;
 pub use update::{
-    AdamStep, Moved, SgdStep, add_in_place, average_all_in_place, average_in_place,
+    AdamStep, Judge, Moved, SgdStep, add_in_place, average_all_in_place, average_in_place,
     sum_of_all_squares, sum_of_squares,
 };

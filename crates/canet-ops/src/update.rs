@@ -14,7 +14,7 @@ use crate::lanes::LANES;
 use crate::real::Real;
 use crate::simd;
 
-pub use all::{Moved, average_all_in_place, sum_of_all_squares};
+pub use all::{Judge, Moved, average_all_in_place, sum_of_all_squares};
 
 /// Elements a task works on at a time; a smaller parameter never leaves its thread.
 const BLOCK: usize = 1 << 14;

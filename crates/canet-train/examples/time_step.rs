@@ -50,7 +50,7 @@ fn time() -> Result<()> {
         gradients.add(&params, loss.backward()?)?;
         let backward = start.elapsed();
         let norm = gradients.norm()?;
-        optimizer.update(&params, &gradients, 1.0, step)?;
+        optimizer.update(&params, &gradients, 1.0, step, None)?;
         drop(gradients);
         let whole = start.elapsed();
         println!("step {step}: loss {value:.4}, gradient {norm:.4e}, {:.0} ms", ms(whole));

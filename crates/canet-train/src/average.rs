@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use canet_model::{Arithmetic, ModelConfig, Network, Params, TRAINING_PREFIX, Tensor};
-use canet_ops::average_all_in_place;
+use canet_ops::{Judge, average_all_in_place};
 
 use crate::Result;
 use crate::config::EmaConfig;
@@ -45,12 +45,12 @@ impl Average {
         Ok(Self { network: self.network.with_arithmetic(arithmetic)?, ..self })
     }
 
-    /// Takes in what `params` are after optimiser step `step`, which counts from 0.
-    pub(crate) fn update(&self, params: &Params, step: u64) -> Result<()> {
+    /// Takes in what `params` are after optimiser step `step`, which counts from 0; with a judge, if that step counts.
+    pub(crate) fn update(&self, params: &Params, step: u64, judge: Option<&Judge>) -> Result<()> {
         let share = 1.0 - self.decay_at(step);
         let pairs = self.params.iter().zip(params.iter());
         let pairs = pairs.map(|(average, param)| (&average.var, param.var.as_detached_tensor()));
-        Ok(average_all_in_place(&pairs.collect::<Vec<_>>(), share)?)
+        Ok(average_all_in_place(&pairs.collect::<Vec<_>>(), share, judge)?)
     }
 
     /// What step `step` leaves of the average.
@@ -112,7 +112,7 @@ mod tests {
                     let var = &params.get(name).unwrap().var;
                     var.set(&(var.as_detached_tensor() + 1.5).unwrap()).unwrap();
                 }
-                average.update(&params, step).unwrap();
+                average.update(&params, step, None).unwrap();
                 for (expected, name) in expected.iter_mut().zip(names) {
                     *expected = decay * *expected + (1.0 - decay) * first(&params, name);
                     let ours = first(&average.params, name);

@@ -56,7 +56,7 @@ struct MachineArgs {
     /// auto, cpu, cuda:N or metal.
     #[arg(long, default_value = "auto")]
     device: String,
-    /// How exactly a GPU computes: bf16, tf32 or f32 [default: bf16 on a GPU, f32 on a CPU].
+    /// How exactly a GPU computes: bf16, tf32 or f32, in `eval` also f16 [default: bf16 on a GPU, f32 on a CPU].
     #[arg(long, value_name = "NAME")]
     precision: Option<Arithmetic>,
     /// Only use algorithms of a GPU that give the same bits in every run.

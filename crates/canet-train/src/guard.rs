@@ -41,6 +41,22 @@ impl Statistics {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Statistics {
+    /// The same on a GPU, if `judge` refuses the step.
+    pub(crate) fn restore_if_refused(
+        &self,
+        params: &Params,
+        judge: &canet_ops::Judge,
+    ) -> Result<()> {
+        let pairs = self.0.iter().filter_map(|(name, before)| {
+            params.get(name).map(|param| (param.var.as_tensor(), before))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        Ok(canet_ops::cuda::put_back_if_refused(&pairs, judge)?)
+    }
+}
+
 /// A step that was refused; as JSON it is `diverged-step-N.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Refused {

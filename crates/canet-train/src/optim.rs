@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use canet_model::{Device, Kind, Param, Params, Part, TRAINING_PREFIX, Tensor};
-use canet_ops::{AdamStep, Moved, SgdStep, add_in_place, sum_of_all_squares};
+use canet_ops::{AdamStep, Judge, Moved, SgdStep, add_in_place, sum_of_all_squares};
 
 use crate::Result;
 use crate::config::{OptimizerConfig, OptimizerKind};
@@ -47,13 +47,14 @@ impl Optimizer {
     }
 
     /// Moves all parameters along `gradients` at `rate` times the configured rate. `step` counts
-    /// from 0.
+    /// from 0. With a judge they move if the step counts that it has judged last.
     pub fn update(
         &mut self,
         params: &Params,
         gradients: &Gradients,
         rate: f64,
         step: u64,
+        judge: Option<&Judge>,
     ) -> Result<()> {
         let config = self.config.clone();
         let scale = gradients.scale();
@@ -62,7 +63,7 @@ impl Optimizer {
                 let OptimizerConfig { lr, momentum, nesterov, weight_decay, .. } = config;
                 let step = SgdStep { lr, momentum, nesterov, weight_decay, scale };
                 let mut moved = self.moved(["momentum"], params, gradients, rate)?;
-                step.apply_to_all(&mut moved)?;
+                step.apply_to_all(&mut moved, judge)?;
                 self.keep(["momentum"], params, moved);
             }
             kind @ (OptimizerKind::Adam | OptimizerKind::AdamW) => {
@@ -70,7 +71,7 @@ impl Optimizer {
                 let OptimizerConfig { lr, betas, eps, weight_decay, .. } = config;
                 let step = AdamStep { lr, betas, eps, weight_decay, decoupled, scale, number };
                 let mut moved = self.moved(["first", "second"], params, gradients, rate)?;
-                step.apply_to_all(&mut moved)?;
+                step.apply_to_all(&mut moved, judge)?;
                 self.keep(["first", "second"], params, moved);
             }
         }
@@ -166,6 +167,19 @@ impl Gradients {
     pub fn norm(&self) -> Result<f64> {
         let squares = sum_of_all_squares(&self.sums.values().collect::<Vec<_>>())?;
         Ok(squares.sqrt() * self.scale())
+    }
+
+    /// Queues the verdict on the step that has these gradients and `losses`: its norm is to be at most `limit`.
+    #[cfg(feature = "cuda")]
+    pub fn judge(
+        &self,
+        judge: &mut Judge,
+        losses: &[Tensor],
+        limit: Option<f64>,
+    ) -> Result<canet_ops::cuda::Told> {
+        let sums = self.sums.values().map(Tensor::contiguous);
+        let sums = sums.collect::<std::result::Result<Vec<_>, _>>()?;
+        Ok(judge.judge(&sums.iter().collect::<Vec<_>>(), losses, self.scale(), limit)?)
     }
 
     /// Scales all gradients, whose norm is `norm`, so that it is at most `limit`.

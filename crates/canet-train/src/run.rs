@@ -6,20 +6,17 @@ use std::time::Instant;
 
 use canet_data::augment::Augmenter;
 use canet_data::dataset::Dataset;
-use canet_data::loader::{Batch, Loader, LoaderOptions};
 use canet_model::{CheckpointMeta, Network, Segmenter, weight_hash};
 
 use crate::evaluate::evaluate;
 use crate::gallery::Gallery;
-use crate::guard::Refused;
 use crate::job::Job;
 use crate::metrics::Scores;
-use crate::progress::{Progress, duration};
-use crate::record::{EpochRecord, StepRecord};
+use crate::record::EpochRecord;
 use crate::run_folder::RunFolder;
 use crate::setup::{self, Setup};
 use crate::state::{self, BestScores, Cursor, EpochScore, TrainingState};
-use crate::step::{Step, StepReport, Stepper};
+use crate::step::Stepper;
 use crate::watch::{Seen, Watcher};
 use crate::{Error, Result, memory};
 
@@ -127,105 +124,6 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Trains the rest of the current epoch. False if the user stopped it.
-    fn epoch(&mut self, stop: &AtomicBool) -> Result<bool> {
-        let (config, first) = (&self.job.config, self.state.cursor);
-        let accumulate = config.optimizer.accumulate;
-        let mut batches = Loader::new(
-            Arc::clone(&self.train),
-            self.augmenter.clone(),
-            LoaderOptions {
-                batch: config.data.batch,
-                seed: config.seed,
-                epoch: first.epoch,
-                first_batch: first.step_in_epoch as usize * accumulate,
-                threads: self.job.threads,
-                prefetch: 2,
-            },
-        );
-        let title = format!("epoch {}/{} step", first.epoch + 1, config.epochs);
-        let mut progress = Progress::new(&title, first.step_in_epoch, self.steps_per_epoch);
-        while self.state.cursor.step_in_epoch < self.steps_per_epoch {
-            let group: Vec<Batch> =
-                batches.by_ref().take(accumulate).collect::<std::result::Result<_, _>>()?;
-            match self.stepper.step(self.state.cursor.step, &group, &self.train)? {
-                Step::Done(report) => self.stepped(report, &mut progress)?,
-                Step::Refused(refused) => self.refused(&refused)?,
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Ok(false);
-            }
-            if self.save_is_due() {
-                self.save_last()?;
-            }
-        }
-        let steps = self.steps_per_epoch - first.step_in_epoch;
-        self.seconds_a_step = (steps > 0).then(|| progress.seconds() / steps as f64);
-        Ok(true)
-    }
-
-    /// Moves the cursor behind a step, and tells of it.
-    fn stepped(&mut self, report: StepReport, progress: &mut Progress) -> Result<()> {
-        let config = &self.job.config;
-        let cursor = &mut self.state.cursor;
-        cursor.step += 1;
-        cursor.step_in_epoch += 1;
-        cursor.loss_sum += report.loss;
-        cursor.rate = report.rate;
-        let StepReport { loss, rate, gradient_norm } = report;
-        let total_steps = self.stepper.total_steps;
-        let left = (total_steps - cursor.step) as f64;
-        let frames = (config.data.batch * config.optimizer.accumulate) as f64;
-        let seconds = progress.at(cursor.step_in_epoch, |seconds| {
-            let (speed, all) = (frames / seconds.max(1e-9), duration(seconds * left));
-            format!("loss {loss:.4} rate {rate:.2e} {speed:.1} images/s, all epochs {all},")
-        });
-        let record = StepRecord {
-            epoch: cursor.epoch + 1,
-            step: cursor.step,
-            total_steps,
-            loss,
-            rate,
-            gradient_norm,
-            frames_per_second: frames / seconds.max(1e-9),
-        };
-        tracing::debug!("step {}: loss {loss:.4}", record.step);
-        self.watchers.iter_mut().try_for_each(|watcher| watcher.step(&record))
-    }
-
-    /// Describes a refused step, and passes it over if that is asked for; else the run ends.
-    fn refused(&mut self, refused: &Refused) -> Result<()> {
-        let Refused { step, what, .. } = refused;
-        let limit = self.job.config.skip_bad;
-        let ends = self.state.skipped >= limit;
-        if ends {
-            self.save_last()?;
-        }
-        let path = self.folder.refused(*step);
-        let text = serde_json::to_string_pretty(refused)
-            .map_err(|e| Error::run(&path, format!("cannot hold a refused step: {e}")))?;
-        canet_core::atomic::write(&path, format!("{text}\n").as_bytes())?;
-        let note = path.display();
-        if ends {
-            let (last, skipped) = (self.folder.last(), self.state.skipped);
-            let then = format!(
-                "the step was refused: {note} describes its batch, {} holds the state before it, \
-                 {skipped} steps were passed over. --skip-bad {} passes one more over",
-                last.display(),
-                skipped + 1
-            );
-            let (step, what, frames) = (*step, what.clone(), refused.frames());
-            return Err(Error::Diverged { step, what, frames, then });
-        }
-        self.state.skipped += 1;
-        let cursor = &mut self.state.cursor;
-        (cursor.step, cursor.step_in_epoch) = (cursor.step + 1, cursor.step_in_epoch + 1);
-        cursor.skipped += 1;
-        let skipped = self.state.skipped;
-        tracing::warn!("step {step} is passed over, as {skipped} of {limit}: {what}; see {note}");
-        Ok(())
-    }
-
     /// Scores `network` on the validation split, `visit`ing frames and predictions. `None` if
     /// stopped.
     fn score(
@@ -310,11 +208,16 @@ impl<'a> Run<'a> {
         self.folder.checkpoints.save_best(&bytes)
     }
 
+    /// Whether a checkpoint is to be written behind so many steps.
+    fn saves_at(&self, step: u64) -> bool {
+        let every = self.job.config.save_every_steps;
+        every > 0 && step.is_multiple_of(every)
+    }
+
     fn save_is_due(&self) -> bool {
         let config = &self.job.config;
-        let (every, step) = (config.save_every_steps, self.state.cursor.step);
-        let by_steps = every > 0 && step.is_multiple_of(every);
-        by_steps || self.saved.1.elapsed().as_secs_f64() >= 60.0 * config.save_every_minutes
+        self.saves_at(self.state.cursor.step)
+            || self.saved.1.elapsed().as_secs_f64() >= 60.0 * config.save_every_minutes
     }
 
     /// Saves where the run stands, unless that is what was saved last: `previous.safetensors` should
@@ -331,5 +234,6 @@ impl<'a> Run<'a> {
     }
 }
 
+mod epoch;
 #[cfg(test)]
 mod tests;

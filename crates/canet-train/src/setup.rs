@@ -78,7 +78,7 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
         average,
         total_steps,
         #[cfg(feature = "cuda")]
-        replay: crate::step::replay::Replay::default(),
+        gpu: crate::step::on_gpu::OnGpu::default(),
     };
     Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
 }

@@ -33,6 +33,15 @@ pub(crate) enum Step {
     Refused(Refused),
 }
 
+/// A step on its way.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// The optimiser step of the run, from 0.
+    number: u64,
+    /// Their gradients are averaged.
+    batches: Vec<Batch>,
+}
+
 /// Everything a step works on.
 pub(crate) struct Stepper<'a> {
     pub(crate) config: &'a Config,
@@ -45,61 +54,116 @@ pub(crate) struct Stepper<'a> {
     pub(crate) average: Option<Average>,
     /// Optimiser steps of the whole run.
     pub(crate) total_steps: u64,
-    /// On a GPU, the pass that is replayed.
+    /// On a GPU, the steps that were begun, and the pass that is replayed.
     #[cfg(feature = "cuda")]
-    pub(crate) replay: replay::Replay,
+    pub(crate) gpu: on_gpu::OnGpu,
 }
 
 impl Stepper<'_> {
-    /// Optimiser step number `step`, from 0, on `batches`, whose gradients are averaged.
-    pub(crate) fn step(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
-        // What a GPU's libraries keep, they keep for the thread that calls them.
-        if self.network.device().is_cpu() {
-            in_pool(|| self.step_here(step, batches, dataset))
-        } else {
-            self.step_here(step, batches, dataset)
+    /// Begins optimiser step `number`, from 0, on `batches`, whose gradients are averaged. What comes back is a step
+    /// that has ended, with its number: on the CPU this one, on a GPU the one before, as the GPU has the next one
+    /// queued when it is done with one.
+    pub(crate) fn begin(
+        &mut self,
+        number: u64,
+        batches: Vec<Batch>,
+        dataset: &Dataset,
+    ) -> Result<Option<Step>> {
+        let begun = Begun { number, batches };
+        #[cfg(feature = "cuda")]
+        if self.network.device().is_cuda() {
+            return self.begin_on_gpu(begun, dataset);
+        }
+        // (What a GPU's libraries keep, they keep for the thread that calls them; here it is rayon's affair.)
+        in_pool(|| self.here(&begun, dataset)).map(Some)
+    }
+
+    /// Ends the oldest step that was begun and has not ended, if there is one. Until none is left, parameters are
+    /// those of a later step than the last that came back.
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "GPUs")
+    )]
+    pub(crate) fn settle(&mut self, dataset: &Dataset) -> Result<Option<Step>> {
+        #[cfg(feature = "cuda")]
+        return self.settle_on_gpu(dataset);
+        #[cfg(not(feature = "cuda"))]
+        {
+            let _ = dataset;
+            Ok(None)
         }
     }
 
-    fn step_here(&mut self, step: u64, batches: &[Batch], dataset: &Dataset) -> Result<Step> {
-        let optimizer = &self.config.optimizer;
-        let relative = relative_rate(step, self.total_steps, optimizer);
-        let rate = optimizer.lr * relative;
+    /// One step from its beginning to its end.
+    pub(crate) fn step(
+        &mut self,
+        number: u64,
+        batches: &[Batch],
+        dataset: &Dataset,
+    ) -> Result<Step> {
+        let mut ended = self.begin(number, batches.to_vec(), dataset)?;
+        if ended.is_none() {
+            ended = self.settle(dataset)?;
+        }
+        match ended {
+            Some(ended) => Ok(ended),
+            None => Err(candle_core::Error::Msg("internal: a step has no end".into()).into()),
+        }
+    }
+
+    /// A step that has ended when this returns.
+    fn here(&mut self, begun: &Begun, dataset: &Dataset) -> Result<Step> {
+        let Begun { number, batches } = begun;
+        let (relative, rate) = self.rates(*number);
         let before = Statistics::of(&self.params)?;
         let mut gradients = Gradients::default();
         let mut losses = Vec::new();
         let mut refused = None;
         for (i, batch) in batches.iter().enumerate() {
-            // The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
-            let draw = Draws::new(self.config.seed, i as u32, step, "dropout").bits();
-            // Read after the backward pass is queued: a GPU works on it meanwhile.
-            let value = self.pass(batch, draw, &mut gradients)?;
-            let value = f64::from(value.to_scalar::<f32>()?);
+            let draw = self.draw(i, *number);
+            let value = f64::from(self.pass(batch, draw, &mut gradients)?.to_scalar::<f32>()?);
             losses.push(value);
             if !value.is_finite() {
-                refused = Some(format!("the loss is {value}"));
+                refused = Some(not_finite_loss(value));
                 break;
             }
         }
         let norm = gradients.norm()?;
         if refused.is_none() && !norm.is_finite() {
-            refused = Some(format!("the gradient's norm is {norm}"));
+            refused = Some(not_finite_norm(norm));
         }
         if let Some(what) = refused {
             before.restore(&self.params)?;
-            let seen = (&batches[..losses.len()], losses.as_slice());
-            let at = (step + 1, rate);
-            return Ok(Step::Refused(Refused::new(at, what, seen, dataset, &self.normalisation)));
+            return Ok(Step::Refused(self.refused(begun, what, &losses, dataset)));
         }
-        if let Some(limit) = optimizer.clip_norm {
+        if let Some(limit) = self.config.optimizer.clip_norm {
             gradients.clip(norm, limit);
         }
-        self.optimizer.update(&self.params, &gradients, relative, step)?;
+        self.optimizer.update(&self.params, &gradients, relative, *number, None)?;
         if let Some(average) = &self.average {
-            average.update(&self.params, step)?;
+            average.update(&self.params, *number, None)?;
         }
         let loss = losses.iter().sum::<f64>() / batches.len() as f64;
         Ok(Step::Done(StepReport { loss, rate, gradient_norm: norm }))
+    }
+
+    /// The learning rate of a step as a share of the configured one, and as it is.
+    fn rates(&self, number: u64) -> (f64, f64) {
+        let optimizer = &self.config.optimizer;
+        let relative = relative_rate(number, self.total_steps, optimizer);
+        (relative, optimizer.lr * relative)
+    }
+
+    /// The masks of dropout and stochastic depth are a function of (seed, step, micro-batch) and nothing else.
+    fn draw(&self, micro_batch: usize, number: u64) -> u64 {
+        Draws::new(self.config.seed, micro_batch as u32, number, "dropout").bits()
+    }
+
+    /// Describes a step that was refused; `losses` are those of its batches that are known.
+    fn refused(&self, begun: &Begun, what: String, losses: &[f64], dataset: &Dataset) -> Refused {
+        let seen = (&begun.batches[..losses.len()], losses);
+        let at = (begun.number + 1, self.rates(begun.number).1);
+        Refused::new(at, what, seen, dataset, &self.normalisation)
     }
 
     /// What a checkpoint has to keep to go on, beside the parameters.
@@ -135,7 +199,17 @@ fn targets(batch: &Batch) -> Result<Tensor> {
     Ok(Tensor::from_vec(batch.masks.clone(), shape, &Device::Cpu)?)
 }
 
+fn not_finite_loss(loss: f64) -> String {
+    format!("the loss is {loss}")
+}
+
+fn not_finite_norm(norm: f64) -> String {
+    format!("the gradient's norm is {norm}")
+}
+
+#[cfg(any(feature = "cuda", test))]
+mod in_flight;
 #[cfg(feature = "cuda")]
-pub(crate) mod replay;
+pub(crate) mod on_gpu;
 #[cfg(test)]
 pub(crate) mod tests;

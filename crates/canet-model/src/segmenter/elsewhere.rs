@@ -8,6 +8,8 @@ use canet_ops::Value;
 use image::RgbImage;
 
 #[cfg(feature = "cuda")]
+use super::on_gpu::OnGpu;
+#[cfg(feature = "cuda")]
 use crate::FrozenGpu;
 use crate::{Network, Normalisation, Pass, Result};
 
@@ -18,7 +20,7 @@ pub(super) enum Elsewhere {
     Network(Network),
     /// On a GPU, frozen.
     #[cfg(feature = "cuda")]
-    Gpu(Arc<FrozenGpu>),
+    Gpu(Arc<OnGpu>),
 }
 
 impl Elsewhere {
@@ -31,7 +33,7 @@ impl Elsewhere {
         if network.device().is_cuda() {
             let (lowered, device) = (network.lower()?, network.device());
             let frozen = FrozenGpu::new(lowered, network.activations(), device)?;
-            return Ok(Self::Gpu(Arc::new(frozen)));
+            return Ok(Self::Gpu(Arc::new(OnGpu::new(frozen))));
         }
         Ok(Self::Network(network))
     }
@@ -40,7 +42,7 @@ impl Elsewhere {
         match self {
             Self::Network(network) => network.device(),
             #[cfg(feature = "cuda")]
-            Self::Gpu(frozen) => frozen.device(),
+            Self::Gpu(gpu) => gpu.network.device(),
         }
     }
 
@@ -50,18 +52,15 @@ impl Elsewhere {
         picture: &RgbImage,
         normalisation: &Normalisation,
     ) -> Result<Value> {
-        let (bytes, device) = (picture.as_raw(), self.device());
-        let size = [picture.height(), picture.width()].map(|side| side as usize);
         match self {
             Self::Network(network) => {
+                let (bytes, device) = (picture.as_raw(), self.device());
+                let size = [picture.height(), picture.width()].map(|side| side as usize);
                 let x = normalisation.batch(bytes, size, network.activations(), device)?;
                 Ok(network.forward(&x, Pass::Eval)?.logits)
             }
             #[cfg(feature = "cuda")]
-            Self::Gpu(frozen) => {
-                let x = normalisation.batch(bytes, size, frozen.activations(), device)?;
-                Ok(Value::from(frozen.logits(&x)?))
-            }
+            Self::Gpu(gpu) => Ok(Value::from(gpu.logits(picture, normalisation)?)),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) direction: Direction,
-    pub(super) bf16: bool,
+    pub(super) dtype: DType,
     pub(super) tf32: bool,
     pub(super) deterministic: bool,
     /// Whether the result is added to what is there, which only products do.
@@ -88,7 +88,7 @@ impl Key {
         let steps = [top, left, g.stride[0], g.stride[1], g.dilation[0], g.dilation[1], g.groups];
         Self {
             direction,
-            bf16: dtype == DType::BF16,
+            dtype,
             tf32: is_tf32(),
             deterministic: is_deterministic(),
             onto: false,

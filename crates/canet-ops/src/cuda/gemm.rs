@@ -5,8 +5,8 @@
 
 use std::ffi::c_void;
 
-use candle_core::Result;
 use candle_core::cuda_backend::cudarc::cublas::{result, sys};
+use candle_core::{DType, Result};
 
 use super::cudnn::{Direction, Key, Operands};
 use super::gpu::Gpu;
@@ -52,9 +52,12 @@ pub(super) fn run(gpu: Gpu, key: &Key, [x, weight, y]: Operands) -> Result<()> {
 impl Product {
     fn run(&self, gpu: Gpu, key: &Key) -> Result<()> {
         use sys::cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32};
-        let dtype =
-            if key.bf16 { sys::cudaDataType::CUDA_R_16BF } else { sys::cudaDataType::CUDA_R_32F };
-        let is_tf32 = key.tf32 && !key.bf16;
+        let dtype = match key.dtype {
+            DType::BF16 => sys::cudaDataType::CUDA_R_16BF,
+            DType::F16 => sys::cudaDataType::CUDA_R_16F,
+            _ => sys::cudaDataType::CUDA_R_32F,
+        };
+        let is_tf32 = key.tf32 && key.dtype == DType::F32;
         let compute = if is_tf32 { CUBLAS_COMPUTE_32F_FAST_TF32 } else { CUBLAS_COMPUTE_32F };
         let (one, before) = (1.0_f32, if key.onto { 1.0_f32 } else { 0.0 });
         let [one, before] = [&raw const one, &raw const before].map(<*const f32>::cast::<c_void>);

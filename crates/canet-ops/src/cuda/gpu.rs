@@ -9,7 +9,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use candle_core::op::BackpropOp;
 use candle_core::{CudaDevice, CudaStorage, DType, Device, Result, Shape, Storage, Tensor};
-use half::bf16;
+use half::{bf16, f16};
 
 use super::profile;
 
@@ -126,6 +126,7 @@ pub(crate) enum Arg {
     Int(i32),
     Long(i64),
     Float(f32),
+    Double(f64),
     Bits(u64),
 }
 
@@ -144,7 +145,8 @@ pub(crate) fn typed(name: &str, dtype: DType) -> Result<String> {
     match dtype {
         DType::F32 => Ok(format!("{name}_f32")),
         DType::BF16 => Ok(format!("{name}_bf16")),
-        other => candle_core::bail!("GPUs work on f32 and bf16, not on {other:?}"),
+        DType::F16 => Ok(format!("{name}_f16")),
+        other => candle_core::bail!("GPUs work on f32, bf16 and f16, not on {other:?}"),
     }
 }
 
@@ -181,6 +183,7 @@ impl Gpu<'_> {
                 DType::F32 => CudaStorage::wrap_cuda_slice(self.0.alloc::<f32>(len)?, device),
                 DType::F64 => CudaStorage::wrap_cuda_slice(self.0.alloc::<f64>(len)?, device),
                 DType::BF16 => CudaStorage::wrap_cuda_slice(self.0.alloc::<bf16>(len)?, device),
+                DType::F16 => CudaStorage::wrap_cuda_slice(self.0.alloc::<f16>(len)?, device),
                 other => candle_core::bail!("internal: no buffers of {other:?}"),
             }
         };
@@ -208,6 +211,7 @@ impl Gpu<'_> {
                 Arg::Int(v) => builder.arg(v),
                 Arg::Long(v) => builder.arg(v),
                 Arg::Float(v) => builder.arg(v),
+                Arg::Double(v) => builder.arg(v),
             };
         }
         let [x, y, z] = grid.map(|n| n as u32);

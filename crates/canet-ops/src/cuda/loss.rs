@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::gpu::{Arg, BLOCK, gpu, int, long, typed};
 use super::map::{ptr, shown, stored};
 use super::replay::overwrite;
+use super::uploads::Fill;
 use crate::CrossEntropy;
 use crate::graph::{Gradient, Value};
 use crate::loss::Counts;
@@ -42,11 +43,16 @@ impl Targets {
 
     /// Takes the targets of a batch. One that is neither a class nor ignored is an error.
     pub fn fill(&self, ids: &[u8]) -> Result<()> {
+        self.fills(ids)?.iter().try_for_each(|fill| overwrite(fill.to, &fill.bytes))
+    }
+
+    /// The same, to be sent.
+    pub fn fills<'a>(&'a self, ids: &'a [u8]) -> Result<[Fill<'a>; 2]> {
         let CrossEntropy { ignore, class_weights } = &self.options;
         let counts = Counts::new(ids, self.classes, *ignore, class_weights.as_deref())?;
         let weights = counts.weights.map(|weight| ((weight * counts.scale) as f32).to_ne_bytes());
-        overwrite(&self.ids, ids)?;
-        overwrite(&self.weights, weights.as_flattened())
+        let weights = weights.as_flattened().to_vec();
+        Ok([Fill::new(&self.ids, ids)?, Fill::new(&self.weights, weights)?])
     }
 }
 

@@ -3,10 +3,11 @@
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::DevicePtr;
 use candle_core::{DType, Device, Result, Storage, Tensor};
-use half::bf16;
+use half::{bf16, f16};
 
 use super::gpu::{Arg, gpu, int, long, typed};
 use super::replay::overwrite;
+use super::uploads::Fill;
 use crate::graph::{Gradient, Value};
 
 /// The elements of `tensor` in the order of kernels, contiguous and on 16 bytes: a map `(N, C, H, W)` as
@@ -60,6 +61,7 @@ pub(crate) fn address(tensor: &Tensor) -> Result<u64> {
         DType::F32 => (storage.as_cuda_slice::<f32>()?.device_ptr(&stream).0, 4),
         DType::F64 => (storage.as_cuda_slice::<f64>()?.device_ptr(&stream).0, 8),
         DType::BF16 => (storage.as_cuda_slice::<bf16>()?.device_ptr(&stream).0, 2),
+        DType::F16 => (storage.as_cuda_slice::<f16>()?.device_ptr(&stream).0, 2),
         DType::U32 => (storage.as_cuda_slice::<u32>()?.device_ptr(&stream).0, 4),
         other => candle_core::bail!("internal: no kernel reads {other:?}"),
     };
@@ -88,7 +90,11 @@ pub(crate) fn converted(tensor: &Tensor, dtype: DType) -> Result<Tensor> {
     let name = match (from.dtype(), dtype) {
         (DType::F32, DType::BF16) => "convert_f32_bf16",
         (DType::BF16, DType::F32) => "convert_bf16_f32",
-        (from, to) => candle_core::bail!("GPUs work on f32 and bf16: not from {from:?} to {to:?}"),
+        (DType::F32, DType::F16) => "convert_f32_f16",
+        (DType::F16, DType::F32) => "convert_f16_f32",
+        (from, to) => {
+            candle_core::bail!("GPUs work on f32, bf16 and f16: not from {from:?} to {to:?}")
+        }
     };
     let gpu = gpu(&from)?;
     let to = gpu.empty(from.shape(), dtype)?;
@@ -127,6 +133,11 @@ impl Pictures {
     /// Takes the bytes of all pixels.
     pub fn fill(&self, bytes: &[u8]) -> Result<()> {
         overwrite(&self.bytes, bytes)
+    }
+
+    /// The same, to be sent.
+    pub fn fills<'a>(&'a self, bytes: &'a [u8]) -> Result<Fill<'a>> {
+        Fill::new(&self.bytes, bytes)
     }
 
     /// What networks take: `(N, 3, H, W)` of `dtype`.

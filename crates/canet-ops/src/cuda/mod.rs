@@ -7,7 +7,8 @@
 //!   f32, so nothing has to be scaled against underflow.)
 //! * Convolutions are cuDNN's, those of a single tap also cuBLAS' products: whichever was measured to be
 //!   faster, once a shape. All else is a kernel of `kernels/`, compiled by `build.rs`.
-//! * Everything is queued on one stream; nothing waits for the GPU but what reads a number from it.
+//! * Everything is queued on one stream, but for batches on their way ([`Uploads`]); nothing waits for the GPU
+//!   but what reads a number from it, and whether a step of a training counts the GPU decides itself ([`Judge`]).
 //!   Sums are cut by shape and added in order, so only convolutions could differ from run to run:
 //!   see [`set_deterministic`].
 
@@ -18,6 +19,7 @@ mod elementwise;
 mod frozen;
 mod gemm;
 mod gpu;
+mod judge;
 mod loss;
 mod map;
 mod norm;
@@ -25,15 +27,18 @@ mod profile;
 mod replay;
 mod spatial;
 mod update;
+mod uploads;
 
 pub use cudnn::{set_deterministic, set_tf32};
 pub use frozen::{FrozenAffine, FrozenConv};
 pub use gpu::{memory, open, pool_peak, synchronise, trim};
+pub use judge::{Judge, Told, Verdict};
 pub use loss::{NOT_FINITE, Targets, best_class, cross_entropy};
 pub use map::{Pictures, cast};
 pub use profile::{Spent, profile};
 pub use replay::{Recorded, overwrite};
-pub use update::copies;
+pub use update::{copies, put_back_if_refused};
+pub use uploads::{Fill, Uploads};
 
 pub(crate) use conv::conv2d;
 pub(crate) use elementwise::{

@@ -23,6 +23,13 @@ pub struct Moved<'a, const N: usize> {
     pub weight_decay: f64,
 }
 
+/// Judges steps on a GPU; in this build there is none.
+#[cfg(not(feature = "cuda"))]
+#[derive(Debug)]
+pub enum Judge {}
+#[cfg(feature = "cuda")]
+pub use crate::cuda::Judge;
+
 /// Whether all lie on a GPU that there are kernels for.
 #[cfg(feature = "cuda")]
 fn on_cuda<const N: usize>(all: &[Moved<N>]) -> bool {
@@ -53,10 +60,12 @@ fn gradients<const N: usize>(all: &[Moved<N>]) -> Result<Vec<Tensor>> {
 
 impl SgdStep {
     /// Moves all of them, at their own rates; the step's own rate and decay are not looked at.
-    pub fn apply_to_all(&self, all: &mut [Moved<1>]) -> Result<()> {
+    /// With a judge of their GPU they are moved if the step that it has judged last counts.
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "there are no judges"))]
+    pub fn apply_to_all(&self, all: &mut [Moved<1>], judge: Option<&Judge>) -> Result<()> {
         #[cfg(feature = "cuda")]
         if on_cuda(all) {
-            return crate::cuda::sgd(&rows(all, &gradients(all)?), self);
+            return crate::cuda::sgd(&rows(all, &gradients(all)?), self, judge);
         }
         // Most parameters are small: the cores share them out, and large ones are cut besides.
         all.par_iter_mut().try_for_each(|one| {
@@ -68,10 +77,12 @@ impl SgdStep {
 
 impl AdamStep {
     /// Moves all of them, at their own rates; the step's own rate and decay are not looked at.
-    pub fn apply_to_all(&self, all: &mut [Moved<2>]) -> Result<()> {
+    /// With a judge of their GPU they are moved if the step that it has judged last counts.
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "there are no judges"))]
+    pub fn apply_to_all(&self, all: &mut [Moved<2>], judge: Option<&Judge>) -> Result<()> {
         #[cfg(feature = "cuda")]
         if on_cuda(all) {
-            return crate::cuda::adam(&rows(all, &gradients(all)?), self);
+            return crate::cuda::adam(&rows(all, &gradients(all)?), self, judge);
         }
         all.par_iter_mut().try_for_each(|one| {
             let step = Self { lr: one.lr, weight_decay: one.weight_decay, ..*self };
@@ -80,11 +91,17 @@ impl AdamStep {
     }
 }
 
-/// [`average_in_place`] of many: averages, and what each takes in.
-pub fn average_all_in_place(pairs: &[(&Var, Tensor)], share: f64) -> Result<()> {
+/// [`average_in_place`] of many: averages, and what each takes in. With a judge of their GPU it happens if the step
+/// that it has judged last counts.
+#[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "there are no judges"))]
+pub fn average_all_in_place(
+    pairs: &[(&Var, Tensor)],
+    share: f64,
+    judge: Option<&Judge>,
+) -> Result<()> {
     #[cfg(feature = "cuda")]
     if pairs.iter().all(|(average, _)| average.device().is_cuda()) {
-        return crate::cuda::average(pairs, share);
+        return crate::cuda::average(pairs, share, judge);
     }
     pairs.par_iter().try_for_each(|(average, value)| average_in_place(average, value, share))
 }

@@ -93,6 +93,7 @@ impl TrainArgs {
 pub(super) fn job(args: &TrainArgs) -> Result<Job> {
     let threads = args.machine.threads()?;
     let (device, arithmetic) = args.machine.device()?;
+    arithmetic.check_training()?;
     // The configuration is read before any data is made: a typing mistake should show at once.
     let given = given_config(args)?;
     let data = match &args.data {

@@ -54,14 +54,14 @@ fn steps_follow_the_formulas() {
         let ones = param.var.ones_like().unwrap();
         let sums = BTreeMap::from([(param.name.clone(), ones)]);
         let gradients = Gradients { sums, ..Gradients::default() };
-        optimizer.update(&params, &gradients, 1.0, 0).unwrap();
+        optimizer.update(&params, &gradients, 1.0, 0, None).unwrap();
         // A checkpoint may hold what is not the optimiser's.
         let foreign = ("training.ema.stem.conv.weight".to_owned(), param.var.ones_like().unwrap());
         let kept = optimizer.tensors().into_iter().chain([foreign]).collect();
         let mut resumed = Optimizer::new(&config);
         resumed.restore(&kept, &Device::Cpu).unwrap();
         assert_eq!(resumed.tensors().len() + 1, kept.len());
-        resumed.update(&params, &gradients, 1.0, 1).unwrap();
+        resumed.update(&params, &gradients, 1.0, 1, None).unwrap();
         assert!((f64::from(value()) - expected(before)).abs() < 1e-5, "{kind:?}");
     }
 }
@@ -84,7 +84,7 @@ fn passes_are_averaged_and_clipped() {
         let norm = gradients.norm().unwrap();
         gradients.clip(norm, limit);
         assert!((gradients.norm().unwrap() - norm.min(limit)).abs() < 1e-6 * norm);
-        Optimizer::new(&config).update(&params, &gradients, 1.0, 0).unwrap();
+        Optimizer::new(&config).update(&params, &gradients, 1.0, 0, None).unwrap();
         (norm, f64::from(var.to_vec1::<f32>().unwrap()[0]) / -config.lr)
     };
     let (norm, step) = moved(&[1.0, 4.0, -2.0], f64::INFINITY);

@@ -51,10 +51,62 @@ fn state(stepper: &Stepper) -> String {
 #[test]
 fn nan_at_step_7_leaves_the_state_of_step_6() {
     let dir = tempfile::tempdir().unwrap();
-    let mut job = job(dir.path());
+    refuses_a_step(job(dir.path()));
+}
+
+/// Convolutions are to be the same from run to run, as the test compares bits.
+#[cfg(feature = "cuda")]
+fn on_gpu(job: Job) -> Job {
+    canet_ops::cuda::set_deterministic(true);
+    Job {
+        device: canet_model::parse_device("cuda:0").unwrap(),
+        arithmetic: Arithmetic::Bf16,
+        ..job
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn nan_at_step_7_leaves_the_state_of_step_6_on_a_gpu() {
+    let dir = tempfile::tempdir().unwrap();
+    refuses_a_step(on_gpu(job(dir.path())));
+}
+
+/// Steps that are queued behind each other end as steps that are awaited one by one.
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn steps_ahead_end_as_steps_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut job = on_gpu(job(dir.path()));
+    let mut ends = Vec::new();
+    for ahead in [false, true] {
+        job.out = dir.path().join(format!("run-{ahead}"));
+        let Setup { mut stepper, train, augmenter, .. } = open(&job).unwrap();
+        let mut ended = Vec::new();
+        for (number, batch) in (0..).zip(batches(&augmenter, &train, 9)) {
+            ended.extend(stepper.begin(number, vec![batch], &train).unwrap());
+            if !ahead {
+                ended.extend(stepper.settle(&train).unwrap());
+            }
+        }
+        ended.extend(stepper.settle(&train).unwrap());
+        let told = |step: &Step| match step {
+            Step::Done(report) => report.loss.to_bits(),
+            Step::Refused(refused) => panic!("{refused:?}"),
+        };
+        ends.push((ended.iter().map(told).collect::<Vec<_>>(), state(&stepper)));
+    }
+    assert_eq!(ends[0].0.len(), 9);
+    assert_eq!(ends[0], ends[1]);
+}
+
+fn refuses_a_step(mut job: Job) {
+    let dir = job.out.parent().unwrap().to_owned();
     let mut ends = Vec::new();
     for poisoned in [false, true] {
-        job.out = dir.path().join(format!("run-{poisoned}"));
+        job.out = dir.join(format!("run-{poisoned}"));
         let Setup { mut stepper, train, augmenter, .. } = open(&job).unwrap();
         let batches = batches(&augmenter, &train, 8);
         let step = |stepper: &mut Stepper, number: usize| {

@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value = "cuda:0")]
     device: String,
     /// Parts to run [default: all]: ops, networks, logits, train-r50, train-r101, train-assignment,
-    /// infer-r50-b1, infer-r50-b8.
+    /// infer-r50-b1, infer-r50-b8, infer-r50-b1-f16, infer-r50-b8-f16.
     #[arg(long, num_args = 1..)]
     only: Vec<String>,
     /// Where the report goes, as JSON.
@@ -36,6 +36,9 @@ struct Arguments {
     /// there; what this GPU makes of them is put beside them, for another engine to be compared with.
     #[arg(long, value_name = "DIR")]
     logits: Option<PathBuf>,
+    /// Only use algorithms that give the same bits in every run, and so see what that costs.
+    #[arg(long)]
+    deterministic: bool,
     /// Tell where the time of each step goes.
     #[arg(long)]
     profile: bool,
@@ -53,6 +56,7 @@ impl Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let device = canet_model::parse_device(&arguments.device)?;
+    canet_ops::cuda::set_deterministic(arguments.deterministic);
     let mut report = Vec::new();
     let mut failed = 0;
     let mut take = |name: &str, result: Result<Value>| {

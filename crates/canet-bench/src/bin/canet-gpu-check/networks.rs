@@ -17,6 +17,9 @@ use crate::correct::distance;
 
 const CLASSES: usize = 7;
 
+/// Pictures, height and width that networks are compared on.
+const SIZE: (usize, usize, usize) = (2, 97, 130);
+
 /// Pictures as bytes, a function of the index.
 pub(crate) fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|i| (hash(i as u64) >> 32) as u8).collect()
@@ -52,7 +55,7 @@ struct Seen {
 }
 
 fn pass(config: &ModelConfig, device: &Device, arithmetic: Arithmetic) -> Result<Seen> {
-    let (n, h, w) = (2, 97, 130);
+    let (n, h, w) = SIZE;
     // With norms over the batch, a random network on small maps magnifies rounding beyond all bounds.
     let mut params = Params::new(3, device).with_frozen_norms(FrozenNorms::All);
     let network = Network::new(config, &mut params)?.with_arithmetic(arithmetic)?;
@@ -78,6 +81,17 @@ fn pass(config: &ModelConfig, device: &Device, arithmetic: Arithmetic) -> Result
         }
     }
     Ok(Seen { logits, frozen, loss: value, gradients })
+}
+
+/// The logits of the frozen network alone, on the picture of [`pass`].
+fn frozen(config: &ModelConfig, device: &Device, arithmetic: Arithmetic) -> Result<Tensor> {
+    let (n, h, w) = SIZE;
+    let mut params = Params::new(3, device);
+    let network = Network::new(config, &mut params)?;
+    let frozen = FrozenGpu::new(network.lower()?, arithmetic.activations(), device)?;
+    let x = canet_model::Normalisation::default();
+    let x = x.batch(&bytes(n * h * w * 3), [h, w], arithmetic.activations(), device)?;
+    Ok(frozen.logits(&x)?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?)
 }
 
 /// All gradients as one vector.
@@ -112,6 +126,12 @@ pub(crate) fn all(device: &Device) -> Result<Json> {
             if !(logits <= bound && frozen <= bound && strict) {
                 wrong.push(key);
             }
+        }
+        let halves = distance(&frozen(&config, device, Arithmetic::F16)?, &truth.logits)?;
+        println!("network {name} f16: frozen {halves:.1e}");
+        report[format!("{name} f16")] = json!({ "frozen": halves });
+        if halves.is_nan() || halves > 1e-2 {
+            wrong.push(format!("{name} f16"));
         }
     }
     if !wrong.is_empty() {

@@ -8,8 +8,8 @@ use canet_model::{
     Arithmetic, DType, Depth, Device, FrozenGpu, ModelConfig, Network, Normalisation, Params, Pass,
     Tensor,
 };
-use canet_ops::CrossEntropy;
 use canet_ops::cuda::{Recorded, Targets, overwrite};
+use canet_ops::{CrossEntropy, Judge};
 use canet_train::config::{OptimizerConfig, OptimizerKind};
 use canet_train::loss::{Objective, Truth, loss};
 use canet_train::optim::{Gradients, Optimizer};
@@ -20,16 +20,21 @@ use crate::networks::{assignment, bytes, canet, targets as targets_on_host};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Row {
     Train { name: &'static str, depth: Option<Depth>, size: usize, batch: usize },
-    Infer { name: &'static str, size: [usize; 2], batch: usize },
+    Infer { name: &'static str, batch: usize, arithmetic: Arithmetic },
 }
 
-/// Those of `benches/peers/gpu.py`.
-pub(crate) const ROWS: [Row; 5] = [
+/// Height and width of the pictures of predictions.
+const FRAME: [usize; 2] = [720, 1280];
+
+/// Those of `benches/peers/gpu.py`, and predictions in f16.
+pub(crate) const ROWS: [Row; 7] = [
     Row::Train { name: "train-r50", depth: Some(Depth::D50), size: 480, batch: 16 },
     Row::Train { name: "train-r101", depth: Some(Depth::D101), size: 480, batch: 16 },
     Row::Train { name: "train-assignment", depth: None, size: 512, batch: 8 },
-    Row::Infer { name: "infer-r50-b1", size: [720, 1280], batch: 1 },
-    Row::Infer { name: "infer-r50-b8", size: [720, 1280], batch: 8 },
+    Row::Infer { name: "infer-r50-b1", batch: 1, arithmetic: Arithmetic::Bf16 },
+    Row::Infer { name: "infer-r50-b8", batch: 8, arithmetic: Arithmetic::Bf16 },
+    Row::Infer { name: "infer-r50-b1-f16", batch: 1, arithmetic: Arithmetic::F16 },
+    Row::Infer { name: "infer-r50-b8-f16", batch: 8, arithmetic: Arithmetic::F16 },
 ];
 
 /// Milliseconds of a repetition: the median of blocks, after some to warm up, and what queueing one
@@ -77,7 +82,9 @@ impl Row {
                 let config = depth.map_or_else(assignment, canet);
                 self.train(&config, device, [size, batch], seconds, profile)
             }
-            Self::Infer { size, batch, .. } => self.infer(device, size, batch, seconds, profile),
+            Self::Infer { batch, arithmetic, .. } => {
+                self.infer(device, batch, arithmetic, seconds, profile)
+            }
         }
     }
 
@@ -129,7 +136,7 @@ impl Row {
         for number in 0..2 {
             canet_ops::cuda::pool_peak(device)?;
             let (_, gradients) = pass(number)?;
-            optimizer.update(&params, &gradients, 1.0, number)?;
+            optimizer.update(&params, &gradients, 1.0, number, None)?;
             canet_ops::cuda::synchronise(device)?;
             peaks = canet_ops::cuda::pool_peak(device)?;
         }
@@ -137,34 +144,39 @@ impl Row {
             if profile { where_it_goes(device, || pass(0).map(drop))? } else { json!(null) };
         canet_ops::cuda::trim(device)?;
         let (recorded, (last, gradients)) = Recorded::new(device, &draw, || pass(0))?;
-        // As a training does: the norm is read in each step.
-        let mut number = 2_u64;
+        // As a training does: loss and norm of a step are read when the next one is queued.
+        let (mut number, losses) = (2_u64, [last]);
+        let (mut judge, mut before) = (Judge::new(device)?, None);
         let mut step = || -> Result<()> {
             overwrite(&draw, &number.to_ne_bytes())?;
             recorded.replay()?;
-            gradients.norm()?;
-            optimizer.update(&params, &gradients, 1.0, number)?;
+            let told = gradients.judge(&mut judge, &losses, None)?;
+            optimizer.update(&params, &gradients, 1.0, number, Some(&judge))?;
             number += 1;
+            if let Some(told) = before.replace(told) {
+                let verdict = judge.hear(told)?;
+                anyhow::ensure!(!verdict.is_refused, "diverged: {verdict:?}");
+            }
             Ok(())
         };
         let (ms, queueing) = timed(device, seconds, &mut step)?;
-        let loss = Some(last.to_scalar::<f32>()?);
+        let loss = Some(losses[0].to_scalar::<f32>()?);
         Ok(self.tell(batch, [ms, queueing], peaks, loss, &spent))
     }
 
     fn infer(
         &self,
         device: &Device,
-        size: [usize; 2],
         batch: usize,
+        arithmetic: Arithmetic,
         seconds: f64,
         profile: bool,
     ) -> Result<Json> {
         let mut params = Params::new(1, device);
         let network = Network::new(&canet(Depth::D50), &mut params)?;
-        let network = FrozenGpu::new(network.lower()?, Arithmetic::Bf16.activations(), device)?;
-        let bytes = bytes(batch * size[0] * size[1] * 3);
-        let x = Normalisation::default().batch(&bytes, size, network.activations(), device)?;
+        let network = FrozenGpu::new(network.lower()?, arithmetic.activations(), device)?;
+        let bytes = bytes(batch * FRAME[0] * FRAME[1] * 3);
+        let x = Normalisation::default().batch(&bytes, FRAME, network.activations(), device)?;
         let segment = || canet_ops::cuda::best_class(&network.logits(&x)?);
         let mut peaks = [0; 2];
         for _ in 0..2 {

@@ -2,8 +2,8 @@
 
 use std::ffi::{c_int, c_void};
 
-use candle_core::Result;
 use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
+use candle_core::{DType, Result};
 
 use super::{Direction, Key, Operands};
 
@@ -64,10 +64,14 @@ impl Descriptors {
             activation: result::create_activation_descriptor()?,
         };
         let single = cudnnDataType_t::CUDNN_DATA_FLOAT;
-        let dtype = if key.bf16 { cudnnDataType_t::CUDNN_DATA_BFLOAT16 } else { single };
+        let dtype = match key.dtype {
+            DType::BF16 => cudnnDataType_t::CUDNN_DATA_BFLOAT16,
+            DType::F16 => cudnnDataType_t::CUDNN_DATA_HALF,
+            _ => single,
+        };
         let order = cudnnTensorFormat_t::CUDNN_TENSOR_NHWC;
         let math = match key {
-            Key { bf16: true, .. } => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+            Key { dtype: DType::BF16 | DType::F16, .. } => cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
             Key { tf32: true, .. } => cudnnMathType_t::CUDNN_DEFAULT_MATH,
             _ => cudnnMathType_t::CUDNN_FMA_MATH,
         };

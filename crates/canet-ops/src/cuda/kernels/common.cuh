@@ -9,10 +9,14 @@
 
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 typedef __nv_bfloat16 bf16;
+typedef __half f16;
 __device__ __forceinline__ float to_float(bf16 v) { return __bfloat162float(v); }
+__device__ __forceinline__ float to_float(f16 v) { return __half2float(v); }
 template <class T> __device__ __forceinline__ T from_float(float v);
 template <> __device__ __forceinline__ bf16 from_float<bf16>(float v) { return __float2bfloat16_rn(v); }
+template <> __device__ __forceinline__ f16 from_float<f16>(float v) { return __float2half_rn(v); }
 #else
 #include "host.h"
 #endif
@@ -68,11 +72,15 @@ template <int V> __device__ __forceinline__ Spot spot_of(i64 i, int groups, int 
     return s;
 }
 
-// A kernel for both element types, and for vectors and single elements: name_bf16_v, name_f32_s.
+// A kernel for the element types of training, and for vectors and single elements: name_bf16_v, name_f32_s.
 // The parameters may use T, CALL may use T and V.
 #define FOR_TYPES(NAME, CALL, ...)                                                              \
     FOR_ONE_TYPE(NAME, f32, float, 4, CALL, __VA_ARGS__)                                        \
     FOR_ONE_TYPE(NAME, bf16, bf16, 8, CALL, __VA_ARGS__)
+// The same and f16, in which networks only predict: its least numbers are too large for gradients.
+#define FOR_ALL_TYPES(NAME, CALL, ...)                                                          \
+    FOR_TYPES(NAME, CALL, __VA_ARGS__)                                                          \
+    FOR_ONE_TYPE(NAME, f16, f16, 8, CALL, __VA_ARGS__)
 #define FOR_ONE_TYPE(NAME, SUFFIX, TYPE, WIDTH, CALL, ...)                                      \
     namespace of_##SUFFIX {                                                                     \
     typedef TYPE T;                                                                             \

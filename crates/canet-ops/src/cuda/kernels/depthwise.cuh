@@ -36,7 +36,7 @@ template <class T, int V> __device__ void depthwise(const T *x, const float *wei
     }
 }
 #define FILTER int kh, int kw, int sy, int sx, int dy, int dx, int top, int left
-FOR_TYPES(depthwise, (depthwise<T, V>(x, weight, y, images, h, w, oh, ow, channels, Filter{kh, kw, sy, sx, dy, dx, top, left})),
+FOR_ALL_TYPES(depthwise, (depthwise<T, V>(x, weight, y, images, h, w, oh, ow, channels, Filter{kh, kw, sy, sx, dy, dx, top, left})),
           const T *x, const float *weight, T *y, int images, int h, int w, int oh, int ow, int channels, FILTER)
 
 // The gradient of x (N, h, w, C) from that of y: each input gathers the outputs that saw it.

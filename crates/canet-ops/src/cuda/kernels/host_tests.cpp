@@ -230,11 +230,11 @@ static void updates() {
     for (int count : {1, 700, 33}) w.push_back(random<float>(count)), g.push_back(random<float>(count)), m.push_back(random<float>(count)), v.push_back(std::vector<float>(count, 0.5f));
     auto before = w, momentum = m;
     for (size_t i = 0; i < w.size(); i++) rows.push_back({w[i].data(), g[i].data(), m[i].data(), v[i].data(), (i64)w[i].size(), 0.1f * (i + 1), 0.01f});
-    launch(blocks(2, 3), BLOCK, [&] { sgd(rows.data(), 0.9f, 0.f, 2.f); });
+    launch(blocks(2, 3), BLOCK, [&] { sgd(rows.data(), nullptr, 0.9f, 0.f, 2.f); });
     for (size_t i = 0; i < w.size(); i++)
         expect("sgd", w[i], [&](size_t k) { return before[i][k] - 0.1 * (i + 1) * (0.9 * momentum[i][k] + 2 * g[i][k] + 0.01 * before[i][k]); });
     before = w, momentum = m;
-    launch(blocks(2, 3), BLOCK, [&] { adam(rows.data(), 0.9f, 0.99f, 0.1f, 0.01f, 2.f, 1e-3f, 1.f, 1.f, 1.5f); });
+    launch(blocks(2, 3), BLOCK, [&] { adam(rows.data(), nullptr, 0.9f, 0.99f, 0.1f, 0.01f, 2.f, 1e-3f, 1.f, 1.f, 1.5f); });
     for (size_t i = 0; i < w.size(); i++)
         expect("adam", w[i], [&](size_t k) {
             double first = 0.9 * momentum[i][k] + 0.1 * g[i][k], second = 0.99 * 0.5 + 0.01 * g[i][k] * g[i][k];
@@ -248,6 +248,40 @@ static void updates() {
     expect("squares", std::vector<float>{(float)sum}, [&](size_t) { return truth; });
 }
 
+// A step counts if its loss and its gradient are finite; a refusal holds until it is forgiven.
+static void judged() {
+    std::vector<float> w{1, 2, 3}, g{4, 5, 6}, m(3), losses{1.f, 2.f, INFINITY};
+    std::vector<const float *> places{&losses[0], &losses[1], &losses[2]};
+    std::vector<Row> rows{{w.data(), g.data(), m.data(), nullptr, 3, 0.5f, 0.f}};
+    Verdict verdict{};
+    auto judged = [&](double squares, int count, double limit) { launch(blocks(1), BLOCK, [&] { judge(&squares, places.data(), count, 0.5, limit, &verdict); }); };
+    auto kept = [&](const char *name, std::vector<float> expected) { expect(name, w, [&](size_t k) { return expected[k]; }); };
+    auto move = [&] { launch(blocks(1, 1), BLOCK, [&] { sgd(rows.data(), &verdict, 0.f, 0.f, 1.f); }); };
+    judged(64, 2, 0);
+    expect("judge", std::vector<float>{(float)verdict.norm, (float)verdict.loss, verdict.shorten, (float)verdict.refused}, [](size_t k) { return std::vector<double>{4, 1.5, 1, 0}[k]; });
+    judged(64, 2, 2);
+    expect("judge, shortened", std::vector<float>{verdict.shorten}, [](size_t) { return 0.5; });
+    move();
+    kept("sgd, shortened", {1 - 0.5f * 2, 2 - 0.5f * 2.5f, 3 - 0.5f * 3});
+    launch(blocks(1, 1), BLOCK, [&] { copy_rows_if_refused(rows.data(), &verdict); });
+    kept("not put back", {0, 0.75f, 1.5f});
+    for (auto [squares, count] : {std::pair<double, int>{64, 3}, {INFINITY, 2}, {NAN, 2}}) {
+        verdict = {};
+        judged(squares, count, 0);
+        judged(64, 2, 0); // what is queued behind
+        expect("judge, refused", std::vector<float>{(float)verdict.refused}, [](size_t) { return 1; });
+        move();
+        launch(blocks(1, 1), BLOCK, [&] { adam(rows.data(), &verdict, 0.9f, 0.99f, 0.1f, 0.01f, 2.f, 1e-3f, 1.f, 1.f, 1.5f); });
+        launch(blocks(1, 1), BLOCK, [&] { average(rows.data(), &verdict); });
+        kept("refused", {0, 0.75f, 1.5f});
+    }
+    launch(blocks(1, 1), BLOCK, [&] { copy_rows_if_refused(rows.data(), &verdict); });
+    kept("put back", {4, 5, 6});
+    verdict = {}, g[0] = 6;
+    launch(blocks(1, 1), BLOCK, [&] { average(rows.data(), &verdict); });
+    kept("average", {5, 5, 6});
+}
+
 static void weights() {
     int o = 5, i = 3, k = 9;
     auto w = random<float>(o * i * k);
@@ -255,6 +289,9 @@ static void weights() {
     std::vector<float> back(w.size());
     launch(blocks(1), BLOCK, [&] { pack_weight(w.data(), packed.data(), o, i, k); });
     expect("pack_weight", packed, [&](size_t at) { return w[(at / i / k * i + at % i) * k + at / i % k]; });
+    std::vector<f16> halves(w.size());
+    launch(blocks(1), BLOCK, [&] { pack_weight(w.data(), halves.data(), o, i, k); });
+    expect("pack_weight, f16", halves, [&](size_t at) { return w[(at / i / k * i + at % i) * k + at / i % k]; }, 5e-4);
     launch(blocks(1), BLOCK, [&] { unpack_weight(packed.data(), back.data(), o, i, k); });
     expect("unpack_weight", back, [&](size_t at) { return w[at]; }, 1e-2);
 }
@@ -262,6 +299,7 @@ static void weights() {
 int main() {
     for (Maps m : SIZES) norms(m), pooling(m), depthwise_all(m), moves(m), losses(m);
     updates();
+    judged();
     weights();
     return wrong > 0;
 }

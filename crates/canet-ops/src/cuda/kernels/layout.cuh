@@ -14,6 +14,7 @@ template <class T> __device__ void pack_weight(const float *from, T *to, int out
 }
 extern "C" __global__ void pack_weight_f32(const float *from, float *to, int o, int i, int k) { pack_weight(from, to, o, i, k); }
 extern "C" __global__ void pack_weight_bf16(const float *from, bf16 *to, int o, int i, int k) { pack_weight(from, to, o, i, k); }
+extern "C" __global__ void pack_weight_f16(const float *from, f16 *to, int o, int i, int k) { pack_weight(from, to, o, i, k); }
 
 // And the gradient back.
 template <class T> __device__ void unpack_weight(const T *from, float *to, int outputs, int inputs, int taps) {
@@ -31,7 +32,9 @@ template <class A, class B> __device__ void convert(const A *from, B *to, i64 co
     for (i64 i = thread_number(); i < count; i += thread_count()) to[i] = from_float<B>(to_float(from[i]));
 }
 extern "C" __global__ void convert_f32_bf16(const float *from, bf16 *to, i64 count) { convert(from, to, count); }
+extern "C" __global__ void convert_f32_f16(const float *from, f16 *to, i64 count) { convert(from, to, count); }
 extern "C" __global__ void convert_bf16_f32(const bf16 *from, float *to, i64 count) { convert(from, to, count); }
+extern "C" __global__ void convert_f16_f32(const f16 *from, float *to, i64 count) { convert(from, to, count); }
 
 // Bytes (pixels, 3) to normalised pixels; `table` has the value of each byte, (3, 256).
 template <class T> __device__ void pictures(const u8 *from, const float *table, T *to, i64 pixels) {
@@ -41,6 +44,7 @@ template <class T> __device__ void pictures(const u8 *from, const float *table, 
 }
 extern "C" __global__ void pictures_f32(const u8 *from, const float *table, float *to, i64 pixels) { pictures(from, table, to, pixels); }
 extern "C" __global__ void pictures_bf16(const u8 *from, const float *table, bf16 *to, i64 pixels) { pictures(from, table, to, pixels); }
+extern "C" __global__ void pictures_f16(const u8 *from, const float *table, f16 *to, i64 pixels) { pictures(from, table, to, pixels); }
 
 // (N, C, P pixels) to (N, P, C).
 template <class T> __device__ void transpose(const T *from, T *to, int images, int channels, int pixels) {
@@ -53,6 +57,7 @@ template <class T> __device__ void transpose(const T *from, T *to, int images, i
 }
 extern "C" __global__ void transpose_f32(const float *from, float *to, int n, int c, int p) { transpose(from, to, n, c, p); }
 extern "C" __global__ void transpose_bf16(const bf16 *from, bf16 *to, int n, int c, int p) { transpose(from, to, n, c, p); }
+extern "C" __global__ void transpose_f16(const f16 *from, f16 *to, int n, int c, int p) { transpose(from, to, n, c, p); }
 
 // Rows of `width` elements into rows of `to_width`, from column `at` on; or out of such rows.
 template <class T, int V> __device__ void copy_columns(
@@ -66,7 +71,7 @@ template <class T, int V> __device__ void copy_columns(
             *reinterpret_cast<const Vec<T, V> *>(from + row * from_width + from_at + column);
     }
 }
-FOR_TYPES(copy_columns, (copy_columns<T, V>(from, to, rows, width, from_width, from_at, to_width, to_at)),
+FOR_ALL_TYPES(copy_columns, (copy_columns<T, V>(from, to, rows, width, from_width, from_at, to_width, to_at)),
           const T *from, T *to, i64 rows, int width, int from_width, int from_at, int to_width, int to_at)
 
 // A window of h by w pixels from one map to another, each with its size and where the window lies in it.
@@ -84,5 +89,5 @@ template <class T, int V> __device__ void copy_window(const T *from, T *to, int 
             *reinterpret_cast<const Vec<T, V> *>(from + ((n * a.h + y + a.top) * a.w + x + a.left) * channels + c);
     }
 }
-FOR_TYPES(copy_window, (copy_window<T, V>(from, to, images, h, w, channels, Frame{ah, aw, atop, aleft}, Frame{bh, bw, btop, bleft})),
+FOR_ALL_TYPES(copy_window, (copy_window<T, V>(from, to, images, h, w, channels, Frame{ah, aw, atop, aleft}, Frame{bh, bw, btop, bleft})),
           const T *from, T *to, int images, int h, int w, int channels, int ah, int aw, int atop, int aleft, int bh, int bw, int btop, int bleft)

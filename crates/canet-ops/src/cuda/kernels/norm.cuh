@@ -85,7 +85,7 @@ template <class T, int V> struct Products {
         for (int k = 0; k < V; k++) sums[0][k] += v[k] * w[k];
     }
 };
-FOR_TYPES(sum_rows, (reduce<1, V>(rows, channels, width, shares, Plain<T, V>{x})), const T *x, i64 rows, int channels, int width, float *shares)
+FOR_ALL_TYPES(sum_rows, (reduce<1, V>(rows, channels, width, shares, Plain<T, V>{x})), const T *x, i64 rows, int channels, int width, float *shares)
 FOR_TYPES(sum_products, (reduce<1, V>(rows, channels, width, shares, Products<T, V>{a, b})), const T *a, const T *b, i64 rows, int channels, int width, float *shares)
 
 // Adds up the shares (count, N, C) of image blockIdx.y, in order; a block has SIDE channels. True for the
@@ -119,6 +119,7 @@ template <class T> __device__ void add_shares(const float *shares, T *to, int co
 }
 extern "C" __global__ void add_shares_f32(const float *shares, float *to, int count, int channels, float scale, i64 image_step, i64 channel_step) { add_shares(shares, to, count, channels, scale, image_step, channel_step); }
 extern "C" __global__ void add_shares_bf16(const float *shares, bf16 *to, int count, int channels, float scale, i64 image_step, i64 channel_step) { add_shares(shares, to, count, channels, scale, image_step, channel_step); }
+extern "C" __global__ void add_shares_f16(const float *shares, f16 *to, int count, int channels, float scale, i64 image_step, i64 channel_step) { add_shares(shares, to, count, channels, scale, image_step, channel_step); }
 
 // Deviations from the first row, and their squares: far less cancels than about 0.
 template <class T, int V> struct Moments {
@@ -194,7 +195,7 @@ template <class T, int V> __device__ void normalise(const T *x, const T *residua
         store<V>(y + at, v);
     }
 }
-FOR_TYPES(normalise, (normalise<T, V>(x, residual, affine, y, rows, channels, width, relu)),
+FOR_ALL_TYPES(normalise, (normalise<T, V>(x, residual, affine, y, rows, channels, width, relu)),
           const T *x, const T *residual, const float *affine, T *y, i64 rows, int channels, int width, int relu)
 
 // What passes back through the activation: 0 none, 1 ReLU whose sign follows from x, 2 from y.
@@ -302,4 +303,4 @@ template <class T, int V> __device__ void add_bias(T *x, const float *bias, i64 
         store<V>(at, v);
     }
 }
-FOR_TYPES(add_bias, (add_bias<T, V>(x, bias, rows, channels, width)), T *x, const float *bias, i64 rows, int channels, int width)
+FOR_ALL_TYPES(add_bias, (add_bias<T, V>(x, bias, rows, channels, width)), T *x, const float *bias, i64 rows, int channels, int width)

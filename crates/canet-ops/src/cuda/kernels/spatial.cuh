@@ -35,7 +35,7 @@ template <class T, int V> __device__ void max_pool(const T *x, T *y, u8 *winners
         for (int k = 0; k < V; k++) winners[at + k] = winner[k];
     }
 }
-FOR_TYPES(max_pool, (max_pool<T, V>(x, y, winners, images, h, w, oh, ow, channels, kernel, stride, padding)),
+FOR_ALL_TYPES(max_pool, (max_pool<T, V>(x, y, winners, images, h, w, oh, ow, channels, kernel, stride, padding)),
           const T *x, T *y, u8 *winners, int images, int h, int w, int oh, int ow, int channels, int kernel, int stride, int padding)
 
 // Each input gathers the gradients of the windows that it won.
@@ -111,7 +111,7 @@ template <class T, int V> __device__ void blend(const T *x, T *y, int onto, int 
         store<V>(to, sum);
     }
 }
-FOR_TYPES(blend, (blend<T, V>(x, y, onto, images, h, w, oh, ow, channels, Bands{row_start, row_at, row_weights}, Bands{column_start, column_at, column_weights})),
+FOR_ALL_TYPES(blend, (blend<T, V>(x, y, onto, images, h, w, oh, ow, channels, Bands{row_start, row_at, row_weights}, Bands{column_start, column_at, column_weights})),
           const T *x, T *y, int onto, int images, int h, int w, int oh, int ow, int channels,
           const int *row_start, const int *row_at, const float *row_weights, const int *column_start, const int *column_at, const float *column_weights)
 
@@ -135,7 +135,7 @@ template <class T, int V> __device__ void spread(const T *x, T *y, int onto, int
         store<V>(y + row * channels + c, v);
     }
 }
-FOR_TYPES(spread, (spread<T, V>(x, y, onto, images, pixels, channels, scale)), const T *x, T *y, int onto, int images, int pixels, int channels, float scale)
+FOR_ALL_TYPES(spread, (spread<T, V>(x, y, onto, images, pixels, channels, scale)), const T *x, T *y, int onto, int images, int pixels, int channels, float scale)
 
 // The number of the largest of the channels of each pixel, the first of equals; 255 where one is not finite.
 template <class T> __device__ void best_class(const T *x, u8 *to, i64 pixels, int channels) {
@@ -153,3 +153,4 @@ template <class T> __device__ void best_class(const T *x, u8 *to, i64 pixels, in
 }
 extern "C" __global__ void best_class_f32(const float *x, u8 *to, i64 pixels, int channels) { best_class(x, to, pixels, channels); }
 extern "C" __global__ void best_class_bf16(const bf16 *x, u8 *to, i64 pixels, int channels) { best_class(x, to, pixels, channels); }
+extern "C" __global__ void best_class_f16(const f16 *x, u8 *to, i64 pixels, int channels) { best_class(x, to, pixels, channels); }

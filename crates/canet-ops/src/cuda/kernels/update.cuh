@@ -12,6 +12,17 @@ struct Row {
     float rate, decay;
 };
 
+// Whether a step counts, which is known when its gradients are there.
+struct Verdict {
+    double norm, loss;
+    float shorten; // what clipping leaves of the gradient
+    int refused;   // this step, or one before that the host has not seen to yet
+};
+
+// What changes anything in a step looks at its verdict first; without one the step counts.
+__device__ inline bool is_refused(const Verdict *verdict) { return verdict && verdict->refused; }
+__device__ inline float shortened(float scale, const Verdict *verdict) { return verdict ? scale * verdict->shorten : scale; }
+
 struct Sgd {
     float momentum, nesterov, scale;
     __device__ void operator()(const Row &row, i64 i) const {
@@ -40,9 +51,11 @@ template <class F> __device__ void step(const Row *rows, F f) {
     Row row = rows[blockIdx.y];
     for (i64 i = thread_number(); i < row.count; i += thread_count()) f(row, i);
 }
-extern "C" __global__ void sgd(const Row *rows, float momentum, float nesterov, float scale) { step(rows, Sgd{momentum, nesterov, scale}); }
-extern "C" __global__ void adam(const Row *rows, float keep1, float keep2, float add1, float add2, float second_scale, float eps, float decoupled, float scale, float correction) {
-    step(rows, Adam{keep1, keep2, add1, add2, second_scale, eps, decoupled, scale, correction});
+extern "C" __global__ void sgd(const Row *rows, const Verdict *verdict, float momentum, float nesterov, float scale) {
+    if (!is_refused(verdict)) step(rows, Sgd{momentum, nesterov, shortened(scale, verdict)});
+}
+extern "C" __global__ void adam(const Row *rows, const Verdict *verdict, float keep1, float keep2, float add1, float add2, float second_scale, float eps, float decoupled, float scale, float correction) {
+    if (!is_refused(verdict)) step(rows, Adam{keep1, keep2, add1, add2, second_scale, eps, decoupled, shortened(scale, verdict), correction});
 }
 
 // `weight += rate (gradient - weight)`: a step of a moving average.
@@ -52,12 +65,18 @@ struct Average {
         row.weight[i] = fmaf(row.gradient[i] - w, row.rate, w);
     }
 };
-extern "C" __global__ void average(const Row *rows) { step(rows, Average{}); }
+extern "C" __global__ void average(const Row *rows, const Verdict *verdict) {
+    if (!is_refused(verdict)) step(rows, Average{});
+}
 
 struct Copy {
     __device__ void operator()(const Row &row, i64 i) const { row.weight[i] = row.gradient[i]; }
 };
 extern "C" __global__ void copy_rows(const Row *rows) { step(rows, Copy{}); }
+// The way back for what a refused step has moved before its verdict.
+extern "C" __global__ void copy_rows_if_refused(const Row *rows, const Verdict *verdict) {
+    if (is_refused(verdict)) step(rows, Copy{});
+}
 
 // Shares of the sum of the squares of all gradients: (gridDim.y, gridDim.x) of f64, as the square of the
 // largest f32 does not fit f32.
@@ -87,4 +106,16 @@ extern "C" __global__ void add_squares(const double *shares, i64 count, double *
         __syncthreads();
     }
     if (threadIdx.x == 0) *sum = shared[0];
+}
+
+// The verdict on a step whose gradients' squares have this sum. Its loss is the mean of `count` numbers. A refusal
+// stays until the host has seen to it: what was queued behind the refused step changes nothing, either.
+extern "C" __global__ void judge(const double *squares, const float *const *losses, int count, double scale, double limit, Verdict *verdict) {
+    if (threadIdx.x != 0) return;
+    double norm = sqrt(*squares) * scale, loss = 0;
+    for (int i = 0; i < count; i++) loss += *losses[i];
+    loss /= count;
+    verdict->norm = norm, verdict->loss = loss;
+    verdict->shorten = limit > 0 && norm > limit ? (float)(limit / norm) : 1.f;
+    if (norm - norm != 0 || loss - loss != 0) verdict->refused = 1; // not finite
 }

@@ -7,12 +7,12 @@
 use canet_data::loader::Batch;
 use canet_model::{Pass, Tensor};
 use canet_ops::CrossEntropy;
-use canet_ops::cuda::{Pictures, Recorded, Targets, overwrite, trim};
+use canet_ops::cuda::{Fill, Pictures, Recorded, Targets, Uploads, trim};
 
-use super::Stepper;
 use crate::Result;
 use crate::loss::{Truth, loss};
 use crate::optim::Gradients;
+use crate::step::Stepper;
 
 /// Passes that are queued kernel by kernel first: algorithms are looked for, memory is taken.
 const FIRST: usize = 2;
@@ -29,18 +29,33 @@ pub(crate) struct Replay {
 struct RecordedPass {
     size: [usize; 3],
     pass: Recorded,
+    inputs: Inputs,
+    uploads: Uploads,
+    loss: Tensor,
+    gradients: Gradients,
+}
+
+/// All that changes from one pass to the next.
+struct Inputs {
     pictures: Pictures,
     targets: Targets,
     /// 8 bytes.
     draw: Tensor,
-    loss: Tensor,
-    gradients: Gradients,
+}
+
+impl Inputs {
+    /// What is sent for a batch.
+    fn fills<'a>(&'a self, batch: &'a Batch, draw: u64) -> Result<[Fill<'a>; 4]> {
+        let pictures = self.pictures.fills(&batch.images)?;
+        let [ids, weights] = self.targets.fills(&batch.masks)?;
+        Ok([pictures, ids, weights, Fill::new(&self.draw, draw.to_ne_bytes().to_vec())?])
+    }
 }
 
 impl Stepper<'_> {
     /// Replays the pass for a batch, if it can be; the loss and the gradients, which the next replay
     /// overwrites.
-    pub(super) fn replayed(
+    pub(in crate::step) fn replayed(
         &mut self,
         batch: &Batch,
         draw: u64,
@@ -51,25 +66,28 @@ impl Stepper<'_> {
             return Ok(None);
         }
         let size = [batch.indices.len(), batch.height as usize, batch.width as usize];
-        let seen = &mut self.replay.seen;
+        let seen = &mut self.gpu.replay.seen;
         *seen = if seen.1 == size { (seen.0 + 1, size) } else { (1, size) };
-        let is_recorded = self.replay.recorded.as_ref().is_some_and(|pass| pass.size == size);
+        let is_recorded = self.gpu.replay.recorded.as_ref().is_some_and(|pass| pass.size == size);
         if !is_recorded {
             // The odd batch at the end of an epoch is not worth it.
-            if self.replay.seen.0 <= FIRST || self.replay.recorded.is_some() {
+            if self.gpu.replay.seen.0 <= FIRST || self.gpu.replay.recorded.is_some() {
                 return Ok(None);
             }
-            self.replay.recorded = Some(self.record(size, &options)?);
+            self.gpu.replay.recorded = Some(self.record(batch, size, &options)?);
         }
-        let Some(recorded) = &self.replay.recorded else { return Ok(None) };
-        recorded.pictures.fill(&batch.images)?;
-        recorded.targets.fill(&batch.masks)?;
-        overwrite(&recorded.draw, &draw.to_ne_bytes())?;
+        let Some(recorded) = &mut self.gpu.replay.recorded else { return Ok(None) };
+        recorded.uploads.send(&recorded.inputs.fills(batch, draw)?)?;
         recorded.pass.replay()?;
         Ok(Some((recorded.loss.clone(), recorded.gradients.clone())))
     }
 
-    fn record(&self, size: [usize; 3], options: &CrossEntropy) -> Result<RecordedPass> {
+    fn record(
+        &self,
+        batch: &Batch,
+        size: [usize; 3],
+        options: &CrossEntropy,
+    ) -> Result<RecordedPass> {
         let (network, params) = (&self.network, &self.params);
         let (device, [n, h, w]) = (network.device(), size);
         // The recording has memory of its own.
@@ -89,6 +107,8 @@ impl Stepper<'_> {
         };
         let run = || run().map_err(candle_core::Error::wrap);
         let (pass, (loss, gradients)) = Recorded::new(device, &draw, run)?;
-        Ok(RecordedPass { size, pass, pictures, targets, draw, loss, gradients })
+        let inputs = Inputs { pictures, targets, draw };
+        let uploads = Uploads::new(&inputs.fills(batch, 0)?, device)?;
+        Ok(RecordedPass { size, pass, inputs, uploads, loss, gradients })
     }
 }

@@ -1,0 +1,120 @@
+//! Steps on a GPU, which decides by itself whether one counts ([`Judge`]): the host hears of a step when the next one
+//! is queued behind it.
+
+use canet_data::dataset::Dataset;
+use canet_model::Tensor;
+use canet_ops::Judge;
+use canet_ops::cuda::{self, Told};
+
+use super::in_flight::{InFlight, Steps};
+use super::{Begun, Step, StepReport, Stepper, not_finite_loss, not_finite_norm};
+use crate::Result;
+use crate::guard::Statistics;
+use crate::optim::Gradients;
+
+pub(crate) mod replay;
+
+/// What a stepper keeps for a GPU.
+#[derive(Default)]
+pub(crate) struct OnGpu {
+    in_flight: InFlight<Waiting>,
+    judge: Option<Judge>,
+    pub(super) replay: replay::Replay,
+}
+
+/// A step that is queued.
+pub(super) struct Waiting {
+    told: Told,
+    /// Of each batch.
+    losses: Vec<Tensor>,
+}
+
+/// What a GPU says of a step.
+pub(super) struct Verdict {
+    of_all: cuda::Verdict,
+    /// Of each batch, where one alone is not finite.
+    losses: Vec<f64>,
+}
+
+impl Stepper<'_> {
+    pub(super) fn begin_on_gpu(&mut self, begun: Begun, dataset: &Dataset) -> Result<Option<Step>> {
+        let mut in_flight = std::mem::take(&mut self.gpu.in_flight);
+        let ended = in_flight.begin(begun, self);
+        self.gpu.in_flight = in_flight;
+        Ok(ended?.map(|(begun, verdict)| self.ended(&begun, &verdict, dataset)))
+    }
+
+    pub(super) fn settle_on_gpu(&mut self, dataset: &Dataset) -> Result<Option<Step>> {
+        let mut in_flight = std::mem::take(&mut self.gpu.in_flight);
+        let ended = in_flight.settle(self);
+        self.gpu.in_flight = in_flight;
+        Ok(ended?.map(|(begun, verdict)| self.ended(&begun, &verdict, dataset)))
+    }
+
+    fn ended(&self, begun: &Begun, verdict: &Verdict, dataset: &Dataset) -> Step {
+        let Verdict { of_all: cuda::Verdict { loss, norm, is_refused }, ref losses } = *verdict;
+        if !is_refused {
+            let rate = self.rates(begun.number).1;
+            return Step::Done(StepReport { loss, rate, gradient_norm: norm });
+        }
+        // As the CPU does, which looks at each loss before the next.
+        let seen = losses.iter().position(|loss| !loss.is_finite());
+        let what = seen.map_or_else(|| not_finite_norm(norm), |at| not_finite_loss(losses[at]));
+        let seen = seen.map_or(losses.len(), |at| at + 1);
+        Step::Refused(self.refused(begun, what, &losses[..seen], dataset))
+    }
+}
+
+impl Steps for Stepper<'_> {
+    type Told = Waiting;
+    type Verdict = Verdict;
+
+    fn queue(&mut self, step: &Begun) -> Result<Waiting> {
+        let number = step.number;
+        let before = Statistics::of(&self.params)?;
+        let mut gradients = Gradients::default();
+        let mut losses = Vec::new();
+        for (i, batch) in step.batches.iter().enumerate() {
+            let draw = self.draw(i, number);
+            losses.push(self.pass(batch, draw, &mut gradients)?);
+        }
+        let mut judge = match self.gpu.judge.take() {
+            Some(judge) => judge,
+            None => Judge::new(self.network.device())?,
+        };
+        let told = gradients.judge(&mut judge, &losses, self.config.optimizer.clip_norm)?;
+        before.restore_if_refused(&self.params, &judge)?;
+        let relative = self.rates(number).0;
+        self.optimizer.update(&self.params, &gradients, relative, number, Some(&judge))?;
+        if let Some(average) = &self.average {
+            average.update(&self.params, number, Some(&judge))?;
+        }
+        self.gpu.judge = Some(judge);
+        Ok(Waiting { told, losses })
+    }
+
+    fn hear(&mut self, waiting: Waiting) -> Result<(Verdict, bool)> {
+        let Some(judge) = &self.gpu.judge else {
+            return Err(candle_core::Error::Msg("internal: nobody has judged".into()).into());
+        };
+        let of_all = judge.hear(waiting.told)?;
+        // The next replay overwrites the loss of a recorded pass, which is the mean then.
+        let losses = match &waiting.losses[..] {
+            [_] => vec![of_all.loss],
+            _ if !of_all.is_refused => Vec::new(),
+            all => {
+                let read = |loss: &Tensor| Ok(f64::from(loss.to_scalar::<f32>()?));
+                all.iter().map(read).collect::<Result<_>>()?
+            }
+        };
+        let is_refused = of_all.is_refused;
+        Ok((Verdict { of_all, losses }, is_refused))
+    }
+
+    fn forgive(&mut self) -> Result<()> {
+        if let Some(judge) = &self.gpu.judge {
+            judge.forgive()?;
+        }
+        Ok(())
+    }
+}
