@@ -81,13 +81,19 @@ impl Segmenter {
         let (network, _) = checkpoint.network(&options.device)?;
         let network = network.with_arithmetic(options.arithmetic)?;
         let Options { test_time, output, confidence, .. } = options;
-        let plain = Self::from_parts(network, checkpoint.meta)?;
+        let plain = Self::made(network, checkpoint.meta)?;
         Ok(Self { output, confidence, ..plain.with_test_time(test_time)? })
     }
 
     /// Uses a network at hand, such as one in training, as it is now. (On devices without
     /// kernels of our own it is not copied, and later changes of its parameters would show.)
     pub fn from_parts(network: Network, meta: CheckpointMeta) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        let _turn = network.device().is_cuda().then(on_gpu::turn);
+        Self::made(network, meta)
+    }
+
+    fn made(network: Network, meta: CheckpointMeta) -> Result<Self> {
         meta.check()?;
         if *network.config() != meta.model {
             return Err(Error::Config("the network is not the one of the description".into()));

@@ -58,6 +58,14 @@ pub enum Error {
         /// What to do.
         advice: String,
     },
+    /// What was tried does not fit into a GPU's memory.
+    #[error("{message}")]
+    DoesNotFit {
+        /// What it was, how much was free, and what to do.
+        message: String,
+        /// In the driver's words.
+        source: Box<Error>,
+    },
     /// Loss, gradient or scores are not finite. What was saved before stands.
     #[error(
         "diverged at step {step}: {what} (frames {frames}); {then}. Lower optimizer.lr, or raise optimizer.warmup_steps"
@@ -83,6 +91,11 @@ impl Error {
         Self::Run { path: path.into(), reason: reason.into() }
     }
 
+    /// Whether the memory of the device that computes is full.
+    pub(crate) fn is_full_device(&self) -> bool {
+        matches!(self, Self::Model(canet_model::Error::DeviceMemory(_)))
+    }
+
     /// The program's exit code: 1 a bug, 2 usage or configuration, 3 data, 4 diverged, 5 out of
     /// resources.
     pub fn exit_code(&self) -> u8 {
@@ -90,7 +103,7 @@ impl Error {
             Self::Config { .. } | Self::Run { .. } => Fault::Usage.exit_code(),
             Self::Hub { source, .. } => hub::exit_code(source),
             Self::Diverged { .. } => 4,
-            Self::Exhausted { source, .. } => source.exit_code(),
+            Self::Exhausted { source, .. } | Self::DoesNotFit { source, .. } => source.exit_code(),
             Self::Data(error) => error.fault().exit_code(),
             Self::Model(error) => error.fault().exit_code(),
             Self::File(error) => error.fault().exit_code(),
@@ -101,6 +114,6 @@ impl Error {
 /// The arithmetic's errors are classified in one place, by the model's crate.
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Self::Model(canet_model::Error::Compute(error))
+        Self::Model(error.into())
     }
 }

@@ -4,25 +4,30 @@
 //! network, and the system tells the most it has held. One frame is tried first: if what that
 //! predicts for the whole batch is not there, the batch is not tried, for a plan must not be killed.
 //! CANet is also tried with its backbone recomputed, so that the advice to do so has figures.
+//!
+//! On a GPU it is the GPU's memory that decides, and that is measured: how much less of it is free. A
+//! full GPU is an error and kills nobody, so there the batch is tried in any case.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Instant;
 
-use canet_data::dataset::Dataset;
-use canet_data::loader::{Batch, Loader, LoaderOptions};
-use canet_model::{BackboneStage, ModelConfig, Params, Segmenter, Tensor};
+use canet_model::{Params, Tensor};
 use serde::Serialize;
 
-use self::advice::{Advice, Footprint, Recomputed};
+use self::advice::{Advice, Footprint};
+use self::full::Tried;
+use self::gauge::{Gauges, Reading};
+use self::trial::Trial;
+use crate::Result;
 use crate::job::Job;
-use crate::setup::{self, Parts};
+use crate::setup;
 use crate::step::Stepper;
-use crate::{Result, memory};
 
 mod advice;
+mod full;
+mod gauge;
 mod room;
 mod text;
+mod trial;
 
 /// Added to what was measured: a longer run meets frames and an order of buffers that a few steps
 /// have not met.
@@ -38,7 +43,10 @@ pub struct Plan {
     pub out: PathBuf,
     /// Optimiser steps that were tried; 0 if the memory for one is not there.
     pub tried_steps: u64,
-    /// Memory; `None` on devices that do not tell, and where the system does not.
+    /// The GPU's memory, if the run computes on one.
+    pub gpu: Option<GpuPlan>,
+    /// This process's memory; `None` where the system does not tell, and where the run computes on a
+    /// device that does not.
     pub memory: Option<MemoryPlan>,
     /// Time; `None` if no step was tried.
     pub time: Option<TimePlan>,
@@ -61,6 +69,24 @@ pub struct MemoryPlan {
     pub saving_mib: u64,
     /// What the machine has for it; `None` where it does not tell.
     pub available_mib: Option<u64>,
+}
+
+/// The most of a GPU's memory that will be taken, in MiB, beside what was taken before the start.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GpuPlan {
+    /// The most of the following, and a margin.
+    pub peak_mib: u64,
+    /// In training, with a validation in between, measured; all that the driver counts is in it.
+    pub training_mib: u64,
+    /// In validation before any whole step.
+    pub validation_mib: u64,
+    /// Of this, what tensors took at most in the whole steps. What a replayed pass works in is not
+    /// counted, but the steps before the first replay work in tensors.
+    pub tensors_mib: u64,
+    /// What was free at the start, or is to be planned for.
+    pub available_mib: u64,
+    /// All that the GPU has.
+    pub total_mib: u64,
 }
 
 /// How long it will take, in seconds.
@@ -94,12 +120,46 @@ pub struct DiskPlan {
 impl Plan {
     /// Whether memory and disk suffice. What is not known is taken to.
     pub fn fits(&self) -> bool {
+        let gpu = self.gpu.as_ref().is_none_or(GpuPlan::fits);
         let memory = self.memory.as_ref().is_none_or(MemoryPlan::fits);
-        memory && self.disk.fits()
+        gpu && memory && self.disk.fits()
+    }
+}
+
+impl GpuPlan {
+    /// From a GPU at the start, and what `tensors` took at most in whole steps.
+    fn new(
+        footprint: &Footprint,
+        (start, tensors): (Reading, f64),
+        batch: usize,
+        available: Option<u64>,
+    ) -> Self {
+        Self {
+            peak_mib: footprint.peak_mib(),
+            training_mib: footprint.training_mib(batch).ceil() as u64,
+            validation_mib: footprint.validation.ceil() as u64,
+            tensors_mib: tensors.ceil() as u64,
+            available_mib: available.unwrap_or(start.free as u64),
+            total_mib: start.total as u64,
+        }
+    }
+
+    fn fits(&self) -> bool {
+        self.peak_mib <= self.available_mib
     }
 }
 
 impl MemoryPlan {
+    fn new(footprint: &Footprint, batch: usize, available_mib: Option<u64>) -> Self {
+        Self {
+            peak_mib: footprint.peak_mib(),
+            training_mib: footprint.training_mib(batch).ceil() as u64,
+            validation_mib: footprint.validation.ceil() as u64,
+            saving_mib: footprint.saving.ceil() as u64,
+            available_mib,
+        }
+    }
+
     fn fits(&self) -> bool {
         self.available_mib.is_none_or(|available| self.peak_mib <= available)
     }
@@ -111,186 +171,45 @@ impl DiskPlan {
     }
 }
 
-/// Tries `steps` steps of `job` and a validation frame. `available_mib` is the memory to plan for, if
-/// it is not this machine's.
+/// Tries `steps` steps of `job` and a validation frame. `available_mib` is the memory to plan for, the
+/// GPU's if the run computes on one, if it is not what is free here.
 pub fn plan(job: &Job, steps: u64, available_mib: Option<u64>) -> Result<Plan> {
     let room = room::memory_mib();
-    let mut parts = setup::parts(job)?;
-    let trial = Trial::run(job, &mut parts, steps, room)?;
-    let footprint = trial.memory.as_ref().filter(|_| job.device.is_cpu());
-    let disk = disk(job, &parts.stepper);
-    let memory = footprint.map(|footprint| MemoryPlan {
-        peak_mib: footprint.peak_mib(),
-        training_mib: footprint.training_mib(job.config.data.batch).ceil() as u64,
-        validation_mib: footprint.validation.ceil() as u64,
-        saving_mib: footprint.saving.ceil() as u64,
-        available_mib: available_mib.or(room),
+    let mut gauges = Gauges::start(&job.device)?;
+    let start = gauges.gpu.as_ref().map(|taken| taken.start);
+    let parts = setup::parts(job);
+    let mut parts = parts.map_err(|error| Tried::Weights.full(error, start, &job.config))?;
+    let trial = Trial::run(job, &mut parts, &mut gauges, steps, room)?;
+    let batch = job.config.data.batch;
+    let gpu = trial.gpu.as_ref().zip(start);
+    let gpu = gpu.map(|(footprint, start)| {
+        GpuPlan::new(footprint, (start, trial.tensors), batch, available_mib)
     });
-    let mut plan = Plan {
+    // Of other devices nothing is known, least of all that they suffice.
+    let host = trial.host.as_ref().filter(|_| gpu.is_some() || job.device.is_cpu());
+    let available = if gpu.is_some() { room } else { available_mib.or(room) };
+    let memory = host.map(|footprint| MemoryPlan::new(footprint, batch, available));
+    // What to lower is told by the memory of the device that computes.
+    let (footprint, available) = match &gpu {
+        Some(gpu) => (trial.gpu.as_ref(), Some(gpu.available_mib)),
+        None => (host, available),
+    };
+    let advice = match (footprint, available) {
+        (Some(footprint), Some(available)) if footprint.peak_mib() > available => {
+            footprint.advice(&job.config, parts.largest_frame(), available)
+        }
+        _ => Vec::new(),
+    };
+    Ok(Plan {
         data: job.data.clone(),
         out: job.out.clone(),
         tried_steps: trial.steps.len() as u64,
+        gpu,
         memory,
         time: trial.time(job, &parts),
-        disk,
-        advice: Vec::new(),
-    };
-    if let (Some(memory), Some(footprint)) = (&plan.memory, footprint)
-        && let Some(available) = memory.available_mib.filter(|_| !memory.fits())
-    {
-        plan.advice = footprint.advice(&job.config, parts.largest_frame(), available);
-    }
-    Ok(plan)
-}
-
-/// What was seen of a few steps.
-struct Trial {
-    /// Where the system tells.
-    memory: Option<Footprint>,
-    /// Seconds of each step.
-    steps: Vec<f64>,
-    /// Seconds of a validation frame.
-    frame: f64,
-}
-
-impl Trial {
-    /// One frame, then a validation frame, and then whole steps if there is `room` for them.
-    fn run(job: &Job, parts: &mut Parts, steps: u64, room: Option<u64>) -> Result<Self> {
-        let start = memory::resident_mib();
-        let recomputed = recomputed_frame(job, parts)?;
-        let seconds = one_frame(job, parts)?;
-        let one = memory::peak_mib();
-        let recomputed = recomputed.zip(one).and_then(|((peak, longer), one)| {
-            let saved = one.saturating_sub(peak) as f64;
-            (saved > 0.0).then_some(Recomputed { saved, longer: longer / seconds - 1.0 })
-        });
-        let frame = validate(parts)?;
-        let validation = memory::peak_mib();
-        let config = &job.config;
-        let (batch, passes) = (config.data.batch, config.optimizer.accumulate);
-        let weights = weight_bytes(&parts.stepper.params) / MIB;
-        let grown = bytes(&parts.stepper.optimizer.tensors()) / MIB;
-        let state = state_bytes(&parts.stepper) / MIB;
-        // A second pass adds to the gradients of the first.
-        let sums = if passes > 1 { weights } else { 0.0 };
-        let mut footprint = match (start, one, validation) {
-            (Some(start), Some(one), Some(validation)) => Some(Footprint::of_one_frame(
-                [start as f64, one as f64, validation as f64],
-                [grown, state, weights, sums],
-                batch,
-            )),
-            _ => None,
-        };
-        if let Some(footprint) = &mut footprint {
-            footprint.recomputed = recomputed;
-        }
-        let steps = match (&footprint, room) {
-            (Some(footprint), Some(room)) if footprint.peak_mib() > room => 0,
-            _ => steps.min(parts.steps_per_epoch),
-        };
-        let seconds = whole_steps(job, parts, steps)?;
-        if let (Some(footprint), Some(peak), true) = (&mut footprint, memory::peak_mib(), steps > 0)
-        {
-            footprint.measured(batch, peak as f64);
-        }
-        Ok(Self { memory: footprint, steps: seconds, frame })
-    }
-
-    /// The first step prepares buffers and is not typical, so it counts only if it is alone.
-    fn time(&self, job: &Job, parts: &Parts) -> Option<TimePlan> {
-        let typical = if self.steps.len() > 1 { &self.steps[1..] } else { &self.steps };
-        let step = typical.iter().sum::<f64>() / typical.len() as f64;
-        let config = &job.config;
-        let epoch = step * parts.steps_per_epoch as f64;
-        // The average of the weights is scored, too.
-        let networks = if parts.stepper.average.is_some() { 2.0 } else { 1.0 };
-        let validation = networks * self.frame * parts.val.len() as f64;
-        let validations = config.epochs.div_ceil(config.validate_every);
-        let run = epoch * f64::from(config.epochs) + validation * f64::from(validations);
-        let steps_per_epoch = parts.steps_per_epoch;
-        (!self.steps.is_empty()).then_some(TimePlan {
-            step,
-            steps_per_epoch,
-            epoch,
-            validation,
-            run,
-        })
-    }
-}
-
-fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
-    let (train, augmenter) = (Arc::clone(&parts.train), parts.augmenter.clone());
-    let (seed, threads) = (job.config.seed, job.threads);
-    let options = LoaderOptions { batch, seed, epoch: 0, first_batch: 0, threads, prefetch: 2 };
-    Loader::new(train, augmenter, options)
-}
-
-/// A step on a batch of one frame, and the seconds that it takes.
-fn one_frame(job: &Job, parts: &mut Parts) -> Result<f64> {
-    let group = loader(job, parts, 1).take(1).collect::<std::result::Result<Vec<Batch>, _>>()?;
-    let start = Instant::now();
-    parts.stepper.step(0, &group, &parts.train)?;
-    Ok(start.elapsed().as_secs_f64())
-}
-
-/// The most memory in MiB, and the seconds of a step on one frame with all of the backbone recomputed;
-/// `None` where that is nothing new. It comes first, as the system tells only the most of all so far;
-/// and twice, for the first step has no optimiser's state yet.
-fn recomputed_frame(job: &Job, parts: &mut Parts) -> Result<Option<(u64, f64)>> {
-    let all = BackboneStage::ALL.len() == job.config.recompute.stages().len();
-    if all || !matches!(job.config.model, ModelConfig::Canet(_)) || !job.device.is_cpu() {
-        return Ok(None);
-    }
-    let network = parts.stepper.network.clone();
-    parts.stepper.network = network.clone().with_recompute(&BackboneStage::ALL)?;
-    one_frame(job, parts)?;
-    let seconds = one_frame(job, parts)?;
-    parts.stepper.network = network;
-    Ok(memory::peak_mib().map(|peak| (peak, seconds)))
-}
-
-/// Whole steps, as the run will make them; returns the seconds of each.
-fn whole_steps(job: &Job, parts: &mut Parts, steps: u64) -> Result<Vec<f64>> {
-    let mut batches = loader(job, parts, job.config.data.batch);
-    let mut seconds = Vec::new();
-    for number in 0..steps {
-        let start = Instant::now();
-        let group = batches.by_ref().take(job.config.optimizer.accumulate);
-        let group: Vec<Batch> = group.collect::<std::result::Result<_, _>>()?;
-        parts.stepper.step(number + 1, &group, &parts.train)?;
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    Ok(seconds)
-}
-
-/// Predicts the largest validation frame, and returns the seconds that it takes after the first time.
-fn validate(parts: &Parts) -> Result<f64> {
-    let network = parts.stepper.network.clone();
-    let segmenter = Segmenter::from_parts(network, parts.meta.clone())?;
-    let largest = largest(&parts.val);
-    let frame = parts.val.read(largest)?;
-    segmenter.segment(&frame.image)?;
-    let start = Instant::now();
-    let frame = parts.val.read(largest)?;
-    segmenter.segment(&frame.image)?;
-    Ok(start.elapsed().as_secs_f64())
-}
-
-/// The first of the frames with the most pixels.
-fn largest(dataset: &Dataset) -> usize {
-    let pixels = |index: &usize| {
-        let entry = dataset.entry(*index);
-        u64::from(entry.width) * u64::from(entry.height)
-    };
-    (0..dataset.len()).rev().max_by_key(pixels).unwrap_or(0)
-}
-
-impl Parts<'_> {
-    /// Width and height of the largest training frame.
-    fn largest_frame(&self) -> (u32, u32) {
-        let entry = self.train.entry(largest(&self.train));
-        (entry.width, entry.height)
-    }
+        disk: disk(job, &parts.stepper),
+        advice,
+    })
 }
 
 fn weight_bytes(params: &Params) -> f64 {
@@ -317,3 +236,6 @@ fn disk(job: &Job, stepper: &Stepper) -> DiskPlan {
     let peak_bytes = 3 * resumable_bytes + best_bytes;
     DiskPlan { resumable_bytes, best_bytes, peak_bytes, free_bytes: room::disk_bytes(&job.out) }
 }
+
+#[cfg(test)]
+mod tests;

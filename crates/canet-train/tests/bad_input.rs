@@ -34,7 +34,8 @@ fn mistakes_in_the_command_or_configuration_exit_2() {
         ),
         (&["--threads", "0"], "at least 1"),
         (&["--device", "tpu"], "tpu"),
-        (&["--device", "cuda:0"], "cuda"),
+        (&["--device", "cuda:0"], "--features cuda"),
+        (&["--device", "metal"], "--features metal"),
         (&["--colour"], "--colour"),
         (&["--resume"], "--out"),
     ] {

@@ -104,6 +104,15 @@ pub fn trim(device: &Device) -> Result<()> {
     .map_err(candle_core::Error::wrap)
 }
 
+/// Bytes that are free on the GPU, and all that it has, when what was asked of it is done. What the pool keeps
+/// and what recorded passes work in is not free, nor is what other programs take.
+pub fn memory(device: &Device) -> Result<[u64; 2]> {
+    device.synchronize()?;
+    let stream = device.as_cuda_device()?.cuda_stream();
+    let (free, total) = stream.context().mem_get_info().map_err(candle_core::Error::wrap)?;
+    Ok([free, total].map(|bytes| bytes as u64))
+}
+
 /// Waits until the GPU has done all that was asked of it.
 pub fn synchronise(device: &Device) -> Result<()> {
     device.synchronize()

@@ -31,7 +31,7 @@ mod uploads;
 
 pub use cudnn::{set_deterministic, set_tf32};
 pub use frozen::{FrozenAffine, FrozenConv};
-pub use gpu::{open, pool_peak, synchronise, trim};
+pub use gpu::{memory, open, pool_peak, synchronise, trim};
 pub use judge::{Judge, Told, Verdict};
 pub use loss::{NOT_FINITE, Targets, best_class, cross_entropy};
 pub use map::{Pictures, cast};

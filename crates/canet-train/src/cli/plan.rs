@@ -14,10 +14,11 @@ use crate::{Error, Result};
 pub(super) struct PlanArgs {
     #[command(flatten)]
     train: TrainArgs,
-    /// Optimiser steps to try.
+    /// Optimiser steps to try; on a GPU, whose first ones are not typical, at least 6.
     #[arg(long, value_name = "N", default_value_t = 3)]
     steps: u64,
-    /// Plan for a machine with this much free memory instead of this one's.
+    /// Plan for a machine (or GPU, if the run computes on one) with this much free memory instead of
+    /// this one's.
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
     /// Exit with code 5 if the run will not fit.

@@ -186,11 +186,19 @@ fn with_advice(error: Error, job: &Job) -> Error {
     if error.exit_code() != Fault::Resources.exit_code() {
         return error;
     }
-    let advice = format!(
-        "the last checkpoint is whole. Make room (on the disk of {out}, or in memory: a smaller \
-         data.batch or data.augment.crop needs less), then go on with --out {out} --resume",
-        out = job.out.display()
-    );
+    let (out, batch) = (job.out.display(), job.config.data.batch);
+    let room = if error.is_full_device() {
+        format!(
+            "Lower data.batch, which is {batch}, or data.augment.crop (canet-train plan tells what fits)"
+        )
+    } else {
+        format!(
+            "Make room (on the disk of {out}, or in memory: a smaller data.batch or \
+             data.augment.crop needs less)"
+        )
+    };
+    let advice =
+        format!("the last checkpoint is whole. {room}, then go on with --out {out} --resume");
     Error::Exhausted { source: Box::new(error), advice }
 }
 

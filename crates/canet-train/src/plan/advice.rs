@@ -78,6 +78,18 @@ impl Footprint {
         }
     }
 
+    /// Adds what is held beside the steps, whatever the batch.
+    pub(super) fn beside(&mut self, mib: f64) {
+        self.held += mib;
+        self.fixed += mib;
+    }
+
+    /// How many frames a batch can have where `available` MiB are, with the margin; 0 if none.
+    pub(super) fn fitting(&self, available: u64) -> usize {
+        let room = available as f64 / (1.0 + MARGIN);
+        ((room - self.fixed) / self.frame.max(1e-3)).floor().max(0.0) as usize
+    }
+
     /// The most memory in training on batches of so many frames.
     pub(super) fn training_mib(&self, batch: usize) -> f64 {
         self.fixed + self.frame * batch as f64
@@ -102,11 +114,11 @@ impl Footprint {
         if self.validation > room && self.validation > self.training_mib(1) {
             return vec![self.smaller_input(config, frame)];
         }
-        let fitting_with = |frame: f64| ((room - self.fixed) / frame.max(1e-3)).floor() as usize;
-        let fitting = fitting_with(self.frame);
+        let fitting = self.fitting(available);
         let mut advice = Vec::new();
         if let Some(seen) = self.recomputed {
-            let most = fitting_with(self.frame - seen.saved).min(self.batch);
+            let less = Self { frame: self.frame - seen.saved, ..*self };
+            let most = less.fitting(available).min(self.batch);
             if most > fitting {
                 advice.push(self.recompute(config, most, seen));
             }
