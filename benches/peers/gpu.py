@@ -23,10 +23,14 @@ EAGER_SECONDS, COMPILED_SECONDS = 12, 60  # a row's budget
 
 
 def rows():
-    """Every row by its name: as PyTorch is, then, where there is something to compile, compiled."""
-    compiled = {f"{name}-compile": dataclasses.replace(row, compiled=True)
-                for name, row in gpu_rows.ROWS.items() if row.network}
-    return {**gpu_rows.ROWS, **compiled}
+    """Every row by its name: as PyTorch is, and where there is something to compile, compiled next,
+    which then finds the algorithms of cuDNN that the first has tried."""
+    found = {}
+    for name, row in gpu_rows.ROWS.items():
+        found[name] = row
+        if row.network:
+            found[f"{name}-compile"] = dataclasses.replace(row, compiled=True)
+    return found
 
 
 def arguments():
@@ -61,13 +65,14 @@ def arguments():
 
 
 def chosen(args):
-    """A row is chosen by its own name, or by its eager one's with `--compile`."""
-    for name, row in rows().items():
-        base = name.removesuffix("-compile")
-        wanted = name in args.only or (base in args.only or not args.only) and (
-            args.compile or not row.compiled)
-        if not wanted:
-            continue
+    """The rows that `--only` names, in its order, or all; compiled ones by their own names, or by
+    their eager ones' with `--compile`."""
+    known = rows()
+    names = args.only or [name for name, row in known.items() if not row.compiled]
+    if args.compile:
+        names = [each for name in names for each in (name, f"{name}-compile") if each in known]
+    for name in dict.fromkeys(names):
+        row = known[name]
         if args.batch and row.kind == "train":
             row = dataclasses.replace(row, batch=args.batch)
         if args.tiny and row.network:

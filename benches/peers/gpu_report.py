@@ -24,12 +24,12 @@ def lines(path):
     return path.read_text().splitlines() if path.exists() else []
 
 
-def joined(canet, eager, compiled):
+def joined(canet, torch):
     """Each row with what each side says about it, and our time over the better of PyTorch's."""
     rows = {}
     for name in ROWS:
-        sides = {"canet": canet.get(name), "eager": eager.get("rows", {}).get(name),
-                 "compiled": compiled.get("rows", {}).get(f"{name}-compile")}
+        sides = {"canet": canet.get(name), "eager": torch.get(name),
+                 "compiled": torch.get(f"{name}-compile")}
         row = {side: found for side, found in sides.items() if found is not None}
         theirs = [row[side]["median_ms"] for side in ("eager", "compiled")
                   if "median_ms" in row.get(side, {})]
@@ -48,20 +48,19 @@ def variants(canet, deterministic):
 
 def collected(work):
     """All that is known, for the JSON file."""
-    canet, eager, compiled = (read(work / name) for name in
-                              ("canet.json", "eager.json", "compiled.json"))
-    peer = eager or compiled
+    canet, peer = (read(work / name) for name in ("canet.json", "torch.json"))
+    torch = peer.get("rows", {})
     parts = [line.split("\t") for line in lines(work / "parts.tsv")]
     return {
         "gpu": ", ".join(lines(work / "gpu.txt")[:1]) or peer.get("gpu"),
         "pytorch": {key: peer[key] for key in ("torch", "cuda", "cudnn") if key in peer},
         "parts": [{"part": name, "ended": how, "seconds": int(seconds)}
                   for name, how, seconds in parts],
-        "rows": joined(canet, eager, compiled),
+        "rows": joined(canet, torch),
         "variants": variants(canet, read(work / "deterministic.json")),
         "checks": {"ops": canet.get("ops"), "networks": canet.get("networks"),
                    "logits": read(work / "logits.json").get("logits")},
-        "limits": {name: eager.get("rows", {}).get(name) for name in ("matmul", "copy")},
+        "limits": {name: torch.get(name) for name in ("matmul", "copy")},
         "training": [{key: epoch.get(key) for key in ("epoch", "step", "loss", "seconds_per_step")}
                      for epoch in map(json.loads, lines(work / "run/metrics.jsonl"))],
     }

@@ -2,15 +2,16 @@
 # Checks and measures this machine's GPU, beside PyTorch if it is there, in nine minutes at most. `cargo xtask gpu-check`
 # packed all that it needs; docs/gpu.md says what it tells.
 #
-#   ./run.sh [RESULTS [SECONDS]]
+#   ./run.sh [RESULTS [SECONDS [ROW...]]]
 #
-# RESULTS (results/ beside this file) gets gpu-report.json, gpu-report.md and log.txt. A part that fails or takes too long is
+# The ROWs are PyTorch's, in their order; without them it is asked for all. RESULTS (results/ beside this file) gets gpu-report.json, gpu-report.md and log.txt. A part that fails or takes too long is
 # reported as that, and the others go on. Exit codes: 0 our parts are done and right, 1 one is not, 5 a library is missing.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 results=$(realpath -m "${1:-$here/results}")
 deadline=$((${2:-540} - 10)) # the report wants a moment
+rows=("${@:3}")
 cd "$here" || exit 2
 rm -rf work
 mkdir -p work "$results" || exit 2
@@ -79,7 +80,6 @@ run() {
         ours 'logits' 40 ./canet-gpu-check --only logits --logits work/logits
         peer "PyTorch's logits" 60 --logits work/logits
         ours 'logits, compared' 40 ./canet-gpu-check --only logits --logits work/logits --out work/logits.json
-        peer 'PyTorch, eager' 120 --benchmark-limit 4 --patience 4 --out work/eager.json
     else
         echo 'PyTorch, NumPy or safetensors is not here: nothing is compared'
     fi
@@ -89,9 +89,7 @@ run() {
     fi
     if [ $torch = yes ]; then
         # Last, since compiling takes what is left.
-        local rows=(infer-r50-b8 infer-r50-b1 train-assignment train-r50 train-r101)
-        peer 'PyTorch, compiled' 540 --benchmark-limit 4 --patience 4 --out work/compiled.json \
-            --only "${rows[@]/%/-compile}"
+        peer PyTorch 540 --compile --benchmark-limit 4 --patience 6 --out work/torch.json --only "${rows[@]}"
     fi
     printf '\n== report (%s s)\n' "$SECONDS"
     python3 benches/peers/gpu_report.py work "$results" || failed=1
