@@ -1,7 +1,7 @@
 //! The layers that both networks are made of: convolution, batch norm, and the two in a row.
 
-use candle_core::{DType, Result, Tensor, Var};
-use canet_ops::{Activation, ConvGeometry, Value};
+use candle_core::{DType, Result, Var};
+use canet_ops::{Activation, BatchStats, ConvGeometry, Value};
 
 use crate::Pass;
 use crate::init::Init;
@@ -128,11 +128,9 @@ impl BatchNorm {
         residual: Option<&Value>,
         activation: Activation,
     ) -> Result<Value> {
-        let (n, _, h, w) = x.dims4()?;
-        let of_parameters = if self.frozen { Pass::Eval } else { pass };
-        let (weight, bias) = (of_parameters.value(&self.weight), of_parameters.value(&self.bias));
+        let (weight, bias) = self.parameters(pass);
         let eps = self.spec.eps;
-        if pass == Pass::Eval || self.frozen || n * h * w == 1 {
+        if !self.takes_batch(x, pass)? {
             let mean = self.running_mean.as_detached_tensor();
             let var = self.running_var.as_detached_tensor();
             return canet_ops::batch_norm_frozen(
@@ -140,11 +138,42 @@ impl BatchNorm {
             );
         }
         let (y, batch) = canet_ops::batch_norm_train(x, &weight, &bias, eps, residual, activation)?;
-        if pass.moves_statistics() {
-            self.keep(&self.running_mean, &batch.mean)?;
-            self.keep(&self.running_var, &batch.var)?;
-        }
+        self.move_statistics(&batch, pass)?;
         Ok(y)
+    }
+
+    /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
+    pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
+        if !self.takes_batch(x, pass)? {
+            let y = self.forward(x, pass, None, Activation::Relu)?;
+            return canet_ops::max_pool2d(&y, 2, 2, 0);
+        }
+        let (weight, bias) = self.parameters(pass);
+        let (y, batch) = canet_ops::batch_norm_train_pooled(x, &weight, &bias, self.spec.eps)?;
+        self.move_statistics(&batch, pass)?;
+        Ok(y)
+    }
+
+    /// Weight and bias.
+    fn parameters(&self, pass: Pass) -> (Value, Value) {
+        let pass = if self.frozen { Pass::Eval } else { pass };
+        (pass.value(&self.weight), pass.value(&self.bias))
+    }
+
+    /// Whether the statistics are those of the batch.
+    fn takes_batch(&self, x: &Value, pass: Pass) -> Result<bool> {
+        let (n, _, h, w) = x.dims4()?;
+        Ok(pass != Pass::Eval && !self.frozen && n * h * w > 1)
+    }
+
+    fn move_statistics(&self, batch: &BatchStats, pass: Pass) -> Result<()> {
+        if !pass.moves_statistics() {
+            return Ok(());
+        }
+        let moved = [(&self.running_mean, &batch.mean), (&self.running_var, &batch.var)];
+        moved.into_iter().try_for_each(|(running, batch)| {
+            canet_ops::average_in_place(running, batch, self.spec.momentum)
+        })
     }
 
     /// The end of a residual block: `(N, C, H, W)` normalised, plus `shortcut` of the same shape, and
@@ -161,10 +190,6 @@ impl BatchNorm {
         }
         let branch = self.forward(x, pass, None, Activation::None)?;
         canet_ops::add_relu(&pass.drop_samples(&branch, drop)?, shortcut)
-    }
-
-    fn keep(&self, running: &Var, batch: &Tensor) -> Result<()> {
-        canet_ops::average_in_place(running, batch, self.spec.momentum)
     }
 }
 

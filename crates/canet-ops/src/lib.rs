@@ -69,7 +69,7 @@ pub use loss::{
     focal, lovasz_softmax, ohem,
 };
 pub use max_pool::max_pool2d;
-pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
+pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train, batch_norm_train_pooled};
 pub use peak::peak_gflops;
 pub use pool::in_pool;
 pub use recycling::Recycling;

@@ -199,7 +199,7 @@ fn spread_2<T: Real>(line: &mut [T], first: u8, gy: &[T], winners: &[u8]) {
 
 /// The larger of two numbered values; of equals the first. NaN wins, so that it is not hidden.
 #[inline(always)]
-fn larger<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
+pub(crate) fn larger<T: Real>(a: (T, u8), b: (T, u8)) -> (T, u8) {
     // Written so that it becomes two comparisons and a choice.
     let is_a = (b.0 <= a.0) | a.0.is_nan();
     if is_a { a } else { b }

@@ -4,6 +4,7 @@
 
 mod kernel;
 mod moments;
+mod pooled;
 
 use candle_core::{Result, Tensor};
 
@@ -18,6 +19,7 @@ use crate::real::Real;
 use crate::{Activation, reference};
 use kernel::BatchNorm;
 use moments::{Moments, inverse_deviation};
+pub use pooled::batch_norm_train_pooled;
 
 /// Statistics of a training batch, `(C)` each.
 #[derive(Debug, Clone)]
@@ -62,19 +64,7 @@ pub fn batch_norm_train(
     by_dtype!(x.tensor().dtype(), T => {
         let values = x.tensor().contiguous()?;
         let extent = Extent::of(&values)?;
-        let moments = with_elements::<T, _, _>([&values], |[x]| Ok(Moments::of(x, extent)))?;
-        let stats = BatchStats {
-            mean: tensor(moments.mean.clone(), extent.channels)?,
-            var: tensor(moments.unbiased_var(), extent.channels)?,
-        };
-        let norm = BatchNorm {
-            extent,
-            scale: moments.scale(eps),
-            mean: moments.mean,
-            weight: weight.tensor().to_vec1::<T>()?,
-            bias: bias.tensor().to_vec1::<T>()?,
-            frozen: false,
-        };
+        let (norm, stats) = BatchNorm::<T>::of_batch(&values, extent, [weight, bias], eps)?;
         Ok((norm.of(values, &inputs, activation)?, stats))
     })
 }
@@ -159,6 +149,29 @@ impl Extent {
 }
 
 impl<T: Real> BatchNorm<T> {
+    /// By the statistics of `x`.
+    fn of_batch(
+        x: &Tensor,
+        extent: Extent,
+        [weight, bias]: [&Value; 2],
+        eps: f64,
+    ) -> Result<(Self, BatchStats)> {
+        let moments = with_elements::<T, _, _>([x], |[x]| Ok(Moments::of(x, extent)))?;
+        let stats = BatchStats {
+            mean: tensor(moments.mean.clone(), extent.channels)?,
+            var: tensor(moments.unbiased_var(), extent.channels)?,
+        };
+        let norm = Self {
+            extent,
+            scale: moments.scale(eps),
+            mean: moments.mean,
+            weight: weight.tensor().to_vec1::<T>()?,
+            bias: bias.tensor().to_vec1::<T>()?,
+            frozen: false,
+        };
+        Ok((norm, stats))
+    }
+
     /// `inputs` are x, whose elements `x` has, weight, bias and perhaps a residual.
     fn of(self, x: Tensor, inputs: &[&Value], activation: Activation) -> Result<Value> {
         let relu = activation == Activation::Relu;

@@ -7,8 +7,8 @@ mod common;
 use candle_core::{DType, Device, Tensor, Var};
 use canet_ops::{
     Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, add_relu,
-    batch_norm_frozen, batch_norm_train, conv2d, cross_entropy, drop_samples, dropout, max_pool2d,
-    relu, resize_bilinear, sigmoid,
+    batch_norm_frozen, batch_norm_train, batch_norm_train_pooled, conv2d, cross_entropy,
+    drop_samples, dropout, max_pool2d, relu, resize_bilinear, sigmoid,
 };
 
 use common::differences::check;
@@ -66,6 +66,14 @@ fn batch_norms() {
                 batch_norm_frozen(&t[0], &t[1], &t[2], &mean, &var, 1e-3, None, activation)
             });
         }
+    }
+}
+
+#[test]
+fn pooled_batch_norms() {
+    for shape in [[2, 2, 4, 6], [1, 3, 5, 7], [3, 1, 8, 2]] {
+        let inputs = [values(&shape, 1), values(&[shape[1]], 2), values(&[shape[1]], 3)];
+        check("pooled", &inputs, |t| Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0));
     }
 }
 

@@ -10,8 +10,8 @@ mod common;
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
     Activation, Corners, Value, adaptive_avg_pool2d, add, add_relu, batch_norm_frozen,
-    batch_norm_train, concat, drop_samples, dropout, gate, max_pool2d, reference, relu,
-    resize_bilinear, scale, sigmoid, spread,
+    batch_norm_train, batch_norm_train_pooled, concat, drop_samples, dropout, gate, max_pool2d,
+    reference, relu, resize_bilinear, scale, sigmoid, spread,
 };
 
 use common::compare::compare;
@@ -198,6 +198,53 @@ fn views() {
 
 /// NaN is not hidden, and of equal values the first in reading order wins; so with -inf, which
 /// padding must not beat.
+/// Odd sides, rows that are shorter and longer than the lanes of a sum, channels of many groups.
+const POOLED: [[usize; 4]; 6] =
+    [[1, 1, 2, 2], [3, 2, 5, 7], [2, 3, 33, 35], [2, 1, 61, 129], [1, 40, 16, 16], [2, 2, 4, 1100]];
+
+#[test]
+fn norms_that_are_pooled() {
+    for shape in POOLED {
+        let c = shape[1];
+        let mut inputs = vec![values(&shape, 1), values(&[c], 2), values(&[c], 3)];
+        // A channel that the ReLU cuts off, and one that falls.
+        inputs[1] = (&inputs[1] - 0.2).unwrap();
+        compare(
+            &format!("norm and pool {shape:?}"),
+            &inputs,
+            |t| Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0),
+            |t| {
+                let relu = Activation::Relu;
+                let (y, _) = reference::batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, relu)?;
+                reference::max_pool2d(&y, 2, 2, 0)
+            },
+        );
+    }
+    let [x, w] = [&[1, 2, 1, 5][..], &[2]].map(|shape| Value::from(values(shape, 1)));
+    assert!(batch_norm_train_pooled(&x, &w, &w, 1e-3).is_err(), "no window fits");
+}
+
+/// What the fused operation gives is what its parts give: to the bit, but for the order of its sums.
+#[test]
+fn norms_that_are_pooled_are_norms_and_pools() {
+    for shape in POOLED {
+        let inputs = [values(&shape, 1), values(&[shape[1]], 2), values(&[shape[1]], 3)];
+        let vars = vars(&inputs, DType::F32);
+        let of = |pooled: bool| {
+            let t: Vec<Value> = vars.iter().map(Value::variable).collect();
+            let (y, stats) = if pooled {
+                batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3).unwrap()
+            } else {
+                let relu = Activation::Relu;
+                let (y, stats) = batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, relu).unwrap();
+                (max_pool2d(&y, 2, 2, 0).unwrap(), stats)
+            };
+            [flat(y.tensor()), flat(&stats.mean), flat(&stats.var)]
+        };
+        assert_eq!(of(true), of(false), "{shape:?}");
+    }
+}
+
 #[test]
 fn max_pool_chooses_as_pytorch_does() {
     let low = f32::NEG_INFINITY;

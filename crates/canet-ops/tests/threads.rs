@@ -7,8 +7,9 @@ mod common;
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
     Activation, ConvGeometry, Corners, CrossEntropy, Dice, Focal, Ohem, Value, adaptive_avg_pool2d,
-    add, add_relu, batch_norm_train, cce_dice, concat, conv2d, cross_entropy, dice, dropout, focal,
-    gate, lovasz_softmax, max_pool2d, ohem, relu, resize_bilinear, scale, sigmoid, spread,
+    add, add_relu, batch_norm_train, batch_norm_train_pooled, cce_dice, concat, conv2d,
+    cross_entropy, dice, dropout, focal, gate, lovasz_softmax, max_pool2d, ohem, relu,
+    resize_bilinear, scale, sigmoid, spread,
 };
 
 use common::{by_kernel, values, vars};
@@ -42,7 +43,7 @@ fn threads_change_no_bit() {
     let hard = Ohem { threshold: 0.2, min_kept: 0.4, ..Ohem::default() };
     let geometry = ConvGeometry::default().with_padding(1);
     let relu_after = Activation::Relu;
-    let ops: [Op; 24] = [
+    let ops: [Op; 25] = [
         ("relu", &one, &|t| relu(&t[0])),
         ("sigmoid", &one, &|t| sigmoid(&t[0])),
         ("scale", &one, &|t| scale(&t[0], 0.7)),
@@ -60,6 +61,9 @@ fn threads_change_no_bit() {
         }),
         ("batch norm and sum", &norm_sum, &|t| {
             Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, Some(&t[3]), relu_after)?.0)
+        }),
+        ("batch norm, pooled", &norm, &|t| {
+            Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0)
         }),
         ("max-pool", &one, &|t| max_pool2d(&t[0], 3, 2, 1)),
         ("average pool", &one, &|t| adaptive_avg_pool2d(&t[0], [5, 6])),

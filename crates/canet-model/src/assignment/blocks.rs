@@ -24,7 +24,7 @@ impl Stem {
 
     /// `(N, 3, H, W)` to `(N, 64, H / 2, W / 2)`, rounded down.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
-        canet_ops::max_pool2d(&self.conv.forward(x, pass, Activation::Relu)?, 2, 2, 0)
+        self.conv.forward_pooled(x, pass)
     }
 }
 

@@ -73,6 +73,11 @@ impl ConvBn {
         self.bn.forward(&self.conv.forward(x, pass)?, pass, None, activation)
     }
 
+    /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
+    pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
+        self.bn.forward_pooled(&self.conv.forward(x, pass)?, pass)
+    }
+
     /// The same as the end of a residual block, with `shortcut` of the result's shape.
     pub(crate) fn close_block(
         &self,

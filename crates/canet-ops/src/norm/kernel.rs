@@ -29,29 +29,29 @@ pub(super) struct BatchNorm<T> {
 
 /// One channel's line from input to output.
 #[derive(Clone, Copy)]
-struct Line<T> {
-    mean: T,
-    factor: T,
+pub(super) struct Line<T> {
+    pub(super) mean: T,
+    pub(super) factor: T,
     bias: T,
 }
 
 impl<T: Real> Line<T> {
     /// The mean comes off first: folded into the bias it would cancel badly where it is large.
     #[inline(always)]
-    fn at(self, v: T) -> T {
+    pub(super) fn at(self, v: T) -> T {
         (v - self.mean).fma(self.factor, self.bias)
     }
 }
 
 /// Sums over a channel: of the gradient, and of it times the distance of the input to the mean.
-type Sums = [f64; 2];
+pub(super) type Sums = [f64; 2];
 
-fn add(a: Sums, b: Sums) -> Sums {
+pub(super) fn add(a: Sums, b: Sums) -> Sums {
     [a[0] + b[0], a[1] + b[1]]
 }
 
 impl<T: Real> BatchNorm<T> {
-    fn line(&self, channel: usize) -> Line<T> {
+    pub(super) fn line(&self, channel: usize) -> Line<T> {
         Line {
             mean: self.mean[channel],
             factor: self.scale[channel] * self.weight[channel],
@@ -120,25 +120,40 @@ impl<T: Real> BatchNorm<T> {
         })
     }
 
-    /// Both passes over a group of channels after another, so that the second finds in the cache
-    /// what the first has read.
     fn backward_in_place(&self, x: &[T], g: &mut [T], relu: bool) -> Vec<Sums> {
+        let plane = self.extent.plane;
+        self.in_groups(
+            g.chunks_mut(plane),
+            |planes| self.sums(x, planes, relu),
+            |i, g, slope| {
+                let (line, start) = (self.line(i % self.extent.channels), i * plane);
+                edit(g, |at, g| line.pull_back(&x[start + at..], g, slope, relu));
+            },
+        )
+    }
+
+    /// Both passes over a group of channels after another, so that the second finds in the cache
+    /// what the first has read: the sums of a channel, and then each of its planes, by number, with what the
+    /// sums add to its gradient.
+    pub(super) fn in_groups<'a>(
+        &self,
+        planes: impl Iterator<Item = &'a mut [T]>,
+        sums_of: impl Fn(&[(usize, &'a mut [T])]) -> Sums + Sync,
+        finish: impl Fn(usize, &mut [T], [T; 2]) + Sync,
+    ) -> Vec<Sums>
+    where
+        T: 'a,
+    {
         let Extent { images, channels, plane } = self.extent;
-        let mut planes = self.by_channel(g.chunks_mut(plane).enumerate().collect());
+        let mut planes = self.by_channel(planes.enumerate().collect());
         let channels_a_group = (GROUP / (images * plane)).max(1);
         let mut sums = Vec::with_capacity(channels);
         for group in planes.chunks_mut(channels_a_group * images) {
-            let of_group = group.par_chunks(images).map(|planes| self.sums(x, planes, relu));
+            let of_group = group.par_chunks(images).map(&sums_of);
             let first = sums.len();
             sums.append(&mut of_group.collect());
-            let slope = |c: usize| self.slope(c, sums[c]);
-            let slopes: Vec<_> = (first..sums.len()).map(slope).collect();
-            group.par_iter_mut().for_each(|(i, g)| {
-                let (start, c) = (*i * plane, *i % channels);
-                edit(g, |at, g| {
-                    self.line(c).pull_back(&x[start + at..], g, slopes[c - first], relu);
-                });
-            });
+            let slopes: Vec<_> = (first..sums.len()).map(|c| self.slope(c, sums[c])).collect();
+            group.par_iter_mut().for_each(|(i, g)| finish(*i, g, slopes[*i % channels - first]));
         }
         sums
     }
