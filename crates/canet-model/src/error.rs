@@ -56,7 +56,9 @@ pub enum Error {
         report: Box<LoadReport>,
     },
     /// The network gave NaN or infinite scores: its weights are broken, or a picture's values are.
-    #[error("the network gives scores that are not finite; the checkpoint's weights are useless")]
+    #[error(
+        "the network gives scores that are not finite; the checkpoint's weights are useless, or they are too large for f16, if that was asked for: use bf16"
+    )]
     NotFinite,
     /// A file could not be read or written.
     #[error(transparent)]

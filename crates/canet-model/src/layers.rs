@@ -130,7 +130,7 @@ impl BatchNorm {
     ) -> Result<Value> {
         let (weight, bias) = self.parameters(pass);
         let eps = self.spec.eps;
-        if !self.takes_batch(x, pass)? {
+        if !self.takes_batch(x.dims4()?, pass) {
             let mean = self.running_mean.as_detached_tensor();
             let var = self.running_var.as_detached_tensor();
             return canet_ops::batch_norm_frozen(
@@ -144,7 +144,7 @@ impl BatchNorm {
 
     /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
     pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
-        if !self.takes_batch(x, pass)? {
+        if !self.takes_batch(x.dims4()?, pass) {
             let y = self.forward(x, pass, None, Activation::Relu)?;
             return canet_ops::max_pool2d(&y, 2, 2, 0);
         }
@@ -160,10 +160,13 @@ impl BatchNorm {
         (pass.value(&self.weight), pass.value(&self.bias))
     }
 
-    /// Whether the statistics are those of the batch.
-    fn takes_batch(&self, x: &Value, pass: Pass) -> Result<bool> {
-        let (n, _, h, w) = x.dims4()?;
-        Ok(pass != Pass::Eval && !self.frozen && n * h * w > 1)
+    /// Whether the statistics are those of the batch, for `(N, C, H, W)`.
+    pub(crate) fn takes_batch(
+        &self,
+        (n, _, h, w): (usize, usize, usize, usize),
+        pass: Pass,
+    ) -> bool {
+        pass != Pass::Eval && !self.frozen && n * h * w > 1
     }
 
     fn move_statistics(&self, batch: &BatchStats, pass: Pass) -> Result<()> {
@@ -270,7 +273,7 @@ impl Cbr {
 mod tests {
     use super::*;
     use crate::Params;
-    use candle_core::Device;
+    use candle_core::{Device, Tensor};
 
     /// A dropped sample is its shortcut, a kept one has its branch scaled.
     #[test]

@@ -76,12 +76,13 @@ impl Segmenter {
         options.check()?;
         let mut checkpoint = checkpoint.without_aux();
         checkpoint.round(options.precision)?;
-        #[cfg(feature = "cuda")]
-        let _turn = options.device.is_cuda().then(on_gpu::turn);
-        let (network, _) = checkpoint.network(&options.device)?;
-        let network = network.with_arithmetic(options.arithmetic)?;
+        let plain = {
+            #[cfg(feature = "cuda")]
+            let _turn = options.device.is_cuda().then(canet_ops::cuda::turn);
+            let (network, _) = checkpoint.network(&options.device)?;
+            Self::made(network.with_arithmetic(options.arithmetic)?, checkpoint.meta)?
+        };
         let Options { test_time, output, confidence, .. } = options;
-        let plain = Self::made(network, checkpoint.meta)?;
         Ok(Self { output, confidence, ..plain.with_test_time(test_time)? })
     }
 
@@ -89,7 +90,7 @@ impl Segmenter {
     /// kernels of our own it is not copied, and later changes of its parameters would show.)
     pub fn from_parts(network: Network, meta: CheckpointMeta) -> Result<Self> {
         #[cfg(feature = "cuda")]
-        let _turn = network.device().is_cuda().then(on_gpu::turn);
+        let _turn = network.device().is_cuda().then(canet_ops::cuda::turn);
         Self::made(network, meta)
     }
 
@@ -159,10 +160,7 @@ impl Segmenter {
             #[cfg(feature = "cuda")]
             Engine::Elsewhere(Elsewhere::Gpu(gpu)) if self.is_plain(sizes) && sure.is_none() => {
                 let picture = self.meta.seen(frame)?;
-                ids = gpu.masks(&[&picture], &self.meta.normalisation, sizes.frame)?;
-                if ids.contains(&canet_ops::cuda::NOT_FINITE) {
-                    return Err(Error::NotFinite);
-                }
+                ids = gpu.mask(&picture, &self.meta.normalisation, sizes.frame)?;
             }
             _ if self.is_plain(sizes) => {
                 #[cfg(feature = "cuda")]

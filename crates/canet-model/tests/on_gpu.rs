@@ -75,3 +75,27 @@ fn frames_together_are_frames_one_by_one() {
         assert!(off <= 1e-2, "{off}");
     }
 }
+
+/// One thread looks for algorithms, another records, others replay, and threads end in between.
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn threads_share_a_segmenter() {
+    let device = parse_device("cuda:0").unwrap();
+    let gpu = segmenter(&device, Arithmetic::F32);
+    let cpu = segmenter(&Device::Cpu, Arithmetic::F32);
+    for round in 0..3 {
+        let seeds: Vec<u32> = (0..4).map(|thread| 4 * round + thread).collect();
+        let masks: Vec<Vec<u8>> = std::thread::scope(|scope| {
+            let one = |&seed: &u32| {
+                let gpu = &gpu;
+                scope.spawn(move || ids(gpu, &frame(96, 64, seed)))
+            };
+            let threads: Vec<_> = seeds.iter().map(one).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for (seed, mask) in seeds.into_iter().zip(masks) {
+            let off = apart(&mask, &ids(&cpu, &frame(96, 64, seed)));
+            assert!(off <= 1e-3, "round {round}: {off}");
+        }
+    }
+}

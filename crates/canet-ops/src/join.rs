@@ -47,6 +47,16 @@ pub fn add_relu(a: &Value, b: &Value) -> Result<Value> {
     by_dtype!(a.tensor().dtype(), T => kernel::<T>(a, b))
 }
 
+/// `y`, which was computed with `parameter` as a constant, for readers to whom that parameter makes no difference: its
+/// gradient is 0. (A batch norm takes the bias of the convolution before it off again. To sum that bias' gradient
+/// over the map would cost a pass, and give nothing but rounding errors.)
+pub fn with_zero_gradient(y: &Value, parameter: &Value) -> Value {
+    let like = parameter.tensor().clone();
+    Value::of(y.tensor().clone(), &[y, parameter], move |gy| {
+        Ok(vec![Some(gy), Some(Gradient::Own(like.zeros_like()?))])
+    })
+}
+
 /// `x * factor`.
 pub fn scale(x: &Value, factor: f64) -> Result<Value> {
     fn kernel<T: Real>(x: &Value, factor: T) -> Result<Value> {

@@ -63,7 +63,7 @@ pub use gate::gate;
 pub use geometry::{Algorithm, ConvGeometry};
 pub use graph::{Gradients, Run, Value, recomputed};
 pub use grid::Corners;
-pub use join::{add, add_relu, scale};
+pub use join::{add, add_relu, scale, with_zero_gradient};
 pub use loss::{
     CCE_DICE_SMOOTH, CrossEntropy, Dice, DiceClasses, Focal, Ohem, cce_dice, cross_entropy, dice,
     focal, lovasz_softmax, ohem,

@@ -3,7 +3,7 @@
 //! Memory is measured: this process does what the run will do, with the same loader, batches and
 //! network, and the system tells the most it has held. One frame is tried first: if what that
 //! predicts for the whole batch is not there, the batch is not tried, for a plan must not be killed.
-//! CANet is also tried with its backbone recomputed, so that the advice to do so has figures.
+//! On a CPU CANet is also tried with its backbone recomputed, so that the advice to do so has figures.
 //!
 //! On a GPU it is the GPU's memory that decides, and that is measured: how much less of it is free. A
 //! full GPU is an error and kills nobody, so there the batch is tried in any case.

@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
     /// Whether a checkpoint is to be written behind so many steps.
     fn saves_at(&self, step: u64) -> bool {
         let every = self.job.config.save_every_steps;
-        every > 0 && step.is_multiple_of(every)
+        every > 0 && step.is_multiple_of(every) || self.job.config.save_every_minutes <= 0.0
     }
 
     fn save_is_due(&self) -> bool {

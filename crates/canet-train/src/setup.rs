@@ -80,7 +80,7 @@ pub(crate) fn parts(job: &Job) -> Result<Parts<'_>> {
         average,
         total_steps,
         #[cfg(feature = "cuda")]
-        gpu: crate::step::on_gpu::OnGpu::default(),
+        gpu: crate::step::on_gpu::GpuSteps::default(),
     };
     Ok(Parts { train, val, meta, stepper, steps_per_epoch, augmenter })
 }

@@ -56,7 +56,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) total_steps: u64,
     /// On a GPU, the steps that were begun, and the pass that is replayed.
     #[cfg(feature = "cuda")]
-    pub(crate) gpu: on_gpu::OnGpu,
+    pub(crate) gpu: on_gpu::GpuSteps,
 }
 
 impl Stepper<'_> {

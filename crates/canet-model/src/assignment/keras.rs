@@ -42,9 +42,18 @@ impl KerasConv {
 
     /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
     pub(crate) fn forward(&self, x: &Value, pass: Pass) -> Result<Value> {
+        self.with_bias(x, &pass.value(&self.bias), pass)
+    }
+
+    fn with_bias(&self, x: &Value, bias: &Value, pass: Pass) -> Result<Value> {
         let geometry = ConvGeometry::same(self.kernel, self.stride, size_of(x)?);
-        let (weight, bias) = (pass.value(&self.weight), pass.value(&self.bias));
-        canet_ops::conv2d(x, &weight, Some(&bias), &geometry)
+        canet_ops::conv2d(x, &pass.value(&self.weight), Some(bias), &geometry)
+    }
+
+    /// As [`KerasConv::forward`], for a norm over the batch, to which the bias makes no difference.
+    fn before_norm(&self, x: &Value, pass: Pass) -> Result<Value> {
+        let y = self.with_bias(x, &Pass::Eval.value(&self.bias), pass)?;
+        Ok(canet_ops::with_zero_gradient(&y, &pass.value(&self.bias)))
     }
 }
 
@@ -70,12 +79,21 @@ impl ConvBn {
 
     /// `(N, I, H, W)` to `(N, O, H / stride, W / stride)`, rounded up.
     pub(crate) fn forward(&self, x: &Value, pass: Pass, activation: Activation) -> Result<Value> {
-        self.bn.forward(&self.conv.forward(x, pass)?, pass, None, activation)
+        self.bn.forward(&self.convolved(x, pass)?, pass, None, activation)
+    }
+
+    fn convolved(&self, x: &Value, pass: Pass) -> Result<Value> {
+        let ((n, c, h, w), stride) = (x.dims4()?, self.conv.stride);
+        if self.bn.takes_batch((n, c, h.div_ceil(stride), w.div_ceil(stride)), pass) {
+            self.conv.before_norm(x, pass)
+        } else {
+            self.conv.forward(x, pass)
+        }
     }
 
     /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
     pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
-        self.bn.forward_pooled(&self.conv.forward(x, pass)?, pass)
+        self.bn.forward_pooled(&self.convolved(x, pass)?, pass)
     }
 
     /// The same as the end of a residual block, with `shortcut` of the result's shape.
@@ -86,7 +104,7 @@ impl ConvBn {
         pass: Pass,
         drop: SampleDrop,
     ) -> Result<Value> {
-        self.bn.close_block(&self.conv.forward(x, pass)?, shortcut, pass, drop)
+        self.bn.close_block(&self.convolved(x, pass)?, shortcut, pass, drop)
     }
 }
 

@@ -42,7 +42,7 @@ impl Elsewhere {
         match self {
             Self::Network(network) => network.device(),
             #[cfg(feature = "cuda")]
-            Self::Gpu(gpu) => gpu.network.device(),
+            Self::Gpu(gpu) => gpu.device(),
         }
     }
 

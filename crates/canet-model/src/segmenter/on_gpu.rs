@@ -3,9 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use canet_core::Mask;
-use canet_ops::cuda::{NOT_FINITE, Pictures, Recorded, best_class, trim};
+use canet_ops::cuda::{NOT_FINITE, Pictures, Recorded, best_class, trim, turn};
 use canet_ops::{Corners, Value, resize_bilinear};
 use image::RgbImage;
 
@@ -19,21 +19,21 @@ const MOST_SIZES: usize = 2;
 /// Frames that are taken together: more gain little.
 const MOST_TOGETHER: usize = 8;
 
-/// All work on GPUs goes through one stream a GPU, and what one thread queues while another records would be recorded,
-/// too: segmenters take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Waits until no other segmenter works on a GPU.
-pub(super) fn turn() -> MutexGuard<'static, ()> {
-    locked(&TURN)
-}
-
 /// See the top of the file.
 #[derive(Debug)]
 pub(super) struct OnGpu {
-    pub(super) network: FrozenGpu,
+    device: Device,
+    activations: DType,
+    /// There until it is dropped.
+    state: Mutex<Option<State>>,
+}
+
+/// What is freed where no other thread records.
+#[derive(Debug)]
+struct State {
+    network: FrozenGpu,
     /// The one used last stands last.
-    passes: Mutex<Vec<Known>>,
+    sizes: Vec<(Size, Recording)>,
 }
 
 /// What has one size: pictures, and what becomes of them.
@@ -45,33 +45,58 @@ struct Size {
     mask: [usize; 2],
 }
 
-/// A size that was met.
-struct Known {
-    size: Size,
-    /// From the second time on.
-    pass: Option<Pass>,
+/// What is known of a size that was met.
+enum Recording {
+    /// It was met once. The first time algorithms are looked for, which cannot be recorded; it may be the only time.
+    NotYet,
+    Made(Replayable),
+    /// It failed, for want of memory perhaps.
+    Impossible,
 }
 
 /// A recorded pass, and where its input and its result are.
-struct Pass {
+struct Replayable {
     recorded: Recorded,
     pictures: Pictures,
     masks: Tensor,
 }
 
-impl std::fmt::Debug for Known {
+impl std::fmt::Debug for Recording {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Known").field("size", &self.size).finish_non_exhaustive()
+        f.write_str(match self {
+            Self::NotYet => "NotYet",
+            Self::Made(_) => "Made",
+            Self::Impossible => "Impossible",
+        })
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for OnGpu {
+    fn drop(&mut self) {
+        let _turn = turn();
+        drop(self.state.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
 }
 
 impl OnGpu {
     pub(super) fn new(network: FrozenGpu) -> Self {
-        Self { network, passes: Mutex::default() }
+        let (device, activations) = (network.device().clone(), network.activations());
+        let state = Mutex::new(Some(State { network, sizes: Vec::new() }));
+        Self { device, activations, state }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Calls `work` with the state, which no other thread has meanwhile.
+    fn with_state<R>(&self, work: impl FnOnce(&mut State) -> Result<R>) -> Result<R> {
+        match self.state.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(state) => work(state),
+            None => {
+                Err(candle_core::Error::Msg("internal: used while it is dropped".into()).into())
+            }
+        }
     }
 
     /// The scores of a picture, at its size, in the type of the activations. Within the caller's [`turn`].
@@ -81,9 +106,18 @@ impl OnGpu {
         normalisation: &Normalisation,
     ) -> Result<Tensor> {
         let size = [picture.height(), picture.width()].map(|side| side as usize);
-        let (dtype, device) = (self.network.activations(), self.network.device());
-        let x = normalisation.batch(picture.as_raw(), size, dtype, device)?;
-        Ok(self.network.logits(&x)?)
+        let x = normalisation.batch(picture.as_raw(), size, self.activations, &self.device)?;
+        self.with_state(|state| Ok(state.network.logits(&x)?))
+    }
+
+    /// The best class of each pixel of a picture. Waits for its turn.
+    pub(super) fn mask(
+        &self,
+        picture: &RgbImage,
+        normalisation: &Normalisation,
+        mask: [usize; 2],
+    ) -> Result<Vec<u8>> {
+        finite(self.masks(&[picture], normalisation, mask)?)
     }
 
     /// The best classes of all pixels of pictures of one size, mask after mask; `NOT_FINITE` where a score is not.
@@ -100,50 +134,69 @@ impl OnGpu {
             pictures.iter().flat_map(|picture| picture.as_raw()).copied().collect();
         let size = Size { pictures: [pictures.len(), h, w], mask };
         let _turn = turn();
-        let mut passes = locked(&self.passes);
-        let (device, dtype) = (self.network.device(), self.network.activations());
-        let Some(place) = passes.iter().position(|known| known.size == size) else {
-            // The first time algorithms are looked for, which cannot be recorded; it may be the only time.
-            if passes.len() == MOST_SIZES {
-                passes.remove(0);
+        self.with_state(|state| {
+            let place = state.sizes.iter().position(|(known, _)| *known == size);
+            let known = place.map(|place| state.sizes.remove(place).1);
+            let made = match known {
+                Some(Recording::NotYet) => state.record(size, normalisation).ok(),
+                Some(Recording::Made(pass)) => Some(pass),
+                None | Some(Recording::Impossible) => None,
+            };
+            let masks = if let Some(pass) = &made {
+                pass.replay(&bytes)?
+            } else {
+                let x = normalisation.batch(&bytes, [h, w], self.activations, &self.device)?;
+                best(&state.network, &x, mask)?.flatten_all()?.to_vec1()?
+            };
+            if state.sizes.len() == MOST_SIZES {
+                state.sizes.remove(0);
             }
-            passes.push(Known { size, pass: None });
-            let x = normalisation.batch(&bytes, [h, w], dtype, device)?;
-            return Ok(self.best(&x, mask)?.flatten_all()?.to_vec1()?);
-        };
-        let mut known = passes.remove(place);
-        let pass = match known.pass.take() {
-            Some(pass) => pass,
-            None => self.record(size, normalisation, dtype)?,
-        };
-        pass.pictures.fill(&bytes)?;
-        pass.recorded.replay()?;
-        let masks = pass.masks.flatten_all()?.to_vec1()?;
-        passes.push(Known { size, pass: Some(pass) });
-        Ok(masks)
+            let recording = match (made, place) {
+                (Some(pass), _) => Recording::Made(pass),
+                (None, Some(_)) => Recording::Impossible,
+                (None, None) => Recording::NotYet,
+            };
+            state.sizes.push((size, recording));
+            Ok(masks)
+        })
     }
+}
 
-    fn record(&self, size: Size, normalisation: &Normalisation, dtype: DType) -> Result<Pass> {
-        let device = self.network.device();
+impl State {
+    fn record(&self, size: Size, normalisation: &Normalisation) -> Result<Replayable> {
+        let (device, dtype) = (self.network.device(), self.network.activations());
         // The recording has memory of its own.
         trim(device)?;
         let pictures = normalisation.buffer(size.pictures, device)?;
         let draw = Tensor::zeros(8, DType::U8, device)?;
-        let run = || self.best(&pictures.normalised(dtype)?, size.mask);
+        let run = || best(&self.network, &pictures.normalised(dtype)?, size.mask);
         let (recorded, masks) = Recorded::new(device, &draw, run)?;
-        Ok(Pass { recorded, pictures, masks })
+        Ok(Replayable { recorded, pictures, masks })
     }
+}
 
-    /// Pictures to masks of a size.
-    fn best(&self, x: &Tensor, [h, w]: [usize; 2]) -> candle_core::Result<Tensor> {
-        let logits = self.network.logits(x)?;
-        let (_, _, height, width) = logits.dims4()?;
-        if [height, width] == [h, w] {
-            return best_class(&logits);
-        }
-        let resized = resize_bilinear(&Value::from(logits), [h, w], Corners::HalfPixel)?;
-        best_class(resized.tensor())
+impl Replayable {
+    fn replay(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.pictures.fill(bytes)?;
+        self.recorded.replay()?;
+        Ok(self.masks.flatten_all()?.to_vec1()?)
     }
+}
+
+/// Refuses a mask of scores that are not all finite.
+fn finite(ids: Vec<u8>) -> Result<Vec<u8>> {
+    if ids.contains(&NOT_FINITE) { Err(Error::NotFinite) } else { Ok(ids) }
+}
+
+/// Pictures to masks of a size.
+fn best(network: &FrozenGpu, x: &Tensor, [h, w]: [usize; 2]) -> candle_core::Result<Tensor> {
+    let logits = network.logits(x)?;
+    let (_, _, height, width) = logits.dims4()?;
+    if [height, width] == [h, w] {
+        return best_class(&logits);
+    }
+    let resized = resize_bilinear(&Value::from(logits), [h, w], Corners::HalfPixel)?;
+    best_class(resized.tensor())
 }
 
 /// Frames as they go to a GPU: some of one size, that follow each other.
@@ -153,7 +206,7 @@ pub(super) fn batches(frames: &[RgbImage]) -> impl Iterator<Item = &[RgbImage]> 
 }
 
 impl Segmenter {
-    /// Waits until no other segmenter works on a GPU, if this one does. What it returns is to be kept meanwhile.
+    /// Waits until no other thread works on a GPU, if this one does. What it returns is to be kept meanwhile.
     pub(super) fn turn(&self) -> Option<MutexGuard<'static, ()>> {
         self.device().is_cuda().then(turn)
     }
@@ -180,10 +233,7 @@ impl Segmenter {
         let Ok(masks) = masks() else { return one_by_one() };
         let [height, width] = sizes.frame;
         let segmentation = |ids: &[u8]| {
-            if ids.contains(&NOT_FINITE) {
-                return Err(Error::NotFinite);
-            }
-            let mask = Mask::from_ids(width as u32, height as u32, ids.to_vec());
+            let mask = Mask::from_ids(width as u32, height as u32, finite(ids.to_vec())?);
             Ok(Segmentation { mask, classes: self.classes.clone(), confidence: None })
         };
         masks.chunks_exact(height * width).map(segmentation).collect()

@@ -3,11 +3,11 @@
 
 mod descriptors;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use candle_core::cuda_backend::cudarc::cudnn::{result, sys};
 use candle_core::cuda_backend::cudarc::driver::{self, CudaSlice, DevicePtr};
@@ -114,10 +114,8 @@ impl Key {
 /// Addresses of x, weight and y; what the direction computes is written.
 pub(super) type Operands = [u64; 3];
 
-thread_local! {
-    /// A handle belongs to a thread and a stream.
-    static CONTEXTS: RefCell<HashMap<usize, Context>> = RefCell::default();
-}
+/// Of all threads, by the number of the GPU: what one thread has found and recorded, others replay.
+static CONTEXTS: LazyLock<Mutex<HashMap<usize, Context>>> = LazyLock::new(Mutex::default);
 
 /// cuDNN on one GPU.
 struct Context {
@@ -130,6 +128,11 @@ struct Context {
     /// Those with what follows in the same pass.
     fused: HashMap<Key, Plan>,
 }
+
+#[expect(unsafe_code, reason = "handles and descriptors of cuDNN may move between threads")]
+// SAFETY: cuDNN allows that, as long as no two threads use a handle at once, and contexts are behind a lock; the thread
+// that has the lock binds the GPU's context to itself first.
+unsafe impl Send for Context {}
 
 /// How a convolution is computed.
 struct Plan {
@@ -144,14 +147,15 @@ enum Method {
     Cudnn(Candidate),
 }
 
-/// Calls `work` with cuDNN on a GPU, for this thread.
+/// Calls `work` with cuDNN on a GPU, which no other thread uses meanwhile.
 fn with_context<R>(gpu: Gpu, work: impl FnOnce(&mut Context) -> Result<R>) -> Result<R> {
     let stream = gpu.0.cuda_stream();
-    let ordinal = stream.context().ordinal();
-    CONTEXTS.with_borrow_mut(|contexts| match contexts.entry(ordinal) {
+    stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
+    let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    match contexts.entry(stream.context().ordinal()) {
         Entry::Occupied(entry) => work(entry.into_mut()),
         Entry::Vacant(entry) => work(entry.insert(Context::new(gpu)?)),
-    })
+    }
 }
 
 /// Computes a convolution with what follows it in the same pass, by the first algorithm that can; an error
@@ -195,7 +199,6 @@ pub(super) fn run(gpu: Gpu, key: &Key, operands: Operands) -> Result<()> {
 impl Context {
     fn new(gpu: Gpu) -> Result<Self> {
         let stream = gpu.0.cuda_stream();
-        stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
         let handle = result::create_handle().map_err(candle_core::Error::wrap)?;
         #[expect(unsafe_code, reason = "cuDNN has no other form")]
         // SAFETY: the handle was just made, and the stream lives for ever, as `gpu::open` keeps its device.

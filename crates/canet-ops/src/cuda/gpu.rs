@@ -23,7 +23,7 @@ pub(crate) const BLOCK: usize = 256;
 const MOST_BLOCKS: usize = 132 * 16;
 
 /// GPU number `ordinal`, from 0, as everything here needs it: one stream for all threads, memory that
-/// is kept when it is freed, and no bookkeeping of events, which one stream does not need. It is the same
+/// is kept when it is freed, and no bookkeeping of events, which one stream does not need (what uses another has events of its own). It is the same
 /// device each time, for a second one would have a second stream.
 pub fn open(ordinal: usize) -> Result<Device> {
     static OPEN: LazyLock<Mutex<HashMap<usize, Device>>> = LazyLock::new(Mutex::default);
@@ -44,7 +44,7 @@ fn opened(ordinal: usize) -> Result<Device> {
     let context = stream.context();
     context.bind_to_thread().map_err(candle_core::Error::wrap)?;
     #[expect(unsafe_code, reason = "settings of the driver that only exist as foreign functions")]
-    // SAFETY: events order streams, and this device has one; the context is bound, so the device of
+    // SAFETY: events order streams, and this device has one (`Uploads` orders its own); the context is bound, so the device of
     // the pool exists, and the attribute is a u64 that is read before the call returns.
     unsafe {
         cuda.disable_event_tracking();

@@ -36,7 +36,7 @@ pub use judge::{Judge, Told, Verdict};
 pub use loss::{NOT_FINITE, Targets, best_class, cross_entropy};
 pub use map::{Pictures, cast};
 pub use profile::{Spent, profile};
-pub use replay::{Recorded, overwrite};
+pub use replay::{Recorded, overwrite, turn};
 pub use update::{copies, put_back_if_refused};
 pub use uploads::{Fill, Uploads};
 

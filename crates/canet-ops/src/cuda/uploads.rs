@@ -110,10 +110,12 @@ impl Uploads {
             let copied = unsafe {
                 sys::cuMemcpyDtoDAsync_v2(to, from + start as u64, len, self.main.cu_stream())
             };
-            copied.result().map_err(candle_core::Error::wrap)?;
+            // Of what was queued before it failed, too, `read` has to tell.
+            let recorded = slot.read.record(&self.main);
+            copied.result().and(recorded).map_err(candle_core::Error::wrap)?;
             start += fill.room();
         }
-        slot.read.record(&self.main).map_err(candle_core::Error::wrap)
+        Ok(())
     }
 }
 

@@ -166,7 +166,7 @@ impl<T: Real> Line<T> {
     fn sums_of_winners(self, [upper, lower]: [&[T]; 2], row: Row<T>) -> Sums {
         let mut lanes = [[T::ZERO; LANES]; 2];
         let mut take = |lane: usize, g: T, winner: u8, a: [T; 2], b: [T; 2]| {
-            let of_line = |[left, right]: [T; 2]| if winner % 2 == 0 { left } else { right };
+            let of_line = |[left, right]: [T; 2]| if winner & 1 == 0 { left } else { right };
             let x = if winner < 2 { of_line(a) } else { of_line(b) };
             let g = if winner == NONE { T::ZERO } else { g };
             lanes[0][lane] += g;

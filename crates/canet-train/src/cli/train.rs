@@ -189,7 +189,7 @@ fn with_advice(error: Error, job: &Job) -> Error {
     let (out, batch) = (job.out.display(), job.config.data.batch);
     let room = if error.is_full_device() {
         format!(
-            "Lower data.batch, which is {batch}, or data.augment.crop (canet-train plan tells what fits)"
+            "Set recompute=true, if the network is canet, or lower data.batch, which is {batch}, or data.augment.crop (canet-train plan tells what fits)"
         )
     } else {
         format!(

@@ -58,7 +58,7 @@ impl Tried<'_> {
                 (
                     format!("a step on data.batch = {batch} frames"),
                     format!(
-                        "try --set 'data.batch={fewer}' --set 'optimizer.accumulate={passes}', or lower data.augment.crop"
+                        "try --set recompute=true, if the network is canet, --set 'data.batch={fewer}' --set 'optimizer.accumulate={passes}', or lower data.augment.crop"
                     ),
                 )
             }

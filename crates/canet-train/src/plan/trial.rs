@@ -82,7 +82,8 @@ impl Trial {
         Ok(Self { host, gpu, tensors, steps: seconds, frame })
     }
 
-    /// The first step prepares buffers and is not typical, so it counts only if it is alone.
+    /// The first step prepares buffers and is not typical, nor are the first three on a GPU: they count only if there are no
+    /// others.
     pub(super) fn time(&self, job: &Job, parts: &Parts) -> Option<TimePlan> {
         let step = typical(&self.steps, if self.gpu.is_some() { ON_GPU.1 } else { 1 });
         let config = &job.config;

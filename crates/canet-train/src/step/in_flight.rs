@@ -74,7 +74,10 @@ impl<Told> InFlight<Told> {
     }
 
     fn end<S: Steps<Told = Told>>(&mut self, steps: &mut S) -> Result<Ended<S>> {
-        let Some((step, Some(told))) = self.steps.pop_front() else { return Ok(None) };
+        let Some((step, told)) = self.steps.pop_front() else { return Ok(None) };
+        let Some(told) = told else {
+            return Err(candle_core::Error::Msg("internal: a step without a verdict".into()).into());
+        };
         let (verdict, is_refused) = steps.hear(told)?;
         if is_refused {
             self.holds = true;

@@ -16,7 +16,7 @@ pub(crate) mod replay;
 
 /// What a stepper keeps for a GPU.
 #[derive(Default)]
-pub(crate) struct OnGpu {
+pub(crate) struct GpuSteps {
     in_flight: InFlight<Waiting>,
     judge: Option<Judge>,
     pub(super) replay: replay::Replay,
@@ -30,7 +30,7 @@ pub(super) struct Waiting {
 }
 
 /// What a GPU says of a step.
-pub(super) struct Verdict {
+pub(super) struct Heard {
     of_all: cuda::Verdict,
     /// Of each batch, where one alone is not finite.
     losses: Vec<f64>,
@@ -51,8 +51,8 @@ impl Stepper<'_> {
         Ok(ended?.map(|(begun, verdict)| self.ended(&begun, &verdict, dataset)))
     }
 
-    fn ended(&self, begun: &Begun, verdict: &Verdict, dataset: &Dataset) -> Step {
-        let Verdict { of_all: cuda::Verdict { loss, norm, is_refused }, ref losses } = *verdict;
+    fn ended(&self, begun: &Begun, heard: &Heard, dataset: &Dataset) -> Step {
+        let Heard { of_all: cuda::Verdict { loss, norm, is_refused }, ref losses } = *heard;
         if !is_refused {
             let rate = self.rates(begun.number).1;
             return Step::Done(StepReport { loss, rate, gradient_norm: norm });
@@ -67,7 +67,7 @@ impl Stepper<'_> {
 
 impl Steps for Stepper<'_> {
     type Told = Waiting;
-    type Verdict = Verdict;
+    type Verdict = Heard;
 
     fn queue(&mut self, step: &Begun) -> Result<Waiting> {
         let number = step.number;
@@ -93,7 +93,7 @@ impl Steps for Stepper<'_> {
         Ok(Waiting { told, losses })
     }
 
-    fn hear(&mut self, waiting: Waiting) -> Result<(Verdict, bool)> {
+    fn hear(&mut self, waiting: Waiting) -> Result<(Heard, bool)> {
         let Some(judge) = &self.gpu.judge else {
             return Err(candle_core::Error::Msg("internal: nobody has judged".into()).into());
         };
@@ -108,7 +108,7 @@ impl Steps for Stepper<'_> {
             }
         };
         let is_refused = of_all.is_refused;
-        Ok((Verdict { of_all, losses }, is_refused))
+        Ok((Heard { of_all, losses }, is_refused))
     }
 
     fn forgive(&mut self) -> Result<()> {

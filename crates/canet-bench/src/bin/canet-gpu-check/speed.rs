@@ -69,6 +69,16 @@ fn timed(
     Ok((1e3 * blocks[3], 1e3 * queueing))
 }
 
+/// A recorded pass, and what it gives.
+fn recorded<R>(
+    device: &Device,
+    draw: &Tensor,
+    work: impl FnOnce() -> candle_core::Result<R>,
+) -> candle_core::Result<(Recorded, R)> {
+    let _turn = canet_ops::cuda::turn();
+    Recorded::new(device, draw, work)
+}
+
 impl Row {
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -143,7 +153,7 @@ impl Row {
         let spent =
             if profile { where_it_goes(device, || pass(0).map(drop))? } else { json!(null) };
         canet_ops::cuda::trim(device)?;
-        let (recorded, (last, gradients)) = Recorded::new(device, &draw, || pass(0))?;
+        let (recorded, (last, gradients)) = recorded(device, &draw, || pass(0))?;
         // As a training does: loss and norm of a step are read when the next one is queued.
         let (mut number, losses) = (2_u64, [last]);
         let (mut judge, mut before) = (Judge::new(device)?, None);
@@ -189,7 +199,7 @@ impl Row {
             if profile { where_it_goes(device, || segment().map(drop))? } else { json!(null) };
         canet_ops::cuda::trim(device)?;
         let draw = Tensor::zeros(8, DType::U8, device)?;
-        let (recorded, _masks) = Recorded::new(device, &draw, segment)?;
+        let (recorded, _masks) = recorded(device, &draw, segment)?;
         let mut run = || -> Result<()> { Ok(recorded.replay()?) };
         let (ms, queueing) = timed(device, seconds, &mut run)?;
         Ok(self.tell(batch, [ms, queueing], peaks, None, &spent))

@@ -7,7 +7,7 @@
 use canet_data::loader::Batch;
 use canet_model::{Pass, Tensor};
 use canet_ops::CrossEntropy;
-use canet_ops::cuda::{Fill, Pictures, Recorded, Targets, Uploads, trim};
+use canet_ops::cuda::{Fill, Pictures, Recorded, Targets, Uploads, trim, turn};
 
 use crate::Result;
 use crate::loss::{Truth, loss};
@@ -90,6 +90,7 @@ impl Stepper<'_> {
     ) -> Result<RecordedPass> {
         let (network, params) = (&self.network, &self.params);
         let (device, [n, h, w]) = (network.device(), size);
+        let _turn = turn();
         // The recording has memory of its own.
         trim(device)?;
         let pictures = self.normalisation.buffer(size, device)?;
