@@ -61,7 +61,7 @@ pub(crate) struct Stepper<'a> {
 
 impl Stepper<'_> {
     /// Begins optimiser step `number`, from 0, on `batches`, whose gradients are averaged. What comes back is a step
-    /// that has ended, with its number: on the CPU this one, on a GPU the one before, as the GPU has the next one
+    /// that has ended: on the CPU this one, on a GPU the one before, if there was one, so that the GPU has the next
     /// queued when it is done with one.
     pub(crate) fn begin(
         &mut self,
@@ -74,7 +74,6 @@ impl Stepper<'_> {
         if self.network.device().is_cuda() {
             return self.begin_on_gpu(begun, dataset);
         }
-        // (What a GPU's libraries keep, they keep for the thread that calls them; here it is rayon's affair.)
         in_pool(|| self.here(&begun, dataset)).map(Some)
     }
 
