@@ -1,4 +1,5 @@
-//! Segmenting on an NVIDIA GPU: `cargo test --features cuda --test on_gpu -- --ignored`, on a machine that has one.
+//! Segmenting on an NVIDIA GPU: `cargo test -p canet-model --features cuda --test on_gpu -- --ignored --test-threads 1`, on a
+//! machine that has one. (One at a time: what makes a network would be recorded by another test.)
 #![cfg(feature = "cuda")]
 
 use canet_model::{
