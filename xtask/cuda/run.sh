@@ -4,8 +4,8 @@
 #
 #   ./run.sh [RESULTS [SECONDS [ROW...]]]
 #
-# The ROWs are PyTorch's, in their order; without them it is asked for all. RESULTS (results/ beside this file) gets gpu-report.json, gpu-report.md and log.txt. A part that fails or takes too long is
-# reported as that, and the others go on. Exit codes: 0 our parts are done and right, 1 one is not, 5 a library is missing.
+# The ROWs are PyTorch's, in their order; without them it is asked for all. RESULTS (results/ beside this file) gets
+# gpu-report.json, gpu-report.md and log.txt. A part that fails or takes too long is reported as that, and the others go on. Exit codes: 0 our parts are done and right, 1 one is not, 5 a library is missing.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

@@ -5,7 +5,7 @@ use canet_data::dataset::Dataset;
 use canet_data::draw::Draws;
 use canet_data::loader::Batch;
 use canet_model::{Network, Normalisation, Params, Pass, Value};
-use canet_ops::in_pool;
+use canet_ops::{Judge, in_pool};
 
 use crate::Result;
 use crate::average::Average;
@@ -72,7 +72,7 @@ impl Stepper<'_> {
         let begun = Begun { number, batches };
         #[cfg(feature = "cuda")]
         if self.network.device().is_cuda() {
-            return self.begin_on_gpu(begun, dataset);
+            return self.go_on_on_gpu(Some(begun), dataset);
         }
         in_pool(|| self.here(&begun, dataset)).map(Some)
     }
@@ -85,7 +85,7 @@ impl Stepper<'_> {
     )]
     pub(crate) fn settle(&mut self, dataset: &Dataset) -> Result<Option<Step>> {
         #[cfg(feature = "cuda")]
-        return self.settle_on_gpu(dataset);
+        return self.go_on_on_gpu(None, dataset);
         #[cfg(not(feature = "cuda"))]
         {
             let _ = dataset;
@@ -97,10 +97,10 @@ impl Stepper<'_> {
     pub(crate) fn step(
         &mut self,
         number: u64,
-        batches: &[Batch],
+        batches: Vec<Batch>,
         dataset: &Dataset,
     ) -> Result<Step> {
-        let mut ended = self.begin(number, batches.to_vec(), dataset)?;
+        let mut ended = self.begin(number, batches, dataset)?;
         if ended.is_none() {
             ended = self.settle(dataset)?;
         }
@@ -113,7 +113,6 @@ impl Stepper<'_> {
     /// A step that has ended when this returns.
     fn here(&mut self, begun: &Begun, dataset: &Dataset) -> Result<Step> {
         let Begun { number, batches } = begun;
-        let (relative, rate) = self.rates(*number);
         let before = Statistics::of(&self.params)?;
         let mut gradients = Gradients::default();
         let mut losses = Vec::new();
@@ -138,12 +137,20 @@ impl Stepper<'_> {
         if let Some(limit) = self.config.optimizer.clip_norm {
             gradients.clip(norm, limit);
         }
-        self.optimizer.update(&self.params, &gradients, relative, *number, None)?;
-        if let Some(average) = &self.average {
-            average.update(&self.params, *number, None)?;
-        }
+        self.follow(&gradients, *number, None)?;
+        let rate = self.rates(*number).1;
         let loss = losses.iter().sum::<f64>() / batches.len() as f64;
         Ok(Step::Done(StepReport { loss, rate, gradient_norm: norm }))
+    }
+
+    /// Moves the parameters, and then their average; with a judge, if the step counts that it has judged last.
+    fn follow(&mut self, gradients: &Gradients, number: u64, judge: Option<&Judge>) -> Result<()> {
+        let relative = self.rates(number).0;
+        self.optimizer.update(&self.params, gradients, relative, number, judge)?;
+        if let Some(average) = &self.average {
+            average.update(&self.params, number, judge)?;
+        }
+        Ok(())
     }
 
     /// The learning rate of a step as a share of the configured one, and as it is.

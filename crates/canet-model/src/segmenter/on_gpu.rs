@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 use canet_core::Mask;
-use canet_ops::cuda::{NOT_FINITE, Pictures, Recorded, best_class, trim, turn};
+use canet_ops::cuda::{NOT_FINITE, Pictures, Recorded, best_class, turn};
 use canet_ops::{Corners, Value, resize_bilinear};
 use image::RgbImage;
 
@@ -165,8 +165,6 @@ impl OnGpu {
 impl State {
     fn record(&self, size: Size, normalisation: &Normalisation) -> Result<Replayable> {
         let (device, dtype) = (self.network.device(), self.network.activations());
-        // The recording has memory of its own.
-        trim(device)?;
         let pictures = normalisation.buffer(size.pictures, device)?;
         let draw = Tensor::zeros(8, DType::U8, device)?;
         let run = || best(&self.network, &pictures.normalised(dtype)?, size.mask);

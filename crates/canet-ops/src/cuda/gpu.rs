@@ -92,7 +92,7 @@ pub fn pool_peak(device: &Device) -> Result<[u64; 2]> {
 }
 
 /// Waits, and gives back what is kept of freed memory.
-pub fn trim(device: &Device) -> Result<()> {
+pub(super) fn trim(device: &Device) -> Result<()> {
     device.synchronize()?;
     let stream = device.as_cuda_device()?.cuda_stream();
     #[expect(unsafe_code, reason = "only exists as a foreign function")]

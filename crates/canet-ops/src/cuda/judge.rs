@@ -13,8 +13,8 @@ use candle_core::{DType, Device, Result, Storage, Tensor};
 
 use super::gpu::{Arg, Gpu, gpu, int};
 use super::map::{address, ptr};
-use super::replay::overwrite;
 use super::update::queue_sum_of_squares;
+use super::uploads::overwrite;
 
 /// Bytes of `Verdict` in `kernels/update.cuh`.
 const SIZE: usize = 24;

@@ -4,7 +4,6 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::gpu::{Arg, BLOCK, gpu, int, long, typed};
 use super::map::{ptr, shown, stored};
-use super::replay::overwrite;
 use super::uploads::Fill;
 use crate::CrossEntropy;
 use crate::graph::{Gradient, Value};
@@ -43,7 +42,7 @@ impl Targets {
 
     /// Takes the targets of a batch. One that is neither a class nor ignored is an error.
     pub fn fill(&self, ids: &[u8]) -> Result<()> {
-        self.fills(ids)?.iter().try_for_each(|fill| overwrite(fill.to, &fill.bytes))
+        self.fills(ids)?.iter().try_for_each(Fill::put)
     }
 
     /// The same, to be sent.

@@ -6,7 +6,6 @@ use candle_core::{DType, Device, Result, Storage, Tensor};
 use half::{bf16, f16};
 
 use super::gpu::{Arg, gpu, int, long, typed};
-use super::replay::overwrite;
 use super::uploads::Fill;
 use crate::graph::{Gradient, Value};
 
@@ -132,7 +131,7 @@ impl Pictures {
 
     /// Takes the bytes of all pixels.
     pub fn fill(&self, bytes: &[u8]) -> Result<()> {
-        overwrite(&self.bytes, bytes)
+        self.fills(bytes)?.put()
     }
 
     /// The same, to be sent.

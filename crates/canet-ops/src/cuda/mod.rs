@@ -31,14 +31,14 @@ mod uploads;
 
 pub use cudnn::{set_deterministic, set_tf32};
 pub use frozen::{FrozenAffine, FrozenConv};
-pub use gpu::{memory, open, pool_peak, synchronise, trim};
+pub use gpu::{memory, open, pool_peak, synchronise};
 pub use judge::{Judge, Told, Verdict};
 pub use loss::{NOT_FINITE, Targets, best_class, cross_entropy};
 pub use map::{Pictures, cast};
 pub use profile::{Spent, profile};
-pub use replay::{Recorded, overwrite, turn};
+pub use replay::{Recorded, turn};
 pub use update::{copies, put_back_if_refused};
-pub use uploads::{Fill, Uploads};
+pub use uploads::{Fill, Uploads, overwrite};
 
 pub(crate) use conv::conv2d;
 pub(crate) use elementwise::{

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use candle_core::cuda_backend::cudarc::driver::{CudaGraph, CudaStream, sys};
 use candle_core::{Device, Result, Tensor};
 
-use super::gpu::Arg;
+use super::gpu::{Arg, trim};
 use super::map::address;
 
 thread_local! {
@@ -83,6 +83,8 @@ impl Recorded {
         work: impl FnOnce() -> Result<R>,
     ) -> Result<(Self, R)> {
         let stream = device.as_cuda_device()?.cuda_stream();
+        // The recording has memory of its own.
+        trim(device)?;
         let mut recording = Recording::begin(stream.clone(), address(draw)?)?;
         let done = work();
         let error = match (done, recording.end()) {
@@ -99,22 +101,4 @@ impl Recorded {
     pub fn replay(&self) -> Result<()> {
         self.0.launch().map_err(candle_core::Error::wrap)
     }
-}
-
-/// Overwrites `to` with `bytes`, in their order.
-pub fn overwrite(to: &Tensor, bytes: &[u8]) -> Result<()> {
-    let device = to.device().as_cuda_device()?;
-    let address = address(to)?;
-    if bytes.len() != to.elem_count() * to.dtype().size_in_bytes() {
-        candle_core::bail!("internal: {} bytes do not fit {:?}", bytes.len(), to.shape());
-    }
-    let stream = device.cuda_stream();
-    stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
-    #[expect(unsafe_code, reason = "candle has no copy into a tensor of another size of element")]
-    // SAFETY: the tensor has as many bytes (checked above), and the driver has read the host's before
-    // the call returns, as they are not pinned.
-    let copied = unsafe {
-        sys::cuMemcpyHtoDAsync_v2(address, bytes.as_ptr().cast(), bytes.len(), stream.cu_stream())
-    };
-    copied.result().map_err(candle_core::Error::wrap)
 }

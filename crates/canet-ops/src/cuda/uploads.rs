@@ -30,10 +30,32 @@ impl<'a> Fill<'a> {
         Ok(Self { to, bytes })
     }
 
+    /// Queues the copy, from memory that is not pinned.
+    pub(super) fn put(&self) -> Result<()> {
+        let stream = self.to.device().as_cuda_device()?.cuda_stream();
+        let (to, bytes) = (address(self.to)?, &self.bytes);
+        stream.context().bind_to_thread().map_err(candle_core::Error::wrap)?;
+        #[expect(
+            unsafe_code,
+            reason = "candle has no copy into a tensor of another size of element"
+        )]
+        // SAFETY: the tensor has as many bytes (`Fill::new`), and the driver has read the host's before
+        // the call returns, as they are not pinned.
+        let copied = unsafe {
+            sys::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), stream.cu_stream())
+        };
+        copied.result().map_err(candle_core::Error::wrap)
+    }
+
     /// Bytes that it takes of a slot: each begins on 16 bytes.
     fn room(&self) -> usize {
         self.bytes.len().next_multiple_of(16)
     }
+}
+
+/// Overwrites `to` with `bytes`, in their order.
+pub fn overwrite(to: &Tensor, bytes: &[u8]) -> Result<()> {
+    Fill::new(to, bytes)?.put()
 }
 
 /// The way to one GPU, for batches of one size.
@@ -91,15 +113,12 @@ impl Uploads {
         if fills.iter().map(Fill::room).sum::<usize>() > host.len() {
             candle_core::bail!("internal: a batch that is larger than those before");
         }
-        let mut start = 0;
-        for fill in fills {
+        for (start, fill) in placed(fills) {
             host[start..][..fill.bytes.len()].copy_from_slice(&fill.bytes);
-            start += fill.room();
         }
         slot.travel(&self.stream, &self.main).map_err(candle_core::Error::wrap)?;
         let (from, _held) = slot.there.device_ptr(&self.main);
-        let mut start = 0;
-        for fill in fills {
+        let copied = placed(fills).try_for_each(|(start, fill)| {
             let (to, len) = (address(fill.to)?, fill.bytes.len());
             #[expect(
                 unsafe_code,
@@ -110,13 +129,21 @@ impl Uploads {
             let copied = unsafe {
                 sys::cuMemcpyDtoDAsync_v2(to, from + start as u64, len, self.main.cu_stream())
             };
-            // Of what was queued before it failed, too, `read` has to tell.
-            let recorded = slot.read.record(&self.main);
-            copied.result().and(recorded).map_err(candle_core::Error::wrap)?;
-            start += fill.room();
-        }
-        Ok(())
+            copied.result().map_err(candle_core::Error::wrap)
+        });
+        // Of what was queued before one failed, too, `read` has to tell.
+        let recorded = slot.read.record(&self.main).map_err(candle_core::Error::wrap);
+        copied.and(recorded)
     }
+}
+
+/// Fills, and where each begins in a slot.
+fn placed<'a>(fills: &'a [Fill<'a>]) -> impl Iterator<Item = (usize, &'a Fill<'a>)> {
+    fills.iter().scan(0, |next, fill| {
+        let start = *next;
+        *next += fill.room();
+        Some((start, fill))
+    })
 }
 
 impl Slot {

@@ -151,7 +151,7 @@ fn loader(job: &Job, parts: &Parts, batch: usize) -> Loader {
 fn one_frame(job: &Job, parts: &mut Parts) -> Result<f64> {
     let group = loader(job, parts, 1).take(1).collect::<std::result::Result<Vec<Batch>, _>>()?;
     let start = Instant::now();
-    parts.stepper.step(0, &group, &parts.train)?;
+    parts.stepper.step(0, group, &parts.train)?;
     Ok(start.elapsed().as_secs_f64())
 }
 
@@ -198,16 +198,17 @@ fn validate(parts: &Parts, gauges: &mut Gauges) -> Result<(f64, Held)> {
     let segmenter = Segmenter::from_parts(network, parts.meta.clone())?;
     let largest = largest(&parts.val);
     let firsts = if gauges.gpu.is_some() { 2 } else { 1 };
-    for _ in 0..firsts {
+    let mut predict = || -> Result<(f64, Held)> {
+        let start = Instant::now();
         let frame = parts.val.read(largest)?;
         segmenter.segment(&frame.image)?;
-        gauges.most()?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok((seconds, gauges.most()?))
+    };
+    for _ in 0..firsts {
+        predict()?;
     }
-    let start = Instant::now();
-    let frame = parts.val.read(largest)?;
-    segmenter.segment(&frame.image)?;
-    let seconds = start.elapsed().as_secs_f64();
-    Ok((seconds, gauges.most()?))
+    predict()
 }
 
 /// The first of the frames with the most pixels.

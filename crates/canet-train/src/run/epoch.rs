@@ -46,14 +46,14 @@ impl Run<'_> {
             };
             let Some(ended) = ended else { continue };
             self.ended(ended, &mut progress)?;
-            let stops = stop.load(Ordering::Relaxed);
-            if stops || self.save_is_due() {
+            let (stops, saves) = (stop.load(Ordering::Relaxed), self.save_is_due());
+            if stops || saves {
                 self.settle(&mut progress)?;
             }
             if stops {
                 return Ok(false);
             }
-            if self.save_is_due() {
+            if saves {
                 self.save_last()?;
             }
         }

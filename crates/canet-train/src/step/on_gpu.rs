@@ -37,18 +37,19 @@ pub(super) struct Heard {
 }
 
 impl Stepper<'_> {
-    pub(super) fn begin_on_gpu(&mut self, begun: Begun, dataset: &Dataset) -> Result<Option<Step>> {
+    /// Begins a step, if one is given, and ends the oldest, if none is or enough are on their way.
+    pub(super) fn go_on_on_gpu(
+        &mut self,
+        begun: Option<Begun>,
+        dataset: &Dataset,
+    ) -> Result<Option<Step>> {
         let mut in_flight = std::mem::take(&mut self.gpu.in_flight);
-        let ended = in_flight.begin(begun, self);
+        let ended = match begun {
+            Some(begun) => in_flight.begin(begun, self),
+            None => in_flight.settle(self),
+        };
         self.gpu.in_flight = in_flight;
-        Ok(ended?.map(|(begun, verdict)| self.ended(&begun, &verdict, dataset)))
-    }
-
-    pub(super) fn settle_on_gpu(&mut self, dataset: &Dataset) -> Result<Option<Step>> {
-        let mut in_flight = std::mem::take(&mut self.gpu.in_flight);
-        let ended = in_flight.settle(self);
-        self.gpu.in_flight = in_flight;
-        Ok(ended?.map(|(begun, verdict)| self.ended(&begun, &verdict, dataset)))
+        Ok(ended?.map(|(begun, heard)| self.ended(&begun, &heard, dataset)))
     }
 
     fn ended(&self, begun: &Begun, heard: &Heard, dataset: &Dataset) -> Step {
@@ -84,11 +85,7 @@ impl Steps for Stepper<'_> {
         };
         let told = gradients.judge(&mut judge, &losses, self.config.optimizer.clip_norm)?;
         before.restore_if_refused(&self.params, &judge)?;
-        let relative = self.rates(number).0;
-        self.optimizer.update(&self.params, &gradients, relative, number, Some(&judge))?;
-        if let Some(average) = &self.average {
-            average.update(&self.params, number, Some(&judge))?;
-        }
+        self.follow(&gradients, number, Some(&judge))?;
         self.gpu.judge = Some(judge);
         Ok(Waiting { told, losses })
     }

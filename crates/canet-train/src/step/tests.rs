@@ -123,7 +123,7 @@ fn refuses_a_step(mut job: Job, spoil: Spoil) {
         let Setup { mut stepper, train, augmenter, .. } = open(&job).unwrap();
         let batches = batches(&augmenter, &train, 8);
         let step = |stepper: &mut Stepper, number: usize| {
-            stepper.step(number as u64, &batches[number..=number], &train).unwrap()
+            stepper.step(number as u64, batches[number..=number].to_vec(), &train).unwrap()
         };
         for number in 0..6 {
             assert!(matches!(step(&mut stepper, number), Step::Done(_)));

@@ -152,7 +152,6 @@ impl Row {
         }
         let spent =
             if profile { where_it_goes(device, || pass(0).map(drop))? } else { json!(null) };
-        canet_ops::cuda::trim(device)?;
         let (recorded, (last, gradients)) = recorded(device, &draw, || pass(0))?;
         // As a training does: loss and norm of a step are read when the next one is queued.
         let (mut number, losses) = (2_u64, [last]);
@@ -197,7 +196,6 @@ impl Row {
         }
         let spent =
             if profile { where_it_goes(device, || segment().map(drop))? } else { json!(null) };
-        canet_ops::cuda::trim(device)?;
         let draw = Tensor::zeros(8, DType::U8, device)?;
         let (recorded, _masks) = recorded(device, &draw, segment)?;
         let mut run = || -> Result<()> { Ok(recorded.replay()?) };

@@ -7,7 +7,7 @@
 use canet_data::loader::Batch;
 use canet_model::{Pass, Tensor};
 use canet_ops::CrossEntropy;
-use canet_ops::cuda::{Fill, Pictures, Recorded, Targets, Uploads, trim, turn};
+use canet_ops::cuda::{Fill, Pictures, Recorded, Targets, Uploads, turn};
 
 use crate::Result;
 use crate::loss::{Truth, loss};
@@ -91,8 +91,6 @@ impl Stepper<'_> {
         let (network, params) = (&self.network, &self.params);
         let (device, [n, h, w]) = (network.device(), size);
         let _turn = turn();
-        // The recording has memory of its own.
-        trim(device)?;
         let pictures = self.normalisation.buffer(size, device)?;
         let targets = Targets::new(n * h * w, network.config().classes(), options, device)?;
         let draw = Tensor::zeros(8, canet_model::DType::U8, device)?;
