@@ -1,6 +1,6 @@
 //! The layers that both networks are made of: convolution, batch norm, and the two in a row.
 
-use candle_core::{DType, Result, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use canet_ops::{Activation, BatchStats, ConvGeometry, Value};
 
 use crate::Pass;
@@ -142,14 +142,20 @@ impl BatchNorm {
         Ok(y)
     }
 
-    /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
-    pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
-        if !self.takes_batch(x.dims4()?, pass) {
-            let y = self.forward(x, pass, None, Activation::Relu)?;
-            return canet_ops::max_pool2d(&y, 2, 2, 0);
-        }
+    /// `x` convolved, normalised by the statistics of the batch (see [`BatchNorm::takes_batch`]), with a ReLU, and of it
+    /// the largest of each 2x2 pixels, rounded down. `conv_bias` `(C)` makes a difference to the statistics alone.
+    pub(crate) fn convolve_and_pool(
+        &self,
+        x: &Value,
+        conv_weight: &Value,
+        conv_bias: &Tensor,
+        geometry: &ConvGeometry,
+        pass: Pass,
+    ) -> Result<Value> {
         let (weight, bias) = self.parameters(pass);
-        let (y, batch) = canet_ops::batch_norm_train_pooled(x, &weight, &bias, self.spec.eps)?;
+        let norm = [&weight, &bias];
+        let (y, batch) = canet_ops::conv_norm_pool(x, conv_weight, norm, self.spec.eps, geometry)?;
+        let batch = BatchStats { mean: (batch.mean + conv_bias)?, ..batch };
         self.move_statistics(&batch, pass)?;
         Ok(y)
     }

@@ -57,7 +57,7 @@ mod update;
 pub use activation::{Activation, relu, sigmoid};
 pub use average_pool::adaptive_avg_pool2d;
 pub use concat::concat;
-pub use conv::conv2d;
+pub use conv::{conv_norm_pool, conv2d};
 pub use dropout::{MaskKey, drop_samples, dropout};
 pub use gate::gate;
 pub use geometry::{Algorithm, ConvGeometry};
@@ -69,7 +69,7 @@ pub use loss::{
     focal, lovasz_softmax, ohem,
 };
 pub use max_pool::max_pool2d;
-pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train, batch_norm_train_pooled};
+pub use norm::{BatchStats, batch_norm_frozen, batch_norm_train};
 pub use peak::peak_gflops;
 pub use pool::in_pool;
 pub use recycling::Recycling;

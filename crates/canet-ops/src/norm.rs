@@ -4,7 +4,6 @@
 
 mod kernel;
 mod moments;
-mod pooled;
 
 use candle_core::{Result, Tensor};
 
@@ -17,9 +16,9 @@ use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
 use crate::{Activation, reference};
-use kernel::BatchNorm;
-use moments::{Moments, inverse_deviation};
-pub use pooled::batch_norm_train_pooled;
+pub(crate) use kernel::{BatchNorm, Line, Sums};
+use moments::Moments;
+pub(crate) use moments::inverse_deviation;
 
 /// Statistics of a training batch, `(C)` each.
 #[derive(Debug, Clone)]
@@ -127,10 +126,10 @@ const UNIT: usize = 4096;
 
 /// The shape of a map, `(images, channels, plane)`.
 #[derive(Clone, Copy)]
-struct Extent {
-    images: usize,
-    channels: usize,
-    plane: usize,
+pub(crate) struct Extent {
+    pub(crate) images: usize,
+    pub(crate) channels: usize,
+    pub(crate) plane: usize,
 }
 
 impl Extent {

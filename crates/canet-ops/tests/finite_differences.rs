@@ -7,8 +7,8 @@ mod common;
 use candle_core::{DType, Device, Tensor, Var};
 use canet_ops::{
     Activation, ConvGeometry, Corners, CrossEntropy, Value, adaptive_avg_pool2d, add_relu,
-    batch_norm_frozen, batch_norm_train, batch_norm_train_pooled, conv2d, cross_entropy,
-    drop_samples, dropout, max_pool2d, relu, resize_bilinear, sigmoid,
+    batch_norm_frozen, batch_norm_train, conv_norm_pool, conv2d, cross_entropy, drop_samples,
+    dropout, max_pool2d, relu, resize_bilinear, sigmoid,
 };
 
 use common::differences::check;
@@ -70,10 +70,16 @@ fn batch_norms() {
 }
 
 #[test]
-fn pooled_batch_norms() {
-    for shape in [[2, 2, 4, 6], [1, 3, 5, 7], [3, 1, 8, 2]] {
-        let inputs = [values(&shape, 1), values(&[shape[1]], 2), values(&[shape[1]], 3)];
-        check("pooled", &inputs, |t| Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0));
+fn pooled_convolutions() {
+    for (shape, kernel) in [([2, 2, 4, 6], [3, 3]), ([1, 3, 5, 7], [3, 3]), ([3, 1, 8, 2], [1, 2])]
+    {
+        let x = Value::from(values(&shape, 1));
+        let geometry = ConvGeometry::same(kernel, 1, [shape[2], shape[3]]);
+        let filters = values(&[5, shape[1], kernel[0], kernel[1]], 4);
+        let inputs = [filters, values(&[5], 2), values(&[5], 3)];
+        check("pooled", &inputs, |t| {
+            Ok(conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
+        });
     }
 }
 

@@ -9,9 +9,9 @@ mod common;
 
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
-    Activation, Corners, Value, adaptive_avg_pool2d, add, add_relu, batch_norm_frozen,
-    batch_norm_train, batch_norm_train_pooled, concat, drop_samples, dropout, gate, max_pool2d,
-    reference, relu, resize_bilinear, scale, sigmoid, spread,
+    Activation, ConvGeometry, Corners, Value, adaptive_avg_pool2d, add, add_relu,
+    batch_norm_frozen, batch_norm_train, concat, conv_norm_pool, conv2d, drop_samples, dropout,
+    gate, max_pool2d, reference, relu, resize_bilinear, scale, sigmoid, spread,
 };
 
 use common::compare::compare;
@@ -198,50 +198,75 @@ fn views() {
 
 /// NaN is not hidden, and of equal values the first in reading order wins; so with -inf, which
 /// padding must not beat.
-/// Odd sides, rows that are shorter and longer than the lanes of a sum, channels of many groups.
-const POOLED: [[usize; 4]; 6] =
-    [[1, 1, 2, 2], [3, 2, 5, 7], [2, 3, 33, 35], [2, 1, 61, 129], [1, 40, 16, 16], [2, 2, 4, 1100]];
+/// Batch, channels before and after, kernel, height and width: borders that are wide beside the picture, blocks of many
+/// rows and a last one of fewer, rows that are longer and shorter than a tile, odd sides, and inputs that are too many
+/// for one pass.
+const POOLED: [(usize, [usize; 2], [usize; 2], [usize; 2]); 8] = [
+    (1, [1, 1], [1, 1], [2, 2]),
+    (3, [3, 2], [3, 3], [2, 8]),
+    (2, [3, 5], [3, 3], [34, 36]),
+    (1, [3, 64], [3, 3], [70, 130]),
+    (2, [2, 9], [1, 7], [8, 20]),
+    (2, [1, 17], [5, 2], [6, 2200]),
+    (2, [3, 4], [3, 3], [7, 9]),
+    (1, [8, 3], [3, 3], [8, 8]),
+];
 
 #[test]
-fn norms_that_are_pooled() {
-    for shape in POOLED {
-        let c = shape[1];
-        let mut inputs = vec![values(&shape, 1), values(&[c], 2), values(&[c], 3)];
-        // A channel that the ReLU cuts off, and one that falls.
+fn convolutions_that_are_normalised_and_pooled() {
+    for (n, [i, o], kernel, [h, w]) in POOLED {
+        let geometry = ConvGeometry::same(kernel, 1, [h, w]);
+        // Pictures are brighter than 0 by more than they vary.
+        let x = Value::from((values(&[n, i, h, w], 1) + 1.5).unwrap());
+        let mut inputs = vec![values(&[o, i, kernel[0], kernel[1]], 2), values(&[o], 3)];
+        // Channels that the ReLU cuts off, and some that fall.
         inputs[1] = (&inputs[1] - 0.2).unwrap();
+        inputs.push(values(&[o], 4));
         compare(
-            &format!("norm and pool {shape:?}"),
+            &format!("convolution, norm and pool {n} {i} {o} {kernel:?} {h} {w}"),
             &inputs,
-            |t| Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0),
+            |t| {
+                let x = Value::from(x.tensor().to_dtype(t[0].tensor().dtype())?);
+                Ok(conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
+            },
             |t| {
                 let relu = Activation::Relu;
-                let (y, _) = reference::batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, relu)?;
+                let x = x.tensor().to_dtype(t[0].dtype())?;
+                let y = reference::conv2d(&x, &t[0], None, &geometry)?;
+                let (y, _) = reference::batch_norm_train(&y, &t[1], &t[2], 1e-3, None, relu)?;
                 reference::max_pool2d(&y, 2, 2, 0)
             },
         );
     }
-    let [x, w] = [&[1, 2, 1, 5][..], &[2]].map(|shape| Value::from(values(shape, 1)));
-    assert!(batch_norm_train_pooled(&x, &w, &w, 1e-3).is_err(), "no window fits");
+    let [x, w, norm] =
+        [&[1, 2, 1, 5][..], &[2, 2, 1, 1], &[2]].map(|shape| Value::from(values(shape, 1)));
+    let plain = ConvGeometry::default();
+    assert!(conv_norm_pool(&x, &w, [&norm, &norm], 1e-3, &plain).is_err(), "no window fits");
 }
 
-/// What the fused operation gives is what its parts give: to the bit, but for the order of its sums.
+/// What the fused operation gives is what its parts give.
 #[test]
-fn norms_that_are_pooled_are_norms_and_pools() {
-    for shape in POOLED {
-        let inputs = [values(&shape, 1), values(&[shape[1]], 2), values(&[shape[1]], 3)];
+fn convolutions_that_are_normalised_and_pooled_are_their_parts() {
+    for (n, [i, o], kernel, [h, w]) in POOLED {
+        let geometry = ConvGeometry::same(kernel, 1, [h, w]);
+        let x =
+            Value::from((values(&[n, i, h, w], 1) + 1.5).unwrap().to_dtype(DType::F32).unwrap());
+        let inputs = [values(&[o, i, kernel[0], kernel[1]], 2), values(&[o], 3), values(&[o], 4)];
         let vars = vars(&inputs, DType::F32);
-        let of = |pooled: bool| {
-            let t: Vec<Value> = vars.iter().map(Value::variable).collect();
-            let (y, stats) = if pooled {
-                batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3).unwrap()
-            } else {
-                let relu = Activation::Relu;
-                let (y, stats) = batch_norm_train(&t[0], &t[1], &t[2], 1e-3, None, relu).unwrap();
-                (max_pool2d(&y, 2, 2, 0).unwrap(), stats)
-            };
-            [flat(y.tensor()), flat(&stats.mean), flat(&stats.var)]
-        };
-        assert_eq!(of(true), of(false), "{shape:?}");
+        let t: Vec<Value> = vars.iter().map(Value::variable).collect();
+        let (y, stats) = conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry).unwrap();
+        let map = conv2d(&x, &t[0], None, &geometry).unwrap();
+        let relu = Activation::Relu;
+        let (map, of_map) = batch_norm_train(&map, &t[1], &t[2], 1e-3, None, relu).unwrap();
+        let pooled = max_pool2d(&map, 2, 2, 0).unwrap();
+        let pairs =
+            [(y.tensor(), pooled.tensor()), (&stats.mean, &of_map.mean), (&stats.var, &of_map.var)];
+        for (ours, parts) in pairs {
+            assert_eq!(ours.dims(), parts.dims());
+            for (a, b) in flat(ours).into_iter().zip(flat(parts)) {
+                assert!((a - b).abs() <= 2e-5 * b.abs().max(1.0), "{kernel:?} {h} {w}: {a} {b}");
+            }
+        }
     }
 }
 

@@ -7,9 +7,9 @@ mod common;
 use candle_core::{DType, Device, Result, Tensor};
 use canet_ops::{
     Activation, ConvGeometry, Corners, CrossEntropy, Dice, Focal, Ohem, Value, adaptive_avg_pool2d,
-    add, add_relu, batch_norm_train, batch_norm_train_pooled, cce_dice, concat, conv2d,
-    cross_entropy, dice, dropout, focal, gate, lovasz_softmax, max_pool2d, ohem, relu,
-    resize_bilinear, scale, sigmoid, spread,
+    add, add_relu, batch_norm_train, cce_dice, concat, conv_norm_pool, conv2d, cross_entropy, dice,
+    dropout, focal, gate, lovasz_softmax, max_pool2d, ohem, relu, resize_bilinear, scale, sigmoid,
+    spread,
 };
 
 use common::{by_kernel, values, vars};
@@ -35,6 +35,8 @@ fn threads_change_no_bit() {
     let conv = [x, values(&[5, 4, 3, 3], 2), values(&[5], 3)];
     let wide = [values(&[2, 200, 20, 33], 1), values(&[200, 200, 1, 1], 2)];
     let square = [values(&[2, 33, 41, 39], 1), values(&[40, 33, 3, 3], 2)];
+    let picture = Value::from(values(&[3, 3, 132, 68], 1).to_dtype(DType::F32).unwrap());
+    let stem = [values(&[9, 3, 3, 3], 2), values(&[9], 3), values(&[9], 4)];
     let pixels = [values(&[3, 4, 1, 1], 1)];
     let targets = (0..3 * 131 * 67).map(|i| (i % 5) as u8).map(|t| if t == 4 { 255 } else { t });
     let targets = Tensor::from_vec(targets.collect(), (3, 131, 67), &Device::Cpu).unwrap();
@@ -62,8 +64,8 @@ fn threads_change_no_bit() {
         ("batch norm and sum", &norm_sum, &|t| {
             Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, Some(&t[3]), relu_after)?.0)
         }),
-        ("batch norm, pooled", &norm, &|t| {
-            Ok(batch_norm_train_pooled(&t[0], &t[1], &t[2], 1e-3)?.0)
+        ("conv, norm and pool", &stem, &|t| {
+            Ok(conv_norm_pool(&picture, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
         }),
         ("max-pool", &one, &|t| max_pool2d(&t[0], 3, 2, 1)),
         ("average pool", &one, &|t| adaptive_avg_pool2d(&t[0], [5, 6])),

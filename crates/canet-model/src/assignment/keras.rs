@@ -46,8 +46,17 @@ impl KerasConv {
     }
 
     fn with_bias(&self, x: &Value, bias: &Value, pass: Pass) -> Result<Value> {
-        let geometry = ConvGeometry::same(self.kernel, self.stride, size_of(x)?);
-        canet_ops::conv2d(x, &pass.value(&self.weight), Some(bias), &geometry)
+        canet_ops::conv2d(x, &pass.value(&self.weight), Some(bias), &self.geometry(x)?)
+    }
+
+    fn geometry(&self, x: &Value) -> Result<ConvGeometry> {
+        Ok(ConvGeometry::same(self.kernel, self.stride, size_of(x)?))
+    }
+
+    /// `(N, O, h, w)` of the result of `x`.
+    fn output_of(&self, x: &Value) -> Result<(usize, usize, usize, usize)> {
+        let (n, _, h, w) = x.dims4()?;
+        Ok((n, self.weight.dims()[0], h.div_ceil(self.stride), w.div_ceil(self.stride)))
     }
 
     /// As [`KerasConv::forward`], for a norm over the batch, to which the bias makes no difference.
@@ -83,8 +92,7 @@ impl ConvBn {
     }
 
     fn convolved(&self, x: &Value, pass: Pass) -> Result<Value> {
-        let ((n, c, h, w), stride) = (x.dims4()?, self.conv.stride);
-        if self.bn.takes_batch((n, c, h.div_ceil(stride), w.div_ceil(stride)), pass) {
+        if self.bn.takes_batch(self.conv.output_of(x)?, pass) {
             self.conv.before_norm(x, pass)
         } else {
             self.conv.forward(x, pass)
@@ -93,7 +101,14 @@ impl ConvBn {
 
     /// The same with a ReLU, and of it the largest of each 2x2 pixels, rounded down.
     pub(crate) fn forward_pooled(&self, x: &Value, pass: Pass) -> Result<Value> {
-        self.bn.forward_pooled(&self.convolved(x, pass)?, pass)
+        if !self.bn.takes_batch(self.conv.output_of(x)?, pass) {
+            return canet_ops::max_pool2d(&self.forward(x, pass, Activation::Relu)?, 2, 2, 0);
+        }
+        let KerasConv { weight, bias, .. } = &self.conv;
+        let (weight, geometry) = (pass.value(weight), self.conv.geometry(x)?);
+        let conv_bias = bias.as_detached_tensor();
+        let y = self.bn.convolve_and_pool(x, &weight, &conv_bias, &geometry, pass)?;
+        Ok(canet_ops::with_zero_gradient(&y, &pass.value(bias)))
     }
 
     /// The same as the end of a residual block, with `shortcut` of the result's shape.

@@ -67,13 +67,13 @@ struct Block {
 
 /// Neighbours in a row of the output, the columns of a tile.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+pub(super) struct Run {
     /// Counted from the first of a block.
-    row: usize,
-    column: usize,
-    len: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) len: usize,
     /// Where they start in the source of a block.
-    start: usize,
+    pub(super) start: usize,
 }
 
 impl InPlace {
@@ -173,7 +173,7 @@ fn most_rows(blocks: &[Block]) -> usize {
 }
 
 /// Cuts a row into tiles of about the same width, all but the last of whole vectors.
-fn cut(len: usize, row: usize, start: usize, width: usize) -> impl Iterator<Item = Run> {
+pub(super) fn cut(len: usize, row: usize, start: usize, width: usize) -> impl Iterator<Item = Run> {
     let step = len.div_ceil(len.div_ceil(width)).next_multiple_of(COLUMNS);
     let run = move |column| Run { row, column, len: step.min(len - column), start: start + column };
     (0..len).step_by(step).map(run)

@@ -9,6 +9,7 @@
 //! * [`turned`]: rows laid out as columns, where a sum runs along the rows;
 //! * [`weight_gradient`]: the product over all pixels;
 //! * [`winograd`]: 3x3 of stride 1, in a quarter of the products;
+//! * [`stem`]: the first one of a network with what follows it in training;
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
 
 mod after;
@@ -17,6 +18,7 @@ pub(crate) mod in_place;
 mod lowering;
 mod panel;
 pub(crate) mod product;
+mod stem;
 pub(crate) mod tile;
 mod turned;
 mod weight_gradient;
@@ -24,6 +26,7 @@ mod window;
 pub(crate) mod winograd;
 
 pub(crate) use after::After;
+pub use stem::conv_norm_pool;
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! The gradient of the weights: sums over all pixels of the batch. Both operands are turned, block of
 //! pixels by block, into what the tile multiplies.
 
-mod block;
+pub(super) mod block;
 mod many_pixels;
 mod many_weights;
 

@@ -16,42 +16,42 @@ use crate::simd;
 const GROUP: usize = 1 << 20;
 
 /// A batch norm with its statistics.
-pub(super) struct BatchNorm<T> {
-    pub(super) extent: Extent,
-    pub(super) mean: Vec<T>,
+pub(crate) struct BatchNorm<T> {
+    pub(crate) extent: Extent,
+    pub(crate) mean: Vec<T>,
     /// `1 / sqrt(var + eps)`.
-    pub(super) scale: Vec<T>,
-    pub(super) weight: Vec<T>,
-    pub(super) bias: Vec<T>,
+    pub(crate) scale: Vec<T>,
+    pub(crate) weight: Vec<T>,
+    pub(crate) bias: Vec<T>,
     /// Whether the statistics do not depend on the input.
-    pub(super) frozen: bool,
+    pub(crate) frozen: bool,
 }
 
 /// One channel's line from input to output.
 #[derive(Clone, Copy)]
-pub(super) struct Line<T> {
-    pub(super) mean: T,
-    pub(super) factor: T,
+pub(crate) struct Line<T> {
+    pub(crate) mean: T,
+    pub(crate) factor: T,
     bias: T,
 }
 
 impl<T: Real> Line<T> {
     /// The mean comes off first: folded into the bias it would cancel badly where it is large.
     #[inline(always)]
-    pub(super) fn at(self, v: T) -> T {
+    pub(crate) fn at(self, v: T) -> T {
         (v - self.mean).fma(self.factor, self.bias)
     }
 }
 
 /// Sums over a channel: of the gradient, and of it times the distance of the input to the mean.
-pub(super) type Sums = [f64; 2];
+pub(crate) type Sums = [f64; 2];
 
 pub(super) fn add(a: Sums, b: Sums) -> Sums {
     [a[0] + b[0], a[1] + b[1]]
 }
 
 impl<T: Real> BatchNorm<T> {
-    pub(super) fn line(&self, channel: usize) -> Line<T> {
+    pub(crate) fn line(&self, channel: usize) -> Line<T> {
         Line {
             mean: self.mean[channel],
             factor: self.scale[channel] * self.weight[channel],
@@ -192,7 +192,7 @@ impl<T: Real> BatchNorm<T> {
     }
 
     /// Gradients of weight and bias.
-    pub(super) fn parameter_gradients(&self, sums: &[Sums]) -> Result<[Tensor; 2]> {
+    pub(crate) fn parameter_gradients(&self, sums: &[Sums]) -> Result<[Tensor; 2]> {
         let weight =
             sums.iter().zip(&self.scale).map(|(s, scale)| T::of_f64(s[1] * scale.as_f64()));
         let bias = sums.iter().map(|s| T::of_f64(s[0]));

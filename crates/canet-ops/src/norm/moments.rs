@@ -41,7 +41,7 @@ impl<T: Real> Moments<T> {
     }
 }
 
-pub(super) fn inverse_deviation<T: Real>(var: f64, eps: f64) -> T {
+pub(crate) fn inverse_deviation<T: Real>(var: f64, eps: f64) -> T {
     T::of_f64(1.0 / (var + eps).sqrt())
 }
 
