@@ -31,7 +31,7 @@ use crate::simd::by_vector;
 use crate::{Activation, max_pool2d};
 use forward::largest;
 use gradient::{OfWinners, sum as sum_of_winners};
-use patches::Patches;
+use patches::{Patches, sum as sum_of_patches};
 use windows::Windows;
 
 /// The winner of a window that the ReLU has cut off.
@@ -70,7 +70,8 @@ fn of<T: Real>(p: &Problem, inputs: [&Value; 4], eps: f64) -> Result<(Value, Bat
     let [x, weight, norm_weight, norm_bias] = inputs;
     let windows = Windows::new(p)?;
     let values = x.tensor().contiguous()?;
-    let patches = with_elements::<T, _, _>([&values], |[x]| Ok(Patches::of(&windows, x)))?;
+    let patches =
+        with_elements::<T, _, _>([&values], |[x]| Ok(by_vector!(T, sum_of_patches(&windows, x))))?;
     let filters = weight.tensor().flatten_all()?.to_vec1::<T>()?;
     let (mean, var) = patches.moments(&filters);
     let count = patches.count();

@@ -1,7 +1,9 @@
-//! The gradient of the weights: sums over all pixels of the batch. Both operands are turned, block of
-//! pixels by block, into what the tile multiplies.
+//! The gradient of the weights: sums over all pixels of the batch. But for few output channels both operands are turned,
+//! block of pixels by block, into what the tile multiplies.
 
-pub(super) mod block;
+mod block;
+pub(super) mod dots;
+mod few_outputs;
 mod many_pixels;
 mod many_weights;
 
@@ -12,6 +14,8 @@ use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::by_vector;
+use few_outputs::suits as suits_few_outputs;
+use few_outputs::sum as over_few_outputs;
 use many_pixels::sum as over_pixels;
 use many_weights::sum as over_weights;
 
@@ -28,6 +32,9 @@ struct Image<'a, T: Real> {
 
 /// `gw[o][tap] = sum over images and pixels of gy[o][pixel] * lowered(x)[tap][pixel]`.
 pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T> {
+    if suits_few_outputs(p) {
+        return by_vector!(T, over_few_outputs(p, x, gy));
+    }
     weight_gradient_by(p, x, gy, FEW_WEIGHTS)
 }
 
@@ -59,7 +66,7 @@ mod tests {
     use super::*;
     use crate::geometry::ConvGeometry;
 
-    /// Both ways to share out the work, against plain sums.
+    /// All ways, against plain sums.
     fn check<T: Real>(bound: f64) {
         let plain = ConvGeometry::default();
         for (batch, inputs, outputs, kernel, [h, w], geometry) in [
@@ -79,12 +86,18 @@ mod tests {
                 (0..batch * outputs * p.output_pixels()).map(|i| wave(i + 5)).collect();
             let expected = plain_sums(&p, &x, &gy);
             let size = expected.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
-            for few in [0, usize::MAX] {
-                let found = weight_gradient_by(&p, &x, &gy, few);
+            let mut ways = vec![
+                weight_gradient_by(&p, &x, &gy, 0),
+                weight_gradient_by(&p, &x, &gy, usize::MAX),
+            ];
+            if geometry.groups == 1 {
+                ways.push(by_vector!(T, over_few_outputs(&p, &x, &gy)));
+            }
+            for (way, found) in ways.into_iter().enumerate() {
                 assert_eq!(found.len(), expected.len());
                 for (i, (a, b)) in found.iter().zip(&expected).enumerate() {
                     let off = (a.as_f64() - b).abs();
-                    assert!(off <= bound * size, "{p:?}, {few}: {i}: {off} of {size}");
+                    assert!(off <= bound * size, "{p:?}, {way}: {i}: {off} of {size}");
                 }
             }
         }
@@ -112,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_are_the_plain_sums() {
+    fn all_ways_are_the_plain_sums() {
         check::<f64>(1e-13);
         check::<f32>(1e-5);
     }

@@ -21,8 +21,7 @@ pub(super) fn largest<T: Real, V: Vector<T>, const W: usize>(
     norm: &BatchNorm<T>,
     x: &[T],
 ) -> (Vec<T>, Vec<u8>) {
-    let len = windows.images() * windows.outputs() * windows.plane();
-    let (mut y, mut winners) = (unspecified(len), unspecified(len));
+    let (mut y, mut winners) = (unspecified(windows.len()), unspecified(windows.len()));
     let weights = Weights::forward(filters, 1, windows.taps());
     let [_, width] = windows.output();
     let starts = windows.starts().enumerate();
@@ -86,9 +85,8 @@ impl<T: Real> Pass<'_, T> {
     /// Writes the results of a run in one channel.
     #[inline(always)]
     fn put(&self, corners: [&[T]; CORNERS], channel: usize, block: &Block, run: Run) {
-        let [height, width] = self.windows.output();
-        let plane = block.image * self.windows.outputs() + channel;
-        let at = (plane * height + block.rows.start + run.row) * width + run.column;
+        let [_, width] = self.windows.output();
+        let at = self.windows.place(block, channel) + run.row * width + run.column;
         #[expect(unsafe_code, reason = "tasks share the result")]
         // SAFETY: this task alone owns these rows of its image, and has no other slice of them now.
         let (y, winners) =

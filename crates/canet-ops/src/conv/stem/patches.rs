@@ -1,16 +1,14 @@
 //! Mean and covariance of the patches that a convolution sees. They are summed in `f64`, as their difference is taken; only
-//! rows of windows are summed in the numbers of the picture.
+//! some windows are summed in the numbers of the picture.
 
 use rayon::prelude::*;
 
-use super::windows::{CORNERS, Windows};
-use crate::lanes::{dots, sum};
+use super::windows::{Block, CORNERS, Windows};
+use crate::conv::weight_gradient::dots::{MOST_ROWS, Operands, Table};
+use crate::lanes;
 use crate::real::Real;
 use crate::scratch::Scratch;
-use crate::simd;
-
-/// Products that are summed side by side.
-const TOGETHER: usize = 4;
+use crate::simd::{self, Vector};
 
 pub(super) struct Patches {
     count: f64,
@@ -19,45 +17,43 @@ pub(super) struct Patches {
     covariances: Vec<f64>,
 }
 
-/// Sums over some windows: of their inputs, and of the products of each with itself and those after it.
+/// Sums over some windows: of their inputs, and of the products of each two, row by row.
 struct Sums {
     inputs: Vec<f64>,
     products: Vec<f64>,
 }
 
-impl Patches {
-    /// Those of all pixels of `x`.
-    pub(super) fn of<T: Real>(windows: &Windows, x: &[T]) -> Self {
-        let (seen, taps) = (windows.seen(), windows.taps());
-        let of_blocks = windows.blocks().into_par_iter().map(|block| {
-            let mut source = Scratch::new(windows.source_len());
-            windows.fill(&block, x, source.values());
-            simd::vectorised(
-                #[inline(always)]
-                || Sums::of(windows, block.rows.len(), source.values()),
-            )
-        });
-        // In a fixed order.
-        let zero = Sums { inputs: vec![0.0; seen], products: vec![0.0; seen * seen] };
-        let sums = of_blocks.collect::<Vec<_>>().into_iter().fold(zero, Sums::and);
-        let count = (CORNERS * windows.plane() * windows.images()) as f64;
-        let (mut means, mut covariances) = (vec![0.0; taps], vec![0.0; taps * taps]);
-        for corner in 0..CORNERS {
-            let inputs: Vec<usize> = windows.corner(corner).collect();
-            for (a, &first) in inputs.iter().enumerate() {
-                means[a] += sums.inputs[first] / count;
-                for (b, &second) in inputs.iter().enumerate() {
-                    let at = first.min(second) * seen + first.max(second);
-                    covariances[a * taps + b] += sums.products[at] / count;
-                }
+/// Those of all pixels of `x`.
+pub(super) fn sum<T: Real, V: Vector<T>, const W: usize>(windows: &Windows, x: &[T]) -> Patches {
+    let (seen, taps) = (windows.seen(), windows.taps());
+    let slabs = windows.slabs();
+    let of_slabs = slabs.par_iter().map(|blocks| {
+        simd::vectorised(
+            #[inline(always)]
+            || Sums::of::<T, V, W>(windows, blocks, x),
+        )
+    });
+    // In a fixed order.
+    let zero = Sums { inputs: vec![0.0; seen], products: vec![0.0; seen * seen] };
+    let sums = of_slabs.collect::<Vec<_>>().into_iter().fold(zero, Sums::and);
+    let count = (CORNERS * windows.count()) as f64;
+    let (mut means, mut covariances) = (vec![0.0; taps], vec![0.0; taps * taps]);
+    for corner in 0..CORNERS {
+        let inputs: Vec<usize> = windows.corner(corner).collect();
+        for (a, &first) in inputs.iter().enumerate() {
+            means[a] += sums.inputs[first] / count;
+            for (b, &second) in inputs.iter().enumerate() {
+                covariances[a * taps + b] += sums.products[first * seen + second] / count;
             }
         }
-        for (a, row) in covariances.chunks_exact_mut(taps).enumerate() {
-            row.iter_mut().zip(&means).for_each(|(product, mean)| *product -= means[a] * mean);
-        }
-        Self { count, means, covariances }
     }
+    for (a, row) in covariances.chunks_exact_mut(taps).enumerate() {
+        row.iter_mut().zip(&means).for_each(|(product, mean)| *product -= means[a] * mean);
+    }
+    Patches { count, means, covariances }
+}
 
+impl Patches {
     /// How many there are.
     pub(super) fn count(&self) -> f64 {
         self.count
@@ -93,28 +89,36 @@ impl Patches {
 }
 
 impl Sums {
-    /// Over `rows` rows of windows.
     #[inline(always)]
-    fn of<T: Real>(windows: &Windows, rows: usize, source: &[T]) -> Self {
+    fn of<T: Real, V: Vector<T>, const W: usize>(
+        windows: &Windows,
+        blocks: &[Block],
+        x: &[T],
+    ) -> Self {
         let taps = &windows.lowering.taps;
-        let seen = taps.len();
-        let [_, width] = windows.output();
-        let mut sums = Self { inputs: vec![0.0; seen], products: vec![0.0; seen * seen] };
-        for start in windows.starts().take(rows) {
-            let row = |tap: usize| &source[start + taps[tap]..][..width];
-            for a in 0..seen {
-                sums.inputs[a] += sum(row(a), |v| v).as_f64();
-                let products = &mut sums.products[a * seen..][..seen];
-                for b in (a..seen).step_by(TOGETHER) {
-                    // Past the last it is repeated.
-                    let others = [b, b + 1, b + 2, b + 3].map(|b| row(b.min(seen - 1)));
-                    for (sum, found) in products[b..].iter_mut().zip(dots(row(a), others)) {
-                        *sum += found.as_f64();
-                    }
+        let table = Table { rows: taps.len(), taps: taps.len() };
+        let (seen, sums) = (windows.source_len(), table.len::<T, V>());
+        let mut scratch =
+            Scratch::new(seen + sums + MOST_ROWS * windows.lines(windows.rows()).len());
+        let (source, rest) = scratch.values().split_at_mut(seen);
+        let (lanes, rows) = rest.split_at_mut(sums);
+        lanes.fill(T::ZERO);
+        let mut inputs = vec![0.0; taps.len()];
+        for block in blocks {
+            windows.fill(block, x, source);
+            let source = &source[windows.lowering.pixels[0]..];
+            let lines = windows.lines(block.rows.len());
+            for group in table.groups::<W>() {
+                for (tap, row) in group.clone().zip(rows.chunks_exact_mut(lines.len())) {
+                    row.copy_from_slice(&source[taps[tap]..][..lines.len()]);
+                    lines.clear_between(row);
+                    inputs[tap] += lanes::sum(row, |v| v).as_f64();
                 }
+                let operands = Operands { gradients: rows, source, lines };
+                table.add::<T, V>(&group, operands, taps, lanes);
             }
         }
-        sums
+        Self { inputs, products: table.total::<T, V, W>(lanes) }
     }
 
     fn and(mut self, other: Self) -> Self {

@@ -10,6 +10,7 @@ use candle_core::Result;
 
 use crate::conv::lowering::Lowering;
 use crate::conv::tile::MOST_COLUMNS;
+use crate::conv::weight_gradient::dots::Lines;
 use crate::geometry::Problem;
 use crate::real::Real;
 
@@ -19,7 +20,9 @@ pub(super) const CORNERS: usize = 4;
 const MOST_SEEN: usize = 64;
 /// Windows of a task: enough to be worth handing over, few enough for all cores to get some, and for what they see to
 /// stay in the second-level cache.
-const TASK: usize = 1 << 10;
+const TASK: usize = 1 << 9;
+/// Most parts that the blocks are cut into where sums are taken.
+const SLABS: usize = 16;
 
 pub(super) struct Windows {
     problem: Problem,
@@ -61,10 +64,6 @@ impl Windows {
         Ok(Self { problem: *p, output, lowering, rows })
     }
 
-    pub(super) fn images(&self) -> usize {
-        self.problem.batch
-    }
-
     pub(super) fn outputs(&self) -> usize {
         self.problem.outputs
     }
@@ -73,8 +72,13 @@ impl Windows {
         self.output
     }
 
+    /// Windows of all images.
+    pub(super) fn count(&self) -> usize {
+        self.problem.batch * self.plane()
+    }
+
     /// Windows of an image.
-    pub(super) fn plane(&self) -> usize {
+    fn plane(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
@@ -110,7 +114,30 @@ impl Windows {
             let starts = (0..height).step_by(self.rows);
             starts.map(move |first| Block { image, rows: first..height.min(first + self.rows) })
         };
-        (0..self.images()).flat_map(of_image).collect()
+        (0..self.problem.batch).flat_map(of_image).collect()
+    }
+
+    /// The same in parts whose sums are taken one by one, and then added in order. The parts depend on the shape alone.
+    pub(super) fn slabs(&self) -> Vec<Vec<Block>> {
+        let blocks = self.blocks();
+        let len = blocks.len().div_ceil(SLABS);
+        blocks.chunks(len).map(<[Block]>::to_vec).collect()
+    }
+
+    /// Values of a map of the pooling's results, all images.
+    pub(super) fn len(&self) -> usize {
+        self.problem.batch * self.problem.outputs * self.plane()
+    }
+
+    /// Where the rows of a block start in a channel of such a map.
+    pub(super) fn place(&self, block: &Block, channel: usize) -> usize {
+        let [height, width] = self.output;
+        ((block.image * self.problem.outputs + channel) * height + block.rows.start) * width
+    }
+
+    /// The windows of so many rows as they lie in what a block sees.
+    pub(super) fn lines(&self, rows: usize) -> Lines {
+        Lines { count: rows, width: self.output[1], pitch: self.lowering.pitch }
     }
 
     /// Values of what a block sees, and room for a tile that leaves its last row.
@@ -122,9 +149,11 @@ impl Windows {
     pub(super) fn fill<T: Real>(&self, block: &Block, x: &[T], source: &mut [T]) {
         let (inputs, plane) = (self.problem.inputs, self.problem.input_pixels());
         let channels = x[block.image * inputs * plane..][..inputs * plane].chunks_exact(plane);
-        for (to, from) in source.chunks_exact_mut(self.lowering.channel_len()).zip(channels) {
+        let (seen, room) = source.split_at_mut(self.lowering.source_len());
+        for (to, from) in seen.chunks_exact_mut(self.lowering.channel_len()).zip(channels) {
             self.lowering.place_rows(to, from, block.rows.start);
         }
+        room.fill(T::ZERO);
     }
 
     /// Where each row of windows starts in what its block sees.

@@ -11,14 +11,14 @@ use crate::simd::{self, Vector};
 
 /// Some rows of the output, and how the operands of a part of the result are turned: channels of the
 /// gradient in bands, taps of the source in panels.
-pub(in crate::conv) struct Block {
-    pub(in crate::conv) bands: Operand,
-    pub(in crate::conv) panels: Operand,
+pub(super) struct Block {
+    pub(super) bands: Operand,
+    pub(super) panels: Operand,
 }
 
 /// How a side of the product is turned.
-pub(in crate::conv) struct Operand {
-    pub(in crate::conv) turned: Turned,
+pub(super) struct Operand {
+    pub(super) turned: Turned,
     runs: Vec<Run>,
 }
 
@@ -32,13 +32,13 @@ struct Run {
 }
 
 /// Rows of a block of some `pixels` at most: blocks of about the same size.
-pub(in crate::conv) fn rows_of(pixels: usize, [height, width]: [usize; 2]) -> usize {
+pub(super) fn rows_of(pixels: usize, [height, width]: [usize; 2]) -> usize {
     height.div_ceil(height.div_ceil((pixels / width).max(1)))
 }
 
 impl Block {
     /// `width` pixels a row of the output.
-    pub(in crate::conv) fn new<T: Real, const W: usize>(
+    pub(super) fn new<T: Real, const W: usize>(
         lowering: &Lowering,
         width: usize,
         rows: Range<usize>,
@@ -68,7 +68,7 @@ impl Block {
     /// Nothing else may use their places in the result.
     #[inline(always)]
     #[expect(unsafe_code, reason = "the caller shares out the result")]
-    pub(in crate::conv) unsafe fn multiply<T: Real, const W: usize>(
+    pub(super) unsafe fn multiply<T: Real, const W: usize>(
         &self,
         [bands, panels]: [&[T]; 2],
         [channels, taps]: [Range<usize>; 2],
@@ -97,7 +97,7 @@ impl Operand {
     /// Nothing else may use the turned rows.
     #[inline(always)]
     #[expect(unsafe_code, reason = "the caller shares out the result")]
-    pub(in crate::conv) unsafe fn turn<T: Real, V: Vector<T>>(
+    pub(super) unsafe fn turn<T: Real, V: Vector<T>>(
         &self,
         source: &[T],
         rows: Range<usize>,
@@ -114,13 +114,13 @@ impl Operand {
 
 /// Where tiles lie in the result.
 #[derive(Clone, Copy)]
-pub(in crate::conv) struct Place {
+pub(super) struct Place {
     /// Where the first channel's first tap is.
-    pub(in crate::conv) at: usize,
+    pub(super) at: usize,
     /// From a row to the next.
-    pub(in crate::conv) pitch: usize,
+    pub(super) pitch: usize,
     /// Whether nothing was written there yet.
-    pub(in crate::conv) is_first: bool,
+    pub(super) is_first: bool,
 }
 
 /// Adds one tile to the rows of the result.
