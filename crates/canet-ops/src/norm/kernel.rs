@@ -30,7 +30,7 @@ pub(crate) struct BatchNorm<T> {
 /// One channel's line from input to output.
 #[derive(Clone, Copy)]
 pub(crate) struct Line<T> {
-    pub(crate) mean: T,
+    mean: T,
     pub(crate) factor: T,
     bias: T,
 }
@@ -46,7 +46,7 @@ impl<T: Real> Line<T> {
 /// Sums over a channel: of the gradient, and of it times the distance of the input to the mean.
 pub(crate) type Sums = [f64; 2];
 
-pub(super) fn add(a: Sums, b: Sums) -> Sums {
+fn add(a: Sums, b: Sums) -> Sums {
     [a[0] + b[0], a[1] + b[1]]
 }
 
@@ -120,40 +120,25 @@ impl<T: Real> BatchNorm<T> {
         })
     }
 
-    fn backward_in_place(&self, x: &[T], g: &mut [T], relu: bool) -> Vec<Sums> {
-        let plane = self.extent.plane;
-        self.in_groups(
-            g.chunks_mut(plane),
-            |planes| self.sums(x, planes, relu),
-            |i, g, slope| {
-                let (line, start) = (self.line(i % self.extent.channels), i * plane);
-                edit(g, |at, g| line.pull_back(&x[start + at..], g, slope, relu));
-            },
-        )
-    }
-
     /// Both passes over a group of channels after another, so that the second finds in the cache
-    /// what the first has read: the sums of a channel, and then each of its planes, by number, with what the
-    /// sums add to its gradient.
-    pub(super) fn in_groups<'a>(
-        &self,
-        planes: impl Iterator<Item = &'a mut [T]>,
-        sums_of: impl Fn(&[(usize, &'a mut [T])]) -> Sums + Sync,
-        finish: impl Fn(usize, &mut [T], [T; 2]) + Sync,
-    ) -> Vec<Sums>
-    where
-        T: 'a,
-    {
+    /// what the first has read.
+    fn backward_in_place(&self, x: &[T], g: &mut [T], relu: bool) -> Vec<Sums> {
         let Extent { images, channels, plane } = self.extent;
-        let mut planes = self.by_channel(planes.enumerate().collect());
+        let mut planes = self.by_channel(g.chunks_mut(plane).enumerate().collect());
         let channels_a_group = (GROUP / (images * plane)).max(1);
         let mut sums = Vec::with_capacity(channels);
         for group in planes.chunks_mut(channels_a_group * images) {
-            let of_group = group.par_chunks(images).map(&sums_of);
+            let of_group = group.par_chunks(images).map(|planes| self.sums(x, planes, relu));
             let first = sums.len();
             sums.append(&mut of_group.collect());
-            let slopes: Vec<_> = (first..sums.len()).map(|c| self.slope(c, sums[c])).collect();
-            group.par_iter_mut().for_each(|(i, g)| finish(*i, g, slopes[*i % channels - first]));
+            let slope = |c: usize| self.slope(c, sums[c]);
+            let slopes: Vec<_> = (first..sums.len()).map(slope).collect();
+            group.par_iter_mut().for_each(|(i, g)| {
+                let (start, c) = (*i * plane, *i % channels);
+                edit(g, |at, g| {
+                    self.line(c).pull_back(&x[start + at..], g, slopes[c - first], relu);
+                });
+            });
         }
         sums
     }
