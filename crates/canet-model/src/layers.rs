@@ -1,6 +1,6 @@
 //! The layers that both networks are made of: convolution, batch norm, and the two in a row.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Var};
 use canet_ops::{Activation, BatchStats, ConvGeometry, Value};
 
 use crate::Pass;
@@ -143,19 +143,17 @@ impl BatchNorm {
     }
 
     /// `x` convolved, normalised by the statistics of the batch (see [`BatchNorm::takes_batch`]), with a ReLU, and of it
-    /// the largest of each 2x2 pixels, rounded down. `conv_bias` `(C)` makes a difference to the statistics alone.
+    /// the largest of each 2x2 pixels, rounded down. `conv` are weight and bias.
     pub(crate) fn convolve_and_pool(
         &self,
         x: &Value,
-        conv_weight: &Value,
-        conv_bias: &Tensor,
+        conv: [&Value; 2],
         geometry: &ConvGeometry,
         pass: Pass,
     ) -> Result<Value> {
         let (weight, bias) = self.parameters(pass);
         let norm = [&weight, &bias];
-        let (y, batch) = canet_ops::conv_norm_pool(x, conv_weight, norm, self.spec.eps, geometry)?;
-        let batch = BatchStats { mean: (batch.mean + conv_bias)?, ..batch };
+        let (y, batch) = canet_ops::conv_norm_pool(x, conv, norm, self.spec.eps, geometry)?;
         self.move_statistics(&batch, pass)?;
         Ok(y)
     }

@@ -76,9 +76,9 @@ fn pooled_convolutions() {
         let x = Value::from(values(&shape, 1));
         let geometry = ConvGeometry::same(kernel, 1, [shape[2], shape[3]]);
         let filters = values(&[5, shape[1], kernel[0], kernel[1]], 4);
-        let inputs = [filters, values(&[5], 2), values(&[5], 3)];
+        let inputs = [filters, values(&[5], 2), values(&[5], 3), values(&[5], 5)];
         check("pooled", &inputs, |t| {
-            Ok(conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
+            Ok(conv_norm_pool(&x, [&t[0], &t[3]], [&t[1], &t[2]], 1e-3, &geometry)?.0)
         });
     }
 }

@@ -218,6 +218,7 @@ fn convolutions_that_are_normalised_and_pooled() {
         let geometry = ConvGeometry::same(kernel, 1, [h, w]);
         // Pictures are brighter than 0 by more than they vary.
         let x = Value::from((values(&[n, i, h, w], 1) + 1.5).unwrap());
+        let bias = values(&[o], 5);
         let mut inputs = vec![values(&[o, i, kernel[0], kernel[1]], 2), values(&[o], 3)];
         // Channels that the ReLU cuts off, and some that fall.
         inputs[1] = (&inputs[1] - 0.2).unwrap();
@@ -226,13 +227,15 @@ fn convolutions_that_are_normalised_and_pooled() {
             &format!("convolution, norm and pool {n} {i} {o} {kernel:?} {h} {w}"),
             &inputs,
             |t| {
-                let x = Value::from(x.tensor().to_dtype(t[0].tensor().dtype())?);
-                Ok(conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
+                let of_type = |c: &Tensor| c.to_dtype(t[0].tensor().dtype()).map(Value::from);
+                let (x, bias) = (of_type(x.tensor())?, of_type(&bias)?);
+                Ok(conv_norm_pool(&x, [&t[0], &bias], [&t[1], &t[2]], 1e-3, &geometry)?.0)
             },
             |t| {
                 let relu = Activation::Relu;
                 let x = x.tensor().to_dtype(t[0].dtype())?;
-                let y = reference::conv2d(&x, &t[0], None, &geometry)?;
+                let bias = bias.to_dtype(t[0].dtype())?;
+                let y = reference::conv2d(&x, &t[0], Some(&bias), &geometry)?;
                 let (y, _) = reference::batch_norm_train(&y, &t[1], &t[2], 1e-3, None, relu)?;
                 reference::max_pool2d(&y, 2, 2, 0)
             },
@@ -241,7 +244,10 @@ fn convolutions_that_are_normalised_and_pooled() {
     let [x, w, norm] =
         [&[1, 2, 1, 5][..], &[2, 2, 1, 1], &[2]].map(|shape| Value::from(values(shape, 1)));
     let plain = ConvGeometry::default();
-    assert!(conv_norm_pool(&x, &w, [&norm, &norm], 1e-3, &plain).is_err(), "no window fits");
+    assert!(
+        conv_norm_pool(&x, [&w, &norm], [&norm, &norm], 1e-3, &plain).is_err(),
+        "no window fits"
+    );
 }
 
 /// What the fused operation gives is what its parts give.
@@ -251,11 +257,13 @@ fn convolutions_that_are_normalised_and_pooled_are_their_parts() {
         let geometry = ConvGeometry::same(kernel, 1, [h, w]);
         let x =
             Value::from((values(&[n, i, h, w], 1) + 1.5).unwrap().to_dtype(DType::F32).unwrap());
-        let inputs = [values(&[o, i, kernel[0], kernel[1]], 2), values(&[o], 3), values(&[o], 4)];
+        let filters = values(&[o, i, kernel[0], kernel[1]], 2);
+        let inputs = [filters, values(&[o], 3), values(&[o], 4), values(&[o], 5)];
         let vars = vars(&inputs, DType::F32);
         let t: Vec<Value> = vars.iter().map(Value::variable).collect();
-        let (y, stats) = conv_norm_pool(&x, &t[0], [&t[1], &t[2]], 1e-3, &geometry).unwrap();
-        let map = conv2d(&x, &t[0], None, &geometry).unwrap();
+        let (y, stats) =
+            conv_norm_pool(&x, [&t[0], &t[3]], [&t[1], &t[2]], 1e-3, &geometry).unwrap();
+        let map = conv2d(&x, &t[0], Some(&t[3]), &geometry).unwrap();
         let relu = Activation::Relu;
         let (map, of_map) = batch_norm_train(&map, &t[1], &t[2], 1e-3, None, relu).unwrap();
         let pooled = max_pool2d(&map, 2, 2, 0).unwrap();

@@ -36,7 +36,7 @@ fn threads_change_no_bit() {
     let wide = [values(&[2, 200, 20, 33], 1), values(&[200, 200, 1, 1], 2)];
     let square = [values(&[2, 33, 41, 39], 1), values(&[40, 33, 3, 3], 2)];
     let picture = Value::from(values(&[3, 3, 132, 68], 1).to_dtype(DType::F32).unwrap());
-    let stem = [values(&[9, 3, 3, 3], 2), values(&[9], 3), values(&[9], 4)];
+    let stem = [values(&[9, 3, 3, 3], 2), values(&[9], 3), values(&[9], 4), values(&[9], 5)];
     let pixels = [values(&[3, 4, 1, 1], 1)];
     let targets = (0..3 * 131 * 67).map(|i| (i % 5) as u8).map(|t| if t == 4 { 255 } else { t });
     let targets = Tensor::from_vec(targets.collect(), (3, 131, 67), &Device::Cpu).unwrap();
@@ -65,7 +65,7 @@ fn threads_change_no_bit() {
             Ok(batch_norm_train(&t[0], &t[1], &t[2], 1e-3, Some(&t[3]), relu_after)?.0)
         }),
         ("conv, norm and pool", &stem, &|t| {
-            Ok(conv_norm_pool(&picture, &t[0], [&t[1], &t[2]], 1e-3, &geometry)?.0)
+            Ok(conv_norm_pool(&picture, [&t[0], &t[3]], [&t[1], &t[2]], 1e-3, &geometry)?.0)
         }),
         ("max-pool", &one, &|t| max_pool2d(&t[0], 3, 2, 1)),
         ("average pool", &one, &|t| adaptive_avg_pool2d(&t[0], [5, 6])),

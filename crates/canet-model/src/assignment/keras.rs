@@ -104,11 +104,8 @@ impl ConvBn {
         if !self.bn.takes_batch(self.conv.output_of(x)?, pass) {
             return canet_ops::max_pool2d(&self.forward(x, pass, Activation::Relu)?, 2, 2, 0);
         }
-        let KerasConv { weight, bias, .. } = &self.conv;
-        let (weight, geometry) = (pass.value(weight), self.conv.geometry(x)?);
-        let conv_bias = bias.as_detached_tensor();
-        let y = self.bn.convolve_and_pool(x, &weight, &conv_bias, &geometry, pass)?;
-        Ok(canet_ops::with_zero_gradient(&y, &pass.value(bias)))
+        let [weight, bias] = [&self.conv.weight, &self.conv.bias].map(|var| pass.value(var));
+        self.bn.convolve_and_pool(x, [&weight, &bias], &self.conv.geometry(x)?, pass)
     }
 
     /// The same as the end of a residual block, with `shortcut` of the result's shape.

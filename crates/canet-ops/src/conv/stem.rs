@@ -18,7 +18,7 @@ mod gradient;
 mod patches;
 mod windows;
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use super::conv2d;
 use crate::array::{by_dtype, tensor, with_elements};
@@ -28,7 +28,7 @@ use crate::graph::{Gradient, Value};
 use crate::norm::{BatchNorm, BatchStats, Extent, Sums, batch_norm_train, inverse_deviation};
 use crate::real::Real;
 use crate::simd::by_vector;
-use crate::{Activation, max_pool2d};
+use crate::{Activation, max_pool2d, with_zero_gradient};
 use forward::largest;
 use gradient::{OfWinners, sum as sum_of_winners};
 use patches::{Patches, sum as sum_of_patches};
@@ -37,37 +37,39 @@ use windows::Windows;
 /// The winner of a window that the ReLU has cut off.
 const NONE: u8 = 4;
 
-/// Convolves `x` `(N, I, H, W)` with `weight` `(O, I, kh, kw)`, normalises by the statistics of the batch as
-/// [`batch_norm_train`] does, applies the ReLU and takes the largest of each 2x2 pixels: `(N, O, h / 2, w / 2)`, rounded
-/// down. `norm` are weight and bias of the batch norm, `(O)` each.
+/// Convolves `x` `(N, I, H, W)` with weight `(O, I, kh, kw)` and bias `(O)`, normalises by the statistics of the batch as
+/// [`batch_norm_train`] does, with weight and bias `(O)`, applies the ReLU and takes the largest of each 2x2 pixels:
+/// `(N, O, h / 2, w / 2)`, rounded down.
 ///
-/// A bias of the convolution would make no difference but to the mean. The statistics are those without it.
+/// The gradient of the convolution's bias is 0: it makes no difference but to the mean, which comes off again.
 pub fn conv_norm_pool(
     x: &Value,
-    weight: &Value,
+    conv: [&Value; 2],
     norm: [&Value; 2],
     eps: f64,
     geometry: &ConvGeometry,
 ) -> Result<(Value, BatchStats)> {
+    let [weight, bias] = conv;
     let problem = Problem::new(x.dims4()?, weight.dims4()?, geometry)?;
-    let inputs = [x, weight, norm[0], norm[1]];
+    let inputs = [x, weight, bias, norm[0], norm[1]];
     if x.is_tracked() || !on_cpu(&inputs) || !Windows::suit(&problem) {
-        let y = conv2d(x, weight, None, geometry)?;
+        let constant = Value::from(bias.tensor().clone());
+        let y = conv2d(x, weight, Some(&constant), geometry)?;
         let (y, stats) = batch_norm_train(&y, norm[0], norm[1], eps, None, Activation::Relu)?;
-        return Ok((max_pool2d(&y, 2, 2, 0)?, stats));
+        return Ok((with_zero_gradient(&max_pool2d(&y, 2, 2, 0)?, bias), stats));
     }
-    for t in norm {
+    for t in [bias, norm[0], norm[1]] {
         if t.tensor().dims() != [problem.outputs] {
             let dims = t.tensor().dims();
-            candle_core::bail!("batch norm over {} channels was given {dims:?}", problem.outputs);
+            candle_core::bail!("{dims:?} does not fit {} channels", problem.outputs);
         }
     }
     by_dtype!(x.tensor().dtype(), T => of::<T>(&problem, inputs, eps))
 }
 
 /// `inputs` are those of [`conv_norm_pool`].
-fn of<T: Real>(p: &Problem, inputs: [&Value; 4], eps: f64) -> Result<(Value, BatchStats)> {
-    let [x, weight, norm_weight, norm_bias] = inputs;
+fn of<T: Real>(p: &Problem, inputs: [&Value; 5], eps: f64) -> Result<(Value, BatchStats)> {
+    let [x, weight, bias, norm_weight, norm_bias] = inputs;
     let windows = Windows::new(p)?;
     let values = x.tensor().contiguous()?;
     let patches =
@@ -84,8 +86,10 @@ fn of<T: Real>(p: &Problem, inputs: [&Value; 4], eps: f64) -> Result<(Value, Bat
         bias: norm_bias.tensor().to_vec1::<T>()?,
         frozen: false,
     };
+    let bias = bias.tensor().to_vec1::<T>()?;
+    let with_bias = norm.mean.iter().zip(&bias).map(|(&mean, &bias)| mean + bias);
     let stats = BatchStats {
-        mean: tensor(norm.mean.clone(), p.outputs)?,
+        mean: tensor(with_bias.collect::<Vec<T>>(), p.outputs)?,
         var: tensor::<T>(unbiased, p.outputs)?,
     };
     let (y, winners) =
@@ -99,8 +103,9 @@ fn of<T: Real>(p: &Problem, inputs: [&Value; 4], eps: f64) -> Result<(Value, Bat
         })?;
         let (gw, sums) = pull_back(&norm, &patches, &filters, &of_winners);
         let [g_weight, g_bias] = norm.parameter_gradients(&sums)?;
-        let own = |g: Tensor| Some(Gradient::Own(g));
-        Ok(vec![None, own(tensor::<T>(gw, shape)?), own(g_weight), own(g_bias)])
+        let of_bias = tensor(vec![T::ZERO; bias.len()], bias.len())?;
+        let gradients = [tensor::<T>(gw, shape)?, of_bias, g_weight, g_bias];
+        Ok([None].into_iter().chain(gradients.map(|g| Some(Gradient::Own(g)))).collect())
     });
     Ok((y, stats))
 }

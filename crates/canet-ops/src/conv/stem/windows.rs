@@ -21,8 +21,10 @@ const MOST_SEEN: usize = 64;
 /// Windows of a task: enough to be worth handing over, few enough for all cores to get some, and for what they see to
 /// stay in the second-level cache.
 const TASK: usize = 1 << 9;
-/// Most parts that the blocks are cut into where sums are taken.
+/// Parts that the blocks are cut into where sums are taken, if these are not too long then.
 const SLABS: usize = 16;
+/// Windows of a part, at most: in the numbers of the picture, longer sums would lose digits.
+const PART: usize = 1 << 14;
 
 pub(super) struct Windows {
     problem: Problem,
@@ -120,7 +122,8 @@ impl Windows {
     /// The same in parts whose sums are taken one by one, and then added in order. The parts depend on the shape alone.
     pub(super) fn slabs(&self) -> Vec<Vec<Block>> {
         let blocks = self.blocks();
-        let len = blocks.len().div_ceil(SLABS);
+        let most = (PART / (self.rows * self.output[1])).max(1);
+        let len = blocks.len().div_ceil(SLABS).min(most);
         blocks.chunks(len).map(<[Block]>::to_vec).collect()
     }
 
