@@ -16,6 +16,7 @@
 mod forward;
 mod gradient;
 mod patches;
+mod sums;
 mod windows;
 
 use candle_core::Result;
@@ -30,8 +31,9 @@ use crate::real::Real;
 use crate::simd::by_vector;
 use crate::{Activation, max_pool2d, with_zero_gradient};
 use forward::largest;
-use gradient::{OfWinners, sum as sum_of_winners};
+use gradient::sum as sum_of_winners;
 use patches::{Patches, sum as sum_of_patches};
+use sums::Sums as SumsOfWindows;
 use windows::Windows;
 
 /// The winner of a window that the ReLU has cut off.
@@ -120,13 +122,14 @@ fn pull_back<T: Real>(
     norm: &BatchNorm<T>,
     patches: &Patches,
     filters: &[T],
-    of_winners: &OfWinners,
+    of_winners: &SumsOfWindows,
 ) -> (Vec<T>, Vec<Sums>) {
     let taps = patches.taps();
     let mut gw = Vec::with_capacity(filters.len());
     let mut sums = Vec::with_capacity(norm.mean.len());
-    for (channel, filter) in filters.chunks_exact(taps).enumerate() {
-        let (g, products) = of_winners.of(channel);
+    let channels = of_winners.rows.iter().zip(of_winners.products.chunks_exact(taps));
+    for (channel, (filter, (&g, products))) in filters.chunks_exact(taps).zip(channels).enumerate()
+    {
         let (mean, scale) = (norm.mean[channel].as_f64(), norm.scale[channel].as_f64());
         let of_convolution = filter.iter().zip(products).map(|(w, g)| w.as_f64() * g);
         let of_deviations = of_convolution.sum::<f64>() - mean * g;

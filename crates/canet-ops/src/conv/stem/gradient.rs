@@ -1,7 +1,6 @@
 //! Sums over the winners of all windows: of their gradients, and of these times the patches that they see.
 
-use rayon::prelude::*;
-
+use super::sums::Sums;
 use super::windows::{Block, CORNERS, Windows};
 use crate::conv::weight_gradient::dots::{Lines, MOST_ROWS, Operands, Table};
 use crate::lanes;
@@ -9,51 +8,22 @@ use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
 
-/// Sums over the windows of a slab, and of all.
-pub(super) struct OfWinners {
-    /// Of the gradients of each channel.
-    gradients: Vec<f64>,
-    /// Of their products with each tap, channel by channel.
-    products: Vec<f64>,
-}
-
-impl OfWinners {
-    /// Both sums of a channel.
-    pub(super) fn of(&self, channel: usize) -> (f64, &[f64]) {
-        let taps = self.products.len() / self.gradients.len();
-        (self.gradients[channel], &self.products[channel * taps..][..taps])
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        let add = |to: &mut [f64], from: Vec<f64>| {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        };
-        add(&mut self.gradients, other.gradients);
-        add(&mut self.products, other.products);
-        self
-    }
-}
-
-/// The images are cut into slabs by shape alone, and their sums are added in order, so they do not depend on the threads.
+/// Of the gradients of each channel, and of their products with each tap.
 pub(super) fn sum<T: Real, V: Vector<T>, const W: usize>(
     windows: &Windows,
     x: &[T],
     gy: &[T],
     winners: &[u8],
-) -> OfWinners {
-    let (outputs, taps) = (windows.outputs(), windows.taps());
-    let slabs = windows.slabs();
+) -> Sums {
     let corners = [0, 1, 2, 3]
         .map(|corner| windows.corner(corner).map(|tap| windows.lowering.taps[tap]).collect());
     let pass = Pass { windows, x, gy, winners, corners };
-    let of_slabs = slabs.par_iter().map(|blocks| {
+    Sums::of_slabs(windows, [windows.outputs(), windows.taps()], |blocks| {
         simd::vectorised(
             #[inline(always)]
             || pass.run::<V, W>(blocks),
         )
-    });
-    let zero = OfWinners { gradients: vec![0.0; outputs], products: vec![0.0; outputs * taps] };
-    of_slabs.collect::<Vec<_>>().into_iter().fold(zero, OfWinners::and)
+    })
 }
 
 struct Pass<'a, T> {
@@ -67,7 +37,7 @@ struct Pass<'a, T> {
 
 impl<T: Real> Pass<'_, T> {
     #[inline(always)]
-    fn run<V: Vector<T>, const W: usize>(&self, blocks: &[Block]) -> OfWinners {
+    fn run<V: Vector<T>, const W: usize>(&self, blocks: &[Block]) -> Sums {
         let w = self.windows;
         let table = Table { rows: w.outputs(), taps: w.taps() };
         let (seen, sums) = (w.source_len(), table.len::<T, V>());
@@ -90,7 +60,7 @@ impl<T: Real> Pass<'_, T> {
                 }
             }
         }
-        OfWinners { gradients, products: table.total::<T, V, W>(lanes) }
+        Sums { rows: gradients, products: table.total::<T, V, W>(lanes) }
     }
 
     /// The gradients of a block's windows whose winner is a corner, and their sum; the others' are 0.

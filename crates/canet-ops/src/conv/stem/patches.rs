@@ -1,8 +1,7 @@
 //! Mean and covariance of the patches that a convolution sees. They are summed in `f64`, as their difference is taken; only
 //! some windows are summed in the numbers of the picture.
 
-use rayon::prelude::*;
-
+use super::sums::Sums;
 use super::windows::{Block, CORNERS, Windows};
 use crate::conv::weight_gradient::dots::{MOST_ROWS, Operands, Table};
 use crate::lanes;
@@ -17,31 +16,21 @@ pub(super) struct Patches {
     covariances: Vec<f64>,
 }
 
-/// Sums over some windows: of their inputs, and of the products of each two, row by row.
-struct Sums {
-    inputs: Vec<f64>,
-    products: Vec<f64>,
-}
-
 /// Those of all pixels of `x`.
 pub(super) fn sum<T: Real, V: Vector<T>, const W: usize>(windows: &Windows, x: &[T]) -> Patches {
     let (seen, taps) = (windows.seen(), windows.taps());
-    let slabs = windows.slabs();
-    let of_slabs = slabs.par_iter().map(|blocks| {
+    let sums = Sums::of_slabs(windows, [seen; 2], |blocks| {
         simd::vectorised(
             #[inline(always)]
-            || Sums::of::<T, V, W>(windows, blocks, x),
+            || sums_of::<T, V, W>(windows, blocks, x),
         )
     });
-    // In a fixed order.
-    let zero = Sums { inputs: vec![0.0; seen], products: vec![0.0; seen * seen] };
-    let sums = of_slabs.collect::<Vec<_>>().into_iter().fold(zero, Sums::and);
     let count = (CORNERS * windows.count()) as f64;
     let (mut means, mut covariances) = (vec![0.0; taps], vec![0.0; taps * taps]);
     for corner in 0..CORNERS {
         let inputs: Vec<usize> = windows.corner(corner).collect();
         for (a, &first) in inputs.iter().enumerate() {
-            means[a] += sums.inputs[first] / count;
+            means[a] += sums.rows[first] / count;
             for (b, &second) in inputs.iter().enumerate() {
                 covariances[a * taps + b] += sums.products[first * seen + second] / count;
             }
@@ -88,45 +77,34 @@ impl Patches {
     }
 }
 
-impl Sums {
-    #[inline(always)]
-    fn of<T: Real, V: Vector<T>, const W: usize>(
-        windows: &Windows,
-        blocks: &[Block],
-        x: &[T],
-    ) -> Self {
-        let taps = &windows.lowering.taps;
-        let table = Table { rows: taps.len(), taps: taps.len() };
-        let (seen, sums) = (windows.source_len(), table.len::<T, V>());
-        let mut scratch =
-            Scratch::new(seen + sums + MOST_ROWS * windows.lines(windows.rows()).len());
-        let (source, rest) = scratch.values().split_at_mut(seen);
-        let (lanes, rows) = rest.split_at_mut(sums);
-        lanes.fill(T::ZERO);
-        let mut inputs = vec![0.0; taps.len()];
-        for block in blocks {
-            windows.fill(block, x, source);
-            let source = &source[windows.lowering.pixels[0]..];
-            let lines = windows.lines(block.rows.len());
-            for group in table.groups::<W>() {
-                for (tap, row) in group.clone().zip(rows.chunks_exact_mut(lines.len())) {
-                    row.copy_from_slice(&source[taps[tap]..][..lines.len()]);
-                    lines.clear_between(row);
-                    inputs[tap] += lanes::sum(row, |v| v).as_f64();
-                }
-                let operands = Operands { gradients: rows, source, lines };
-                table.add::<T, V>(&group, operands, taps, lanes);
+/// Of the inputs of some windows, and of the products of each two.
+#[inline(always)]
+fn sums_of<T: Real, V: Vector<T>, const W: usize>(
+    windows: &Windows,
+    blocks: &[Block],
+    x: &[T],
+) -> Sums {
+    let taps = &windows.lowering.taps;
+    let table = Table { rows: taps.len(), taps: taps.len() };
+    let (seen, sums) = (windows.source_len(), table.len::<T, V>());
+    let mut scratch = Scratch::new(seen + sums + MOST_ROWS * windows.lines(windows.rows()).len());
+    let (source, rest) = scratch.values().split_at_mut(seen);
+    let (lanes, rows) = rest.split_at_mut(sums);
+    lanes.fill(T::ZERO);
+    let mut inputs = vec![0.0; taps.len()];
+    for block in blocks {
+        windows.fill(block, x, source);
+        let source = &source[windows.lowering.pixels[0]..];
+        let lines = windows.lines(block.rows.len());
+        for group in table.groups::<W>() {
+            for (tap, row) in group.clone().zip(rows.chunks_exact_mut(lines.len())) {
+                row.copy_from_slice(&source[taps[tap]..][..lines.len()]);
+                lines.clear_between(row);
+                inputs[tap] += lanes::sum(row, |v| v).as_f64();
             }
+            let operands = Operands { gradients: rows, source, lines };
+            table.add::<T, V>(&group, operands, taps, lanes);
         }
-        Self { inputs, products: table.total::<T, V, W>(lanes) }
     }
-
-    fn and(mut self, other: Self) -> Self {
-        let add = |to: &mut [f64], from: Vec<f64>| {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
-        };
-        add(&mut self.inputs, other.inputs);
-        add(&mut self.products, other.products);
-        self
-    }
+    Sums { rows: inputs, products: table.total::<T, V, W>(lanes) }
 }
