@@ -1,4 +1,5 @@
-"""The arithmetic of a network, counted as direct convolution: two operations a multiply-add.
+"""The arithmetic of a network, counted as direct convolution: two operations a multiply-add; and the
+values that its convolutions must at least read and write.
 
 Algorithms such as Winograd's need fewer, so a share of the machine's peak can exceed 100 %. Pooling,
 resizing, batch norms and the rest are left out; they cost time, but hardly any arithmetic.
@@ -16,18 +17,25 @@ def forward(name, height, width, batch):
 
 
 def forward_of(config, height, width, batch):
-    """GFLOP of one forward pass; nothing is computed, so any size is quick."""
-    network, total = build(config).eval(), 0
+    """GFLOP of one forward pass."""
+    return counted(config, height, width, batch)[0]
 
-    def count(conv, _, y):
-        nonlocal total
-        total += 2 * y.numel() * conv.weight[0].numel()
+
+def counted(config, height, width, batch):
+    """GFLOP of one forward pass, and how many values its convolutions read and write in it: input,
+    weights and output of each, once. Nothing is computed, so any size is quick."""
+    network, operations, values = build(config).eval(), 0, 0
+
+    def count(conv, x, y):
+        nonlocal operations, values
+        operations += 2 * y.numel() * conv.weight[0].numel()
+        values += x[0].numel() + conv.weight.numel() + y.numel()
 
     for part in network.modules():
         if isinstance(part, nn.Conv2d):
             part.register_forward_hook(count)
     network(torch.empty(batch, 3, height, width, device="meta"))
-    return total / 1e9
+    return operations / 1e9, values
 
 
 def step(name, height, width, batch):

@@ -122,6 +122,21 @@ def checks(found):
     return text
 
 
+def floors(report):
+    """Each row's arithmetic at the pace of a large product, and the least that its convolutions read
+    and write at that of a large copy: milliseconds that nobody can go below."""
+    pace = {"gflop": ("matmul", "tflop_per_s", 1), "least_bytes": ("copy", "gb_per_s", 1e6)}
+    cells = []
+    for name, row in report["rows"].items():
+        known = {**(row.get("compiled") or {}), **(row.get("eager") or {})}
+        cell = [name]
+        for amount, (limit, rate, unit) in pace.items():
+            rate = (report["limits"][limit] or {}).get(rate)
+            cell.append(f"{known[amount] / unit / rate:.2f}" if rate and amount in known else "-")
+        cells.append(cell)
+    return table(["row", "arithmetic alone, ms", "memory alone, ms"], cells)
+
+
 def limits(found):
     """What the GPU can do at best."""
     matmul, copy = found["matmul"] or {}, found["copy"] or {}
@@ -146,7 +161,8 @@ def markdown(report):
     versions = ", ".join(f"{name} {version}" for name, version in report["pytorch"].items())
     text = [f"**{report['gpu'] or 'A GPU without a name'}**"]
     text += ["", f"PyTorch: {versions}"] if versions else []
-    text += speeds(report["rows"]) + others(report["variants"]) + checks(report["checks"]) + limits(report["limits"])
+    text += speeds(report["rows"]) + others(report["variants"]) + checks(report["checks"])
+    text += limits(report["limits"]) + floors(report)
     if training := report["training"]:
         losses = ", ".join(f"{epoch['loss']:.4f}" for epoch in training)
         pace = ", ".join(f"{1e3 * epoch['seconds_per_step']:.1f}" for epoch in training

@@ -17,6 +17,7 @@ from networks import CONFIGS, build
 
 AUX_WEIGHT = 0.4  # as the Rust trainer's `loss.aux_weight` is if nothing else is said
 VOID = 255
+BF16 = 2  # bytes
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,10 @@ def train(row, options):
         optimizer.step()
         last = loss.detach()
 
-    gflop = 3 * flops.forward_of(config, row.height, row.width, row.batch)
-    return Work(step, {"config": config}, gflop, loss=lambda: last.item())
+    # Both gradients of a convolution do as much arithmetic, and see as many values, as the forward pass.
+    gflop, values = (3 * n for n in flops.counted(config, row.height, row.width, row.batch))
+    facts = {"config": config, "least_bytes": BF16 * values}
+    return Work(step, facts, gflop, loss=lambda: last.item())
 
 
 class Mask(nn.Module):
@@ -164,8 +167,9 @@ def infer(row, options):
     def eager():
         return model(x)
 
-    gflop = flops.forward_of(config, row.height, row.width, row.batch)
-    return Work(compiled if row.compiled else eager, {"config": config}, gflop)
+    gflop, values = flops.counted(config, row.height, row.width, row.batch)
+    facts = {"config": config, "least_bytes": BF16 * values}
+    return Work(compiled if row.compiled else eager, facts, gflop)
 
 
 def matmul(row, options):
