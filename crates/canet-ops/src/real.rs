@@ -47,12 +47,15 @@ pub(crate) trait Real:
     fn product<const FRESH: bool>(band: &[Self], panel: &[Self], used: Used, sums: &mut Sums<Self>);
     /// See [`tile::product_of_views`].
     fn product_of_views(band: &[Self], views: Views<Self>, used: Used, sums: &mut Sums<Self>);
+    /// The values themselves, if they are `f32`.
+    fn singles(values: &[Self]) -> Option<&[f32]>;
+    fn of_singles(values: Vec<f32>) -> Vec<Self>;
     /// A buffer of this thread, see [`crate::scratch`].
     fn scratch() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
 
 macro_rules! real {
-    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $avx512:ty, $avx2:ty) => {
+    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $avx512:ty, $avx2:ty, $singles:expr, $of_singles:expr) => {
         impl Real for $t {
             type Avx512 = $avx512;
             type Avx2 = $avx2;
@@ -101,6 +104,13 @@ macro_rules! real {
             ) {
                 $of_views(band, views, used, sums);
             }
+            #[inline(always)]
+            fn singles(values: &[Self]) -> Option<&[f32]> {
+                ($singles)(values)
+            }
+            fn of_singles(values: Vec<f32>) -> Vec<Self> {
+                ($of_singles)(values)
+            }
             fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
                 thread_local!(static SCRATCH: Cell<Vec<$t>> = const { Cell::new(Vec::new()) });
                 &SCRATCH
@@ -117,5 +127,14 @@ type Wide = [f32; 8];
 #[cfg(not(target_arch = "x86_64"))]
 type Narrow = [f32; 8];
 
-real!(f32, tile::shape, tile::product, tile::product_of_views, Wide, Narrow);
-real!(f64, |_| tile::PORTABLE, tile::product_f64, tile::views_portable, [f64; 8], [f64; 8]);
+real!(f32, tile::shape, tile::product, tile::product_of_views, Wide, Narrow, Some, |values| values);
+real!(
+    f64,
+    |_| tile::PORTABLE,
+    tile::product_f64,
+    tile::views_portable,
+    [f64; 8],
+    [f64; 8],
+    |_| None,
+    |values: Vec<f32>| values.into_iter().map(f64::from).collect()
+);

@@ -30,6 +30,12 @@ impl<T: Real> After<'_, T> {
         }
     }
 
+    /// Whether nothing follows.
+    #[inline(always)]
+    pub(super) fn is_nothing(&self) -> bool {
+        self.bias.is_none() && self.residual.is_none() && !self.relu
+    }
+
     /// The bias of a channel.
     #[inline(always)]
     pub(super) fn bias_of(&self, channel: usize) -> T {

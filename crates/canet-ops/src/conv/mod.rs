@@ -8,6 +8,7 @@
 //! * [`in_place`]: forward to few channels, without packing, and with a max-pooling after it;
 //! * [`turned`]: rows laid out as columns, where a sum runs along the rows;
 //! * [`weight_gradient`]: the product over all pixels;
+//! * [`split`]: the products of [`product`] on a processor's matrix unit, where there is one;
 //! * [`winograd`]: 3x3 of stride 1, in a quarter of the products;
 //! * [`stem`]: the first one of a network with what follows it in training;
 //! * [`depthwise`]: one filter a channel, where a matrix product would waste the tile.
@@ -18,6 +19,7 @@ pub(crate) mod in_place;
 mod lowering;
 mod panel;
 pub(crate) mod product;
+pub(crate) mod split;
 mod stem;
 pub(crate) mod tile;
 mod turned;
@@ -113,6 +115,8 @@ impl Conv2d {
         let p = &self.0;
         let y = if p.is_depthwise() {
             depthwise::forward(p, x, weight, bias)
+        } else if let Some(y) = split::forward(p, x, weight, bias) {
+            y
         } else if self.suits_winograd::<T>() {
             winograd::forward(p, x, weight, bias)
         } else {
@@ -130,6 +134,8 @@ impl Conv2d {
     fn input_gradient<T: Real>(&self, weight: &[T], gy: &[T]) -> Vec<T> {
         if self.0.is_depthwise() {
             depthwise::input_gradient(&self.0, weight, gy)
+        } else if let Some(gx) = split::input_gradient(&self.0, weight, gy) {
+            gx
         } else if self.suits_winograd::<T>() {
             winograd::input_gradient(&self.0, weight, gy)
         } else {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::lowering::Lowering;
 use super::tile::{MOST_COLUMNS, TileShape};
 use crate::real::Real;
+use crate::simd::{self, Vector as Vectors};
 
 /// Where the columns of a panel lie in the source, before the offset of the tap is added.
 #[derive(Debug)]
@@ -31,6 +32,56 @@ pub(super) enum Vector {
 }
 
 impl Columns {
+    /// How many vectors of `lanes` values there are.
+    #[inline(always)]
+    pub(super) fn vectors(&self, lanes: usize, columns: usize) -> usize {
+        match self {
+            Self::Run(_) => columns / lanes,
+            Self::Vectors(vectors) => vectors.len(),
+        }
+    }
+
+    /// A vector of a tap: of the `L` columns that are one in this list, those from `at` on.
+    #[inline(always)]
+    pub(super) fn load<T: Real, V: Vectors<T>, const L: usize>(
+        &self,
+        vector: usize,
+        at: usize,
+        source: &[T],
+        tap: usize,
+    ) -> V {
+        let run = match self {
+            Self::Run(start) => start + vector * L,
+            Self::Vectors(vectors) => match &vectors[vector] {
+                Vector::Run(start) => *start,
+                scattered => {
+                    let mut row = [T::ZERO; L];
+                    scattered.copy(source, tap, &mut row);
+                    return V::load(&row[at..]);
+                }
+            },
+        };
+        V::load(&source[tap + run + at..])
+    }
+
+    /// Asks for the line of a vector, see [`Self::load`].
+    #[inline(always)]
+    pub(super) fn prefetch<T: Real, const L: usize>(
+        &self,
+        vector: usize,
+        source: &[T],
+        tap: usize,
+    ) {
+        let run = match self {
+            Self::Run(start) => start + vector * L,
+            Self::Vectors(vectors) => match &vectors[vector] {
+                Vector::Run(start) | Vector::TwoRuns { first: start, .. } => *start,
+                Vector::Scattered(offsets) => offsets[0],
+            },
+        };
+        simd::prefetch(source.get(tap + run..=tap + run).unwrap_or_default());
+    }
+
     /// Those of all panels of a shape. Past the last pixel it is repeated, up to the end of its
     /// vector; what comes of the repetitions is not stored.
     pub(super) fn all(

@@ -19,6 +19,13 @@ pub(super) struct Window {
     pub(super) width: usize,
 }
 
+/// How a tap sees the input: its channel, and how far down and along it lies.
+pub(super) struct Tap<'a, T> {
+    plane: &'a [T],
+    down: isize,
+    along: isize,
+}
+
 impl Window {
     /// Whether panels made of vectors of `lanes` pixels can be packed this way.
     pub(super) fn suits(&self, lanes: usize) -> bool {
@@ -35,31 +42,53 @@ impl Window {
         pixels: Range<usize>,
         packed: &mut [T],
     ) {
-        let [h, w] = self.input;
-        let [kh, kw] = self.kernel;
         let first = [pixels.start / self.width, pixels.start % self.width];
         for (k, tap) in taps.clone().enumerate() {
-            let (channel, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
-            let plane = &x[channel * h * w..][..h * w];
-            let down = (ky * self.dilation[0]) as isize - self.before[0];
-            let along = (kx * self.dilation[1]) as isize - self.before[1];
-            let [mut row, mut column] = first;
+            let tap = self.tap(x, tap);
+            let mut at = first;
             for panel in packed.chunks_exact_mut(taps.len() * W) {
                 for to in panel[k * W..][..W].chunks_exact_mut(V::LANES) {
-                    let y = (row * self.stride[0]) as isize + down;
-                    let x = (column * self.stride[1]) as isize + along;
-                    if y < 0 || y >= h as isize {
-                        // Also the columns after the last pixel, which nobody reads.
-                        to.fill(T::ZERO);
-                    } else {
-                        self.copy::<T, V>(plane, y as usize * w, x, to);
-                    }
-                    column += V::LANES;
-                    if column == self.width {
-                        (row, column) = (row + 1, 0);
-                    }
+                    self.load::<T, V>(&tap, at, to);
+                    at = self.next(at, V::LANES);
                 }
             }
+        }
+    }
+
+    /// How a tap sees the input `x`.
+    #[inline(always)]
+    pub(super) fn tap<'a, T>(&self, x: &'a [T], tap: usize) -> Tap<'a, T> {
+        let ([h, w], [kh, kw]) = (self.input, self.kernel);
+        let (channel, ky, kx) = (tap / (kh * kw), tap / kw % kh, tap % kw);
+        Tap {
+            plane: &x[channel * h * w..][..h * w],
+            down: (ky * self.dilation[0]) as isize - self.before[0],
+            along: (kx * self.dilation[1]) as isize - self.before[1],
+        }
+    }
+
+    /// The row and column of the pixel that is `lanes` farther; rows are whole vectors of so many.
+    #[inline(always)]
+    pub(super) fn next(&self, [row, column]: [usize; 2], lanes: usize) -> [usize; 2] {
+        if column + lanes == self.width { [row + 1, 0] } else { [row, column + lanes] }
+    }
+
+    /// A vector of what a tap sees from a row and column of the output on.
+    #[inline(always)]
+    pub(super) fn load<T: Real, V: Vector<T>>(
+        &self,
+        tap: &Tap<'_, T>,
+        [row, column]: [usize; 2],
+        to: &mut [T],
+    ) {
+        let [h, w] = self.input;
+        let y = (row * self.stride[0]) as isize + tap.down;
+        let x = (column * self.stride[1]) as isize + tap.along;
+        if y < 0 || y >= h as isize {
+            // Also the columns after the last pixel, which nobody reads.
+            to.fill(T::ZERO);
+        } else {
+            self.copy::<T, V>(tap.plane, y as usize * w, x, to);
         }
     }
 

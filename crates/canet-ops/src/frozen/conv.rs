@@ -6,6 +6,7 @@ use super::MaxPool;
 use crate::conv::depthwise::Depthwise;
 use crate::conv::in_place::InPlace;
 use crate::conv::product::{Product, Weights};
+use crate::conv::split::{self, SplitProduct};
 use crate::conv::winograd::{self, Frequencies, Winograd};
 use crate::geometry::{ConvGeometry, Problem};
 
@@ -21,6 +22,7 @@ pub struct FrozenConv {
 #[derive(Debug)]
 enum Packed {
     Depthwise(Vec<f32>),
+    Split(split::Weights),
     Winograd(Frequencies<f32>),
     Product(Weights<f32>),
 }
@@ -35,6 +37,7 @@ pub struct ConvPlan {
 #[derive(Debug)]
 enum Method {
     Depthwise(Depthwise),
+    Split(SplitProduct),
     Winograd(Winograd),
     Product(Product),
 }
@@ -68,6 +71,8 @@ impl FrozenConv {
         let problem = Problem::new(least, (o, i, kh, kw), &unpadded)?;
         let packed = if problem.is_depthwise() {
             Packed::Depthwise(weight)
+        } else if split::suits(shape, &geometry) {
+            Packed::Split(split::Weights::forward(&problem, &weight))
         } else if winograd::suits(shape, &geometry) {
             Packed::Winograd(Frequencies::forward(&problem, &weight))
         } else {
@@ -85,6 +90,7 @@ impl FrozenConv {
     pub fn packed_len(&self) -> usize {
         match &self.packed {
             Packed::Depthwise(filters) => filters.len(),
+            Packed::Split(weights) => weights.len(),
             Packed::Winograd(frequencies) => frequencies.len(),
             Packed::Product(weights) => weights.len(),
         }
@@ -96,6 +102,7 @@ impl FrozenConv {
         let problem = self.problem(input, padding)?;
         let method = match &self.packed {
             Packed::Depthwise(_) => Method::Depthwise(Depthwise::forward(&problem)),
+            Packed::Split(_) => Method::Split(SplitProduct::forward(&problem)),
             Packed::Winograd(_) => Method::Winograd(Winograd::forward(&problem)),
             Packed::Product(_) => Method::Product(Product::forward::<f32>(&problem)),
         };
@@ -159,6 +166,7 @@ impl ConvPlan {
     pub fn workspace(&self) -> usize {
         match &self.method {
             Method::Depthwise(_) => 0,
+            Method::Split(product) => product.workspace(),
             Method::Winograd(winograd) => winograd.workspace::<f32>(1),
             Method::Product(product) => product.workspace(),
         }
@@ -187,6 +195,9 @@ impl ConvPlan {
         let after = crate::conv::After { bias: Some(&conv.bias), residual, relu };
         match (&self.method, &conv.packed) {
             (Method::Depthwise(plan), Packed::Depthwise(filters)) => plan.run(filters, x, after, y),
+            (Method::Split(plan), Packed::Split(weights)) => {
+                plan.run(weights, x, after, y, workspace);
+            }
             (Method::Winograd(plan), Packed::Winograd(frequencies)) => {
                 plan.run(1, frequencies, x, after, y, workspace);
             }

@@ -27,12 +27,16 @@ impl Isa {
     #[inline(always)]
     pub(crate) fn detect() -> Self {
         static CHOICE: LazyLock<Isa> = LazyLock::new(|| {
-            let wanted = std::env::var("CANET_SIMD").unwrap_or_default().to_lowercase();
-            let supported = Isa::supported();
-            let best = supported.first().copied().unwrap_or(Isa::Portable);
-            supported.into_iter().find(|isa| isa.name() == wanted).unwrap_or(best)
+            let best = Isa::supported().first().copied().unwrap_or(Isa::Portable);
+            Isa::wanted().unwrap_or(best)
         });
         *CHOICE
+    }
+
+    /// What the user asks for, if the processor has it.
+    fn wanted() -> Option<Self> {
+        let wanted = std::env::var("CANET_SIMD").unwrap_or_default().to_lowercase();
+        Self::supported().into_iter().find(|isa| isa.name() == wanted)
     }
 
     /// Those of this processor, the best first.
@@ -66,9 +70,24 @@ impl Isa {
     }
 }
 
-/// The instruction set that kernels use here, for reports: `avx512`, `avx2` or `portable`.
+/// The instruction set that kernels use here, for reports: `amx` (with AVX-512), `avx512`, `avx2` or `portable`.
 pub fn instruction_set() -> &'static str {
-    Isa::detect().name()
+    if has_matrix_unit() { "amx" } else { Isa::detect().name() }
+}
+
+/// Whether the processor has a unit that multiplies matrices of bf16 (AMX), and the system lets this process use it.
+/// `CANET_SIMD` with the name of an instruction set leaves it out.
+#[inline(always)]
+pub(crate) fn has_matrix_unit() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    {
+        static FOUND: LazyLock<bool> = LazyLock::new(|| {
+            Isa::wanted().is_none() && matches!(Isa::detect(), Isa::Avx512) && x86::opens_amx()
+        });
+        *FOUND
+    }
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    false
 }
 
 /// Asks for the cache lines of some values, which will be needed soon.
@@ -120,6 +139,25 @@ pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
         Isa::Avx2 => unsafe { with_avx2(work) },
         Isa::Portable => work(),
     }
+}
+
+/// Runs `work` compiled for processors with a matrix unit.
+///
+/// # Panics
+/// If this one has none.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(unsafe_code, reason = "calling functions compiled for detected features")]
+pub(crate) fn with_matrix_unit<R>(work: impl FnOnce() -> R) -> R {
+    assert!(has_matrix_unit(), "internal: there is no matrix unit");
+    // SAFETY: the processor was just found to have the features.
+    unsafe { with_avx512_bf16(work) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")]
+fn with_avx512_bf16<R>(work: impl FnOnce() -> R) -> R {
+    work()
 }
 
 #[cfg(target_arch = "x86_64")]

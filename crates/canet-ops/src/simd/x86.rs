@@ -316,3 +316,23 @@ mod narrow {
         }
     }
 }
+
+/// Whether the processor has AMX for bf16, with the vector instructions that make bf16, and the kernel lets this
+/// process use it: it has to be asked, since the unit's state makes threads larger.
+#[cfg(target_os = "linux")]
+pub(super) fn opens_amx() -> bool {
+    const TILE_DATA: libc::c_long = 18;
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const AMX_BF16: u32 = 1 << 22;
+    const AMX_TILE: u32 = 1 << 24;
+    let has_leaf = std::arch::x86_64::__cpuid(0).eax >= 7;
+    if !has_leaf || !is_x86_feature_detected!("avx512bf16") {
+        return false;
+    }
+    let features = std::arch::x86_64::__cpuid_count(7, 0).edx;
+    if features & (AMX_BF16 | AMX_TILE) != AMX_BF16 | AMX_TILE {
+        return false;
+    }
+    // SAFETY: this call takes two numbers, and changes nothing but what the process may use.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0 }
+}

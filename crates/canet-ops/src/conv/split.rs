@@ -1,0 +1,288 @@
+//! Forward convolution and the gradient of its input on a processor's matrix unit (Intel's AMX), which
+//! multiplies pairs of 16-bit floats (bf16), and adds in `f32`, some ten times as fast as vectors of `f32` do.
+//!
+//! A number is split into a bf16 nearest to it, and a bf16 nearest to what is left: 16 bits of its 24. Of the four
+//! products of such halves the smallest is left out, and three are taken. What is lost is about 2^-17 of a product
+//! at most, and as these errors have either sign, some 1e-6 of a result's size: less than by Winograd's method.
+//! Sums are those of `f32`. Infinite numbers become NaN, numbers below the normal ones 0.
+
+mod halves;
+mod panels;
+mod unit;
+mod weights;
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::after::After;
+use super::lowering::Lowering;
+use super::winograd;
+use crate::array::{DisjointWriter, unspecified};
+use crate::geometry::{Algorithm, ConvGeometry, Problem};
+use crate::real::Real;
+use crate::scratch::Scratch;
+use crate::simd;
+use halves::{Halves, by_halves};
+use panels::Panels;
+use unit::{SIDE, Sums, Unit};
+pub(crate) use weights::Weights;
+
+/// Taps a block takes at a time: more of them, and the panels would leave the second-level cache; fewer, and sums would
+/// be taken up more often.
+const TAPS: usize = 512;
+/// Words a task packs at a time: a quarter of a second-level cache of 2 MiB.
+const PACKED: usize = 1 << 17;
+/// Most pixels of a task.
+const MOST_PIXELS: usize = 1024;
+/// Tasks that are aimed at, so that two or more threads end at about the same time.
+const TASKS: usize = 8;
+/// Fewest bands that pay for packing the panels.
+const LEAST_BANDS: usize = 2;
+/// Least channels of the result.
+const LEAST_OUTPUTS: usize = 48;
+/// Least taps.
+const LEAST_TAPS: usize = 64;
+
+/// Whether a convolution by `weight` `(O, I / groups, kh, kw)` can and should be done this way.
+pub(crate) fn suits([outputs, inputs, kh, kw]: [usize; 4], geometry: &ConvGeometry) -> bool {
+    geometry.algorithm == Algorithm::Fastest
+        && geometry.groups == 1
+        && !winograd::suits([outputs, inputs, kh, kw], geometry)
+        && outputs >= LEAST_OUTPUTS
+        && inputs * kh * kw >= LEAST_TAPS
+        && simd::has_matrix_unit()
+}
+
+/// One convolution at one size of picture.
+#[derive(Debug)]
+pub(crate) struct SplitProduct {
+    lowering: Lowering,
+    panels: Panels,
+    /// Channels of the result.
+    height: usize,
+    /// Values of the input.
+    input: usize,
+}
+
+/// `y = weight * x + bias`, if it should be done this way.
+pub(super) fn forward<T: Real>(
+    p: &Problem,
+    x: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+) -> Option<Vec<T>> {
+    if !suits([p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]], &p.geometry) {
+        return None;
+    }
+    let (x, weight) = (T::singles(x)?, T::singles(weight)?);
+    let product = SplitProduct::forward(p);
+    let after = After { bias: bias.and_then(T::singles), ..After::default() };
+    Some(T::of_singles(product.run_batch(&Weights::forward(p, weight), x, after)))
+}
+
+/// The gradient of `x`, by the weights turned by 180 degrees (see [`Lowering::input_gradient`]), if it should be
+/// done this way.
+pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Option<Vec<T>> {
+    if !suits([p.inputs, p.group_outputs(), p.kernel[0], p.kernel[1]], &p.geometry) {
+        return None;
+    }
+    let (weight, gy) = (T::singles(weight)?, T::singles(gy)?);
+    let product = SplitProduct::input_gradient(p);
+    Some(T::of_singles(product.run_batch(&Weights::turned(p, weight), gy, After::default())))
+}
+
+impl SplitProduct {
+    /// For a problem that [`suits`].
+    pub(crate) fn forward(p: &Problem) -> Self {
+        let lowering = Lowering::forward(p, p.inputs);
+        Self::new(lowering, p.outputs, p.inputs * p.input_pixels())
+    }
+
+    fn input_gradient(p: &Problem) -> Self {
+        let lowering = Lowering::input_gradient(p, p.outputs);
+        Self::new(lowering, p.inputs, p.outputs * p.output_pixels())
+    }
+
+    fn new(lowering: Lowering, height: usize, input: usize) -> Self {
+        let panels = Panels::new(&lowering);
+        Self { lowering, panels, height, input }
+    }
+
+    fn run_batch(&self, weights: &Weights, x: &[f32], after: After<f32>) -> Vec<f32> {
+        let result = self.height * self.lowering.pixels.len();
+        let mut y = unspecified(x.len() / self.input * result);
+        let images = x.par_chunks_exact(self.input).zip(y.par_chunks_exact_mut(result));
+        images.for_each(|(x, y)| {
+            let mut workspace = Scratch::new(self.workspace());
+            self.run(weights, x, after, y, workspace.values());
+        });
+        y
+    }
+
+    /// Values that [`Self::run`] needs to work in.
+    pub(crate) fn workspace(&self) -> usize {
+        if self.panels.copies(&self.lowering) { self.lowering.source_len() } else { 0 }
+    }
+
+    /// One image: cut into tasks, which are some pixels, for some bands.
+    pub(crate) fn run(
+        &self,
+        weights: &Weights,
+        x: &[f32],
+        after: After<f32>,
+        y: &mut [f32],
+        workspace: &mut [f32],
+    ) {
+        let source = if self.panels.copies(&self.lowering) {
+            let source = &mut workspace[..self.lowering.source_len()];
+            self.lowering.fill(x, source);
+            &*source
+        } else {
+            x
+        };
+        let (pixels, bands) = (self.lowering.pixels.len(), self.height.div_ceil(SIDE));
+        let fitting = (PACKED / (weights.blocks() * SIDE).min(TAPS)).min(MOST_PIXELS);
+        let blocks = pixels.div_ceil(fitting);
+        let block_len = pixels.div_ceil(blocks).next_multiple_of(SIDE);
+        let blocks = pixels.div_ceil(block_len);
+        // Few pixels: the bands are shared out, and each task packs the panels for itself.
+        let shares = (TASKS / blocks).clamp(1, bands.div_ceil(LEAST_BANDS));
+        let bands_a_share = bands.div_ceil(shares);
+        let shares = bands.div_ceil(bands_a_share);
+        let writer = DisjointWriter::new(y);
+        (0..blocks * shares).into_par_iter().for_each(|task| {
+            let (block, share) = (task / shares, task % shares);
+            let block = block * block_len..pixels.min((block + 1) * block_len);
+            let share = share * bands_a_share..bands.min((share + 1) * bands_a_share);
+            let task = Task { product: self, weights, source, after, y: &writer };
+            by_halves!(V => task.run::<V>(block, share));
+        });
+    }
+}
+
+/// What all tasks of a product share.
+struct Task<'a> {
+    product: &'a SplitProduct,
+    weights: &'a Weights,
+    source: &'a [f32],
+    after: After<'a, f32>,
+    y: &'a DisjointWriter<'a, f32>,
+}
+
+impl Task<'_> {
+    /// The result of `bands` for `pixels`.
+    #[inline(always)]
+    fn run<V: Halves>(&self, pixels: Range<usize>, bands: Range<usize>) {
+        let all = self.weights.blocks() * SIDE;
+        let panels = pixels.len().div_ceil(SIDE);
+        let mut scratch = Scratch::new(panels * SIDE * all.min(TAPS));
+        let (packed, unit) = (scratch.values(), Unit::new());
+        let mut sums = Sums::new();
+        for start in (0..all).step_by(TAPS) {
+            let taps = start..all.min(start + TAPS);
+            let size = taps.len() * SIDE;
+            let packing = &self.product.panels;
+            packing.pack::<V>(
+                &self.product.lowering,
+                self.source,
+                taps.clone(),
+                pixels.clone(),
+                packed,
+            );
+            for b in bands.clone() {
+                let band = &self.weights.band(b)[start * SIDE..taps.end * SIDE];
+                for (panel, pixel) in packed.chunks_exact(size).zip(pixels.clone().step_by(SIDE)) {
+                    let place = Place { row: b * SIDE, pixel, width: SIDE.min(pixels.end - pixel) };
+                    let ends = [start == 0, taps.end == all];
+                    self.tile::<V>(&unit, [band, panel], place, ends, &mut sums);
+                }
+            }
+        }
+    }
+
+    /// One tile: the sums of earlier taps are taken up, and what follows is done after the last.
+    #[inline(always)]
+    fn tile<V: Halves>(
+        &self,
+        unit: &Unit,
+        [band, panel]: [&[f32]; 2],
+        at: Place,
+        [first, last]: [bool; 2],
+        sums: &mut Sums,
+    ) {
+        let pixels = self.product.lowering.pixels.len();
+        let rows = SIDE.min(self.product.height - at.row);
+        let start = |row: usize| (at.row + row) * pixels + at.pixel;
+        // By the time of the last product, the lines that follow have come from memory.
+        for i in 0..rows {
+            if first {
+                simd::prefetch_to_write(self.slice(start(i), at.width).as_ptr());
+                simd::prefetch_to_write(&raw const self.slice(start(i), at.width)[at.width - 1]);
+            }
+            if last && let Some(residual) = self.after.residual {
+                simd::prefetch(&residual[start(i)..start(i) + at.width]);
+            }
+        }
+        // Whole tiles are summed where they lie; the last sums are on their way through what follows.
+        let is_whole = rows == SIDE && at.width == SIDE;
+        let in_result = is_whole.then(|| self.place(start(0), pixels));
+        if !first && !is_whole {
+            for i in 0..rows {
+                sums.row_mut(i)[..at.width].copy_from_slice(self.slice(start(i), at.width));
+            }
+        }
+        let in_sums = sums.place();
+        let from = (!first).then_some(in_result.unwrap_or(in_sums));
+        let is_done = !last || self.after.is_nothing();
+        let to = if is_done { in_result.unwrap_or(in_sums) } else { in_sums };
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns these pixels in these rows, whole ones if the tile is; the sums are its own.
+        unsafe {
+            unit.multiply(band, panel, from, to);
+        }
+        if is_done && is_whole {
+            return;
+        }
+        for i in 0..rows {
+            let (to, row) = (self.slice(start(i), at.width), &sums.row(i)[..at.width]);
+            if is_done {
+                to.copy_from_slice(row);
+            } else {
+                let bias = self.after.bias_of(at.row + i);
+                self.after.store::<V>(to, row, bias, start(i));
+            }
+        }
+    }
+
+    /// Where a whole tile lies in the result.
+    #[inline(always)]
+    fn place(&self, start: usize, pitch: usize) -> unit::Place {
+        // Its last row ends within the result, too.
+        self.slice(start + (SIDE - 1) * pitch, SIDE);
+        unit::Place { start: self.slice(start, SIDE).as_mut_ptr(), pitch }
+    }
+
+    /// A part of the result that this task owns.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "tasks own disjoint parts of the result")]
+    fn slice(&self, at: usize, len: usize) -> &mut [f32] {
+        #[expect(unsafe_code, reason = "tasks share the result")]
+        // SAFETY: this task alone owns these pixels in these rows, and its slices do not outlive
+        // the row they are used for.
+        unsafe {
+            self.y.slice_mut(at, len)
+        }
+    }
+}
+
+/// Where a tile lies in the result.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    pixel: usize,
+    width: usize,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Weights as the matrix unit multiplies them.
+
+use rayon::prelude::*;
+
+use super::halves::{Halves, by_halves};
+use super::unit::{BLOCK, HALF, LINE, SIDE};
+use crate::array::unspecified;
+use crate::geometry::Problem;
+use crate::simd::MOST_LANES;
+
+/// The weights of a convolution: bands of rows, each a run of blocks of taps, see [`super::unit`]. Rows past the last
+/// and taps past the last are zeros.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    words: Vec<f32>,
+    blocks: usize,
+}
+
+impl Weights {
+    /// For the convolution itself; `weight` is `(O, I, kh, kw)`.
+    pub(crate) fn forward(p: &Problem, weight: &[f32]) -> Self {
+        let (rows, taps) = (p.outputs, p.inputs * p.kernel_size());
+        Self::build(rows, taps, |row, tap, to| {
+            by_halves!(V => pack_rows::<V>(weight, [rows, taps], [row, tap], to));
+        })
+    }
+
+    /// For the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
+    pub(super) fn turned(p: &Problem, weight: &[f32]) -> Self {
+        let (rows, taps) = (p.inputs, p.outputs * p.kernel_size());
+        Self::build(rows, taps, |row, tap, to| {
+            by_halves!(V => pack_columns::<V>(p, weight, [row, tap], to));
+        })
+    }
+
+    /// Blocks of steps.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    pub(super) fn band(&self, band: usize) -> &[f32] {
+        let len = self.blocks * BLOCK;
+        &self.words[band * len..][..len]
+    }
+
+    /// How many words there are, which take as much as so many `f32`.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// `pack` makes a block, given its first row and tap.
+    fn build(rows: usize, taps: usize, pack: impl Fn(usize, usize, &mut [f32]) + Sync) -> Self {
+        let blocks = taps.div_ceil(SIDE);
+        let mut words = unspecified(rows.div_ceil(SIDE) * blocks * BLOCK);
+        words.par_chunks_exact_mut(BLOCK).enumerate().for_each(|(i, to)| {
+            pack(i / blocks * SIDE, i % blocks * SIDE, to);
+        });
+        Self { words, blocks }
+    }
+}
+
+/// A block of a matrix that is stored row by row.
+#[inline(always)]
+fn pack_rows<V: Halves>(
+    matrix: &[f32],
+    [rows, taps]: [usize; 2],
+    [first, tap]: [usize; 2],
+    to: &mut [f32],
+) {
+    for row in 0..SIDE {
+        let mut values = [0.0; SIDE];
+        if first + row < rows {
+            let from = &matrix[(first + row) * taps..][tap..taps.min(tap + SIDE)];
+            values[..from.len()].copy_from_slice(from);
+        }
+        for pair in (0..LINE).step_by(V::LANES) {
+            let halves = V::halves(V::load_by_two(&values[2 * pair..]));
+            let at = row * LINE + pair;
+            halves[0].store(&mut to[at..]);
+            halves[1].store(&mut to[HALF + at..]);
+        }
+    }
+}
+
+/// A block of the turned matrix: neighbouring rows are neighbouring filters of an output.
+#[inline(always)]
+fn pack_columns<V: Halves>(p: &Problem, weight: &[f32], [first, tap]: [usize; 2], to: &mut [f32]) {
+    let (size, taps) = (p.kernel_size(), p.outputs * p.kernel_size());
+    let rows = SIDE.min(p.inputs - first);
+    let mut columns = [[0.0; SIDE]; SIDE];
+    for (tap, column) in (tap..taps).zip(&mut columns) {
+        let (o, k) = (tap / size, size - 1 - tap % size);
+        let filters = &weight[(o * p.inputs + first) * size..][..rows * size];
+        if size == 1 {
+            column[..rows].copy_from_slice(filters);
+        } else {
+            for row in 0..rows {
+                column[row] = filters[row * size + k];
+            }
+        }
+    }
+    let steps =
+        (0..SIDE).step_by(V::LANES).flat_map(|r| (0..LINE).step_by(V::LANES).map(move |q| (r, q)));
+    for (row, pair) in steps {
+        let mut squares = [[V::splat(0.0); MOST_LANES]; 2];
+        for lane in 0..V::LANES {
+            let pair = [0, 1].map(|step| V::load(&columns[2 * (pair + lane) + step][row..]));
+            let halves = V::halves(pair);
+            squares[0][lane] = halves[0];
+            squares[1][lane] = halves[1];
+        }
+        for (square, to) in squares.iter_mut().zip(to.chunks_exact_mut(HALF)) {
+            V::transpose(square);
+            for (lane, line) in square.iter().enumerate().take(V::LANES) {
+                line.store(&mut to[(row + lane) * LINE + pair..]);
+            }
+        }
+    }
+}
