@@ -146,6 +146,8 @@ impl Conv2d {
     fn weight_gradient<T: Real>(&self, x: &[T], gy: &[T]) -> Vec<T> {
         if self.0.is_depthwise() {
             depthwise::weight_gradient(&self.0, x, gy)
+        } else if let Some(gw) = split::weight_gradient(&self.0, x, gy) {
+            gw
         } else if self.suits_winograd::<T>() {
             winograd::weight_gradient(&self.0, x, gy)
         } else {

@@ -1,4 +1,4 @@
-//! Forward convolution and the gradient of its input on a processor's matrix unit (Intel's AMX), which
+//! Convolution and its gradients on a processor's matrix unit (Intel's AMX), which
 //! multiplies pairs of 16-bit floats (bf16), and adds in `f32`, some ten times as fast as vectors of `f32` do.
 //!
 //! A number is split into a bf16 nearest to it, and a bf16 nearest to what is left: 16 bits of its 24. Of the four
@@ -8,7 +8,9 @@
 
 mod halves;
 mod panels;
+mod target;
 mod unit;
+mod weight_gradient;
 mod weights;
 
 use std::ops::Range;
@@ -25,7 +27,9 @@ use crate::scratch::Scratch;
 use crate::simd;
 use halves::{Halves, by_halves};
 use panels::Panels;
+use target::Target;
 use unit::{SIDE, Sums, Unit};
+pub(super) use weight_gradient::weight_gradient;
 pub(crate) use weights::Weights;
 
 /// Taps a block takes at a time: more of them, and the panels would leave the second-level cache; fewer, and sums would
@@ -155,7 +159,8 @@ impl SplitProduct {
             let (block, share) = (task / shares, task % shares);
             let block = block * block_len..pixels.min((block + 1) * block_len);
             let share = share * bands_a_share..bands.min((share + 1) * bands_a_share);
-            let task = Task { product: self, weights, source, after, y: &writer };
+            let target = Target { y: &writer, rows: self.height, columns: pixels, after };
+            let task = Task { product: self, weights, source, target };
             by_halves!(V => task.run::<V>(block, share));
         });
     }
@@ -166,8 +171,7 @@ struct Task<'a> {
     product: &'a SplitProduct,
     weights: &'a Weights,
     source: &'a [f32],
-    after: After<'a, f32>,
-    y: &'a DisjointWriter<'a, f32>,
+    target: Target<'a>,
 }
 
 impl Task<'_> {
@@ -193,95 +197,17 @@ impl Task<'_> {
             for b in bands.clone() {
                 let band = &self.weights.band(b)[start * SIDE..taps.end * SIDE];
                 for (panel, pixel) in packed.chunks_exact(size).zip(pixels.clone().step_by(SIDE)) {
-                    let place = Place { row: b * SIDE, pixel, width: SIDE.min(pixels.end - pixel) };
                     let ends = [start == 0, taps.end == all];
-                    self.tile::<V>(&unit, [band, panel], place, ends, &mut sums);
+                    let at = [b * SIDE, pixel];
+                    #[expect(unsafe_code, reason = "tasks share the result")]
+                    // SAFETY: this task alone owns these pixels in these rows.
+                    unsafe {
+                        self.target.tile::<V>(&unit, [band, panel], at, ends, &mut sums);
+                    }
                 }
             }
         }
     }
-
-    /// One tile: the sums of earlier taps are taken up, and what follows is done after the last.
-    #[inline(always)]
-    fn tile<V: Halves>(
-        &self,
-        unit: &Unit,
-        [band, panel]: [&[f32]; 2],
-        at: Place,
-        [first, last]: [bool; 2],
-        sums: &mut Sums,
-    ) {
-        let pixels = self.product.lowering.pixels.len();
-        let rows = SIDE.min(self.product.height - at.row);
-        let start = |row: usize| (at.row + row) * pixels + at.pixel;
-        // By the time of the last product, the lines that follow have come from memory.
-        for i in 0..rows {
-            if first {
-                simd::prefetch_to_write(self.slice(start(i), at.width).as_ptr());
-                simd::prefetch_to_write(&raw const self.slice(start(i), at.width)[at.width - 1]);
-            }
-            if last && let Some(residual) = self.after.residual {
-                simd::prefetch(&residual[start(i)..start(i) + at.width]);
-            }
-        }
-        // Whole tiles are summed where they lie; the last sums are on their way through what follows.
-        let is_whole = rows == SIDE && at.width == SIDE;
-        let in_result = is_whole.then(|| self.place(start(0), pixels));
-        if !first && !is_whole {
-            for i in 0..rows {
-                sums.row_mut(i)[..at.width].copy_from_slice(self.slice(start(i), at.width));
-            }
-        }
-        let in_sums = sums.place();
-        let from = (!first).then_some(in_result.unwrap_or(in_sums));
-        let is_done = !last || self.after.is_nothing();
-        let to = if is_done { in_result.unwrap_or(in_sums) } else { in_sums };
-        #[expect(unsafe_code, reason = "tasks share the result")]
-        // SAFETY: this task alone owns these pixels in these rows, whole ones if the tile is; the sums are its own.
-        unsafe {
-            unit.multiply(band, panel, from, to);
-        }
-        if is_done && is_whole {
-            return;
-        }
-        for i in 0..rows {
-            let (to, row) = (self.slice(start(i), at.width), &sums.row(i)[..at.width]);
-            if is_done {
-                to.copy_from_slice(row);
-            } else {
-                let bias = self.after.bias_of(at.row + i);
-                self.after.store::<V>(to, row, bias, start(i));
-            }
-        }
-    }
-
-    /// Where a whole tile lies in the result.
-    #[inline(always)]
-    fn place(&self, start: usize, pitch: usize) -> unit::Place {
-        // Its last row ends within the result, too.
-        self.slice(start + (SIDE - 1) * pitch, SIDE);
-        unit::Place { start: self.slice(start, SIDE).as_mut_ptr(), pitch }
-    }
-
-    /// A part of the result that this task owns.
-    #[inline(always)]
-    #[expect(clippy::mut_from_ref, reason = "tasks own disjoint parts of the result")]
-    fn slice(&self, at: usize, len: usize) -> &mut [f32] {
-        #[expect(unsafe_code, reason = "tasks share the result")]
-        // SAFETY: this task alone owns these pixels in these rows, and its slices do not outlive
-        // the row they are used for.
-        unsafe {
-            self.y.slice_mut(at, len)
-        }
-    }
-}
-
-/// Where a tile lies in the result.
-#[derive(Clone, Copy)]
-struct Place {
-    row: usize,
-    pixel: usize,
-    width: usize,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::conv::product;
+use crate::conv::{product, weight_gradient as direct};
 use crate::simd::Vector;
 use halves::pair;
 
@@ -33,10 +33,10 @@ fn distance(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / size
 }
 
-/// Both directions against the direct products, on sizes that do not divide: this thread's unit, or plain loops
+/// Result and gradients against the direct products, on sizes that do not divide: this thread's unit, or plain loops
 /// where there is none.
 #[test]
-fn the_direct_result_in_both_directions() {
+fn the_direct_result_and_its_gradients() {
     for (channels, geometry, size, batch) in [
         (([64, 48], 1), [1, 1, 0], [5, 7], 1),
         (([70, 33], 1), [1, 1, 0], [6, 8], 3),
@@ -65,6 +65,9 @@ fn the_direct_result_in_both_directions() {
         let gx = SplitProduct::input_gradient(&p).run_batch(&turned, &gy, After::default());
         let off = distance(&gx, &product::input_gradient(&p, &weight, &gy));
         assert!(off < 3e-5, "gradient of {p:?}: {off}");
+        let gw = weight_gradient::sum(&p, &x, &gy);
+        let off = distance(&gw, &direct::weight_gradient(&p, &x, &gy));
+        assert!(off < 3e-5, "gradient of the weights, {p:?}: {off}");
     }
 }
 

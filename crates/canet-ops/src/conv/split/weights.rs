@@ -61,7 +61,7 @@ impl Weights {
 
 /// A block of a matrix that is stored row by row.
 #[inline(always)]
-fn pack_rows<V: Halves>(
+pub(super) fn pack_rows<V: Halves>(
     matrix: &[f32],
     [rows, taps]: [usize; 2],
     [first, tap]: [usize; 2],
