@@ -20,11 +20,11 @@ pub struct ConvGeometry {
 /// How a convolution is computed. The results differ by rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Algorithm {
-    /// Winograd's method for 3x3 kernels of stride 1 between enough channels, in `f32`; else
-    /// directly.
+    /// In `f32`, between enough channels: Winograd's method for 3x3 kernels of stride 1, and for others a
+    /// matrix unit, if the processor has one (Intel's AMX), by numbers of 16 significant bits; else directly.
     #[default]
     Fastest,
-    /// By the definition: for comparisons, as Winograd's rounding flips a ReLU here and there.
+    /// By the definition: for comparisons, as the rounding of the others flips a ReLU here and there.
     Direct,
 }
 

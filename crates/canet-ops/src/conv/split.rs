@@ -1,10 +1,10 @@
-//! Convolution and its gradients on a processor's matrix unit (Intel's AMX), which
-//! multiplies pairs of 16-bit floats (bf16), and adds in `f32`, some ten times as fast as vectors of `f32` do.
+//! Convolution and its gradients on a processor's matrix unit (Intel's AMX), which multiplies bf16 and adds in `f32`,
+//! up to sixteen times as fast as vectors do.
 //!
-//! A number is split into a bf16 nearest to it, and a bf16 nearest to what is left: 16 bits of its 24. Of the four
-//! products of such halves the smallest is left out, and three are taken. What is lost is about 2^-17 of a product
-//! at most, and as these errors have either sign, some 1e-6 of a result's size: less than by Winograd's method.
-//! Sums are those of `f32`. Infinite numbers become NaN, numbers below the normal ones 0.
+//! A number is split into the bf16 nearest to it, and the bf16 nearest to what is left: 16 bits of its 24. Of the four
+//! products of such halves the smallest is left out, and three are taken. What is lost of a product is under 2^-16 of
+//! it, and as such errors have either sign, some 1e-6 of a result's size: less than by Winograd's method.
+//! Infinite numbers become NaN, numbers below the normal ones 0.
 
 mod halves;
 mod panels;
