@@ -47,6 +47,8 @@ const LEAST_BANDS: usize = 2;
 const LEAST_OUTPUTS: usize = 48;
 /// Least taps.
 const LEAST_TAPS: usize = 64;
+/// Least weights, where gradients will follow.
+const LEAST_WEIGHTS: usize = 1 << 19;
 
 /// Whether a convolution by `weight` `(O, I / groups, kh, kw)` can and should be done this way.
 pub(crate) fn suits([outputs, inputs, kh, kw]: [usize; 4], geometry: &ConvGeometry) -> bool {
@@ -69,14 +71,16 @@ pub(crate) struct SplitProduct {
     input: usize,
 }
 
-/// `y = weight * x + bias`, if it should be done this way.
+/// `y = weight * x + bias`, if it should be done this way where gradients will follow: in the few large layers that are
+/// most of the work. Each rounding flips a ReLU here and there, and batch norms over few values enlarge that.
 pub(super) fn forward<T: Real>(
     p: &Problem,
     x: &[T],
     weight: &[T],
     bias: Option<&[T]>,
 ) -> Option<Vec<T>> {
-    if !suits([p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]], &p.geometry) {
+    let shape = [p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]];
+    if shape.iter().product::<usize>() < LEAST_WEIGHTS || !suits(shape, &p.geometry) {
         return None;
     }
     let (x, weight) = (T::singles(x)?, T::singles(weight)?);

@@ -48,57 +48,86 @@ impl Panels {
         for tap in taps.clone().step_by(2) {
             let (step, pair) = (tap - taps.start, [tap, tap + 1]);
             let line = step / SIDE * BLOCK + step % SIDE / 2 * LINE;
+            let panels = packed.chunks_exact_mut(panel_len).map(|panel| &mut panel[line..]);
             match self {
                 Self::Window(window) => {
-                    let all = lowering.taps.len();
-                    let seen = pair.map(|tap| (tap < all).then(|| window.tap(source, tap)));
-                    let mut at = [pixels.start / window.width, pixels.start % window.width];
-                    for i in 0..pixels.len().div_ceil(LINE) {
-                        let to = &mut packed[i / 2 * panel_len + line + i % 2 * LINE * LINE..];
-                        for j in (0..LINE).step_by(V::LANES) {
-                            let mut values = [[0.0; LINE]; 2];
-                            for (tap, values) in seen.iter().zip(&mut values) {
-                                if let Some(tap) = tap {
-                                    window.load::<f32, V>(tap, at, &mut values[..V::LANES]);
-                                }
-                            }
-                            put([V::load(&values[0]), V::load(&values[1])], j, to);
-                            at = window.next(at, V::LANES);
-                        }
-                    }
+                    let taps = pair.map(|tap| (tap < lowering.taps.len()).then_some(tap));
+                    pack_window::<V>(window, source, taps, pixels.clone(), panels);
                 }
                 Self::Source(columns) => {
                     let columns = &columns[pixels.start / SIDE..pixels.end.div_ceil(SIDE)];
-                    let taps = pair.map(|tap| lowering.taps.get(tap).copied());
-                    let ahead = pair.map(|tap| lowering.taps.get(tap + 2).copied());
-                    for (columns, packed) in columns.iter().zip(packed.chunks_exact_mut(panel_len))
-                    {
-                        for half in 0..columns.vectors(LINE, SIDE) {
-                            for tap in ahead.into_iter().flatten() {
-                                columns.prefetch::<_, LINE>(half, source, tap);
-                            }
-                            let to = &mut packed[line + half * LINE * LINE..];
-                            for j in (0..LINE).step_by(V::LANES) {
-                                let mut values = [V::splat(0.0); 2];
-                                for (tap, values) in taps.iter().zip(&mut values) {
-                                    if let Some(tap) = *tap {
-                                        *values = columns.load::<_, V, LINE>(half, j, source, tap);
-                                    }
-                                }
-                                put(values, j, to);
-                            }
-                        }
-                    }
+                    let offsets = |first: usize| {
+                        [first, first + 1].map(|tap| lowering.taps.get(tap).copied())
+                    };
+                    pack_source::<V>(columns, source, [offsets(tap), offsets(tap + 2)], panels);
                 }
             }
         }
     }
 }
 
-/// Writes the pairs of some pixels to their places in a line, from the `j`th on.
+/// A line of each panel from the input as it is.
 #[inline(always)]
-fn put<V: Halves>(values: [V; 2], j: usize, line: &mut [f32]) {
+fn pack_window<'a, V: Halves>(
+    window: &Window,
+    source: &[f32],
+    taps: [Option<usize>; 2],
+    pixels: Range<usize>,
+    mut panels: impl Iterator<Item = &'a mut [f32]>,
+) {
+    let seen = taps.map(|tap| tap.map(|tap| window.tap(source, tap)));
+    let mut at = [pixels.start / window.width, pixels.start % window.width];
+    let mut left = pixels.len().div_ceil(LINE);
+    while left > 0
+        && let Some(panel) = panels.next()
+    {
+        for half in 0..left.min(2) {
+            for j in (0..LINE).step_by(V::LANES) {
+                let mut values = [[0.0; LINE]; 2];
+                for (tap, values) in seen.iter().zip(&mut values) {
+                    if let Some(tap) = tap {
+                        window.load::<f32, V>(tap, at, &mut values[..V::LANES]);
+                    }
+                }
+                let to = &mut panel[half * LINE * LINE + j..];
+                put([V::load(&values[0]), V::load(&values[1])], to);
+                at = window.next(at, V::LANES);
+            }
+        }
+        left = left.saturating_sub(2);
+    }
+}
+
+/// A line of each panel from the lowering's source; the taps `ahead` are asked for.
+#[inline(always)]
+fn pack_source<'a, V: Halves>(
+    columns: &[Columns],
+    source: &[f32],
+    [taps, ahead]: [[Option<usize>; 2]; 2],
+    panels: impl Iterator<Item = &'a mut [f32]>,
+) {
+    for (columns, panel) in columns.iter().zip(panels) {
+        for half in 0..columns.vectors(LINE, SIDE) {
+            for tap in ahead.into_iter().flatten() {
+                columns.prefetch::<_, LINE>(half, source, tap);
+            }
+            for j in (0..LINE).step_by(V::LANES) {
+                let mut values = [V::splat(0.0); 2];
+                for (tap, values) in taps.iter().zip(&mut values) {
+                    if let Some(tap) = *tap {
+                        *values = columns.load::<_, V, LINE>(half, j, source, tap);
+                    }
+                }
+                put(values, &mut panel[half * LINE * LINE + j..]);
+            }
+        }
+    }
+}
+
+/// Writes the pairs of some pixels to their place in a line, and in that of the lower halves.
+#[inline(always)]
+fn put<V: Halves>(values: [V; 2], line: &mut [f32]) {
     let halves = V::halves(values);
-    halves[0].store(&mut line[j..]);
-    halves[1].store(&mut line[HALF + j..]);
+    halves[0].store(line);
+    halves[1].store(&mut line[HALF..]);
 }

@@ -39,34 +39,33 @@ pub(in crate::conv) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) 
 /// The sums over all images.
 pub(super) fn sum(p: &Problem, x: &[f32], gy: &[f32]) -> Vec<f32> {
     let (lowering, pixels) = (Lowering::forward(p, p.inputs), p.output_pixels());
-    let taps = lowering.taps.len();
-    let steps = pixels.div_ceil(pixels.div_ceil(PIXELS)).next_multiple_of(SIDE);
-    let [bands, panels] = [p.outputs, taps].map(|n| n.next_multiple_of(SIDE));
-    let mut scratch = Scratch::new((bands + panels) * steps);
-    let (bands, panels) = scratch.values().split_at_mut(bands * steps);
-    let mut gw = unspecified(p.outputs * taps);
+    let size = [p.outputs, lowering.taps.len()];
+    let [rows, columns] = size.map(|n| n.next_multiple_of(SIDE));
+    let most = pixels.div_ceil(pixels.div_ceil(PIXELS)).next_multiple_of(SIDE);
+    let mut scratch = Scratch::new((rows + columns) * most);
+    let mut gw = unspecified(size[0] * size[1]);
     let images = x.chunks_exact(p.inputs * p.input_pixels());
     for (number, (x, gy)) in images.zip(gy.chunks_exact(p.outputs * pixels)).enumerate() {
         let source = lowering.source(x);
-        for first in (0..pixels).step_by(steps) {
-            let steps = (first..pixels.min(first + steps)).len().next_multiple_of(SIDE);
-            let bands = &mut bands[..p.outputs.next_multiple_of(SIDE) * steps];
-            let panels = &mut panels[..taps.next_multiple_of(SIDE) * steps];
-            bands.par_chunks_exact_mut(SIDE * steps).enumerate().for_each(|(band, to)| {
-                for (block, to) in to.chunks_exact_mut(BLOCK).enumerate() {
-                    let at = [band * SIDE, first + block * SIDE];
-                    pack_gradient(gy, [p.outputs, pixels], at, to);
-                }
-            });
-            panels.par_chunks_exact_mut(SIDE * steps).enumerate().for_each(|(panel, to)| {
-                for (block, to) in to.chunks_exact_mut(BLOCK).enumerate() {
-                    pack_taps(&lowering, &source, [panel * SIDE, first + block * SIDE], to);
-                }
-            });
-            multiply([bands, panels], [p.outputs, taps], steps, number == 0 && first == 0, &mut gw);
+        for first in (0..pixels).step_by(most) {
+            let steps = most.min(pixels - first).next_multiple_of(SIDE);
+            let operands = &mut scratch.values()[..(rows + columns) * steps];
+            let (bands, panels) = operands.split_at_mut(rows * steps);
+            pack(bands, [steps, first], |at, to| pack_gradient(gy, [p.outputs, pixels], at, to));
+            pack(panels, [steps, first], |at, to| pack_taps(&lowering, &source, at, to));
+            multiply([bands, panels], size, steps, number == 0 && first == 0, &mut gw);
         }
     }
     gw
+}
+
+/// Packs an operand block by block, given the first row, or column, and the first pixel of each.
+fn pack(to: &mut [f32], [steps, first]: [usize; 2], block: impl Fn([usize; 2], &mut [f32]) + Sync) {
+    to.par_chunks_exact_mut(SIDE * steps).enumerate().for_each(|(i, to)| {
+        for (j, to) in to.chunks_exact_mut(BLOCK).enumerate() {
+            block([i * SIDE, first + j * SIDE], to);
+        }
+    });
 }
 
 /// A block of the output's gradient.
