@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails should fail its test")]
 
 use candle_core::{DType, Device, Tensor};
+use canet_ops::frozen::{After, FrozenConv};
 use canet_ops::{Algorithm, ConvGeometry, Value, conv2d, instruction_set};
 
 /// Inputs, outputs and dilation of the layers of CANet on ResNet-18, -50 and -101, and of the
@@ -68,8 +69,30 @@ fn result(x: &Tensor, weight: &Tensor, dtype: DType, geometry: &ConvGeometry) ->
     y.tensor().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
+/// The same of a network that only predicts, in `f32`.
+fn frozen(x: &Tensor, weight: &Tensor, _: DType, geometry: &ConvGeometry) -> Vec<f64> {
+    let values = |t: &Tensor| {
+        t.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let (o, i, kh, kw) = weight.dims4().unwrap();
+    let (_, _, h, w) = x.dims4().unwrap();
+    let conv = FrozenConv::new(values(weight), [o, i, kh, kw], vec![0.0; o], *geometry).unwrap();
+    let plan = conv.plan([h, w], geometry.padding).unwrap();
+    let mut y = vec![f32::NAN; o * plan.output()[0] * plan.output()[1]];
+    let mut workspace = vec![f32::NAN; plan.workspace()];
+    plan.run(&conv, &values(x), After::default(), &mut y, &mut workspace);
+    y.into_iter().map(f64::from).collect()
+}
+
+/// Computes a convolution.
+type Method = fn(&Tensor, &Tensor, DType, &ConvGeometry) -> Vec<f64>;
+
 /// The largest error of the fastest method and of the definition in `f32`, as a share of the largest result.
-fn errors([inputs, outputs, kernel]: [usize; 3], fastest: ConvGeometry) -> [f64; 2] {
+fn errors(
+    method: Method,
+    [inputs, outputs, kernel]: [usize; 3],
+    fastest: ConvGeometry,
+) -> [f64; 2] {
     let direct = ConvGeometry { algorithm: Algorithm::Direct, ..fastest };
     let (side, filter) = (20, kernel * kernel);
     // He's weights, for inputs after a ReLU.
@@ -81,7 +104,7 @@ fn errors([inputs, outputs, kernel]: [usize; 3], fastest: ConvGeometry) -> [f64;
     let exact = result(&x, &weight, DType::F64, &direct);
     let size = exact.iter().map(|v| v.abs()).fold(0.0, f64::max);
     [fastest, direct].map(|geometry| {
-        let found = result(&x, &weight, DType::F32, &geometry);
+        let found = method(&x, &weight, DType::F32, &geometry);
         found.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size
     })
 }
@@ -92,7 +115,7 @@ fn every_layer_of_winograds_is_within_its_bound() {
     let mut worst = 0.0_f64;
     for [inputs, outputs, dilation] in LAYERS {
         let geometry = ConvGeometry::default().with_padding(dilation).with_dilation(dilation);
-        let [winograd, direct] = errors([inputs, outputs, 3], geometry);
+        let [winograd, direct] = errors(result, [inputs, outputs, 3], geometry);
         println!("{inputs:>6} {outputs:>7} {dilation:>8} {winograd:>9.1e} {direct:>9.1e}");
         assert!(winograd > direct, "this layer was not computed by Winograd's method");
         assert!(winograd <= BOUND, "{inputs} to {outputs}, dilation {dilation}: {winograd:.1e}");
@@ -107,7 +130,7 @@ fn every_layer_of_the_matrix_unit_is_within_its_bound() {
     let mut worst = 0.0_f64;
     for [inputs, outputs, kernel, stride] in UNIT_LAYERS {
         let geometry = ConvGeometry::default().with_padding(kernel / 2).with_stride(stride);
-        let [fastest, direct] = errors([inputs, outputs, kernel], geometry);
+        let [fastest, direct] = errors(frozen, [inputs, outputs, kernel], geometry);
         println!("{inputs:>6} {outputs:>7} {kernel:>6} {stride:>6} {fastest:>9.1e} {direct:>9.1e}");
         let is_split = fastest > direct;
         assert_eq!(is_split, instruction_set() == "amx", "another method than expected");
