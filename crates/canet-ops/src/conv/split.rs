@@ -32,8 +32,8 @@ use unit::{SIDE, Sums, Unit};
 pub(super) use weight_gradient::weight_gradient;
 pub(crate) use weights::Weights;
 
-/// Taps a block takes at a time: more of them, and the panels would leave the second-level cache; fewer, and sums would
-/// be taken up more often.
+/// Taps a block takes at a time: with more of them a task would have fewer pixels, and read its bands for less; with
+/// fewer, sums would be taken up more often.
 const TAPS: usize = 512;
 /// Words a task packs at a time: a quarter of a second-level cache of 2 MiB.
 const PACKED: usize = 1 << 17;

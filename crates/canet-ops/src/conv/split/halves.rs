@@ -1,6 +1,7 @@
 //! A number in two halves of 16 bits.
 
-use crate::simd::Vector;
+use super::unit::{HALF, LINE};
+use crate::simd::{MOST_LANES, Vector};
 
 /// Vectors whose values can be split.
 pub(super) trait Halves: Vector<f32> {
@@ -27,6 +28,22 @@ macro_rules! by_halves {
     }};
 }
 pub(super) use by_halves;
+
+/// Splits as many pairs of vectors as one has lanes, and writes them turned, lane by lane, to lines of a block from
+/// `to` on.
+#[inline(always)]
+pub(super) fn put_turned<V: Halves>(pairs: [[V; 2]; MOST_LANES], to: &mut [f32]) {
+    let mut squares = [[V::splat(0.0); MOST_LANES]; 2];
+    for lane in 0..V::LANES {
+        [squares[0][lane], squares[1][lane]] = V::halves(pairs[lane]);
+    }
+    for (square, start) in squares.iter_mut().zip([0, HALF]) {
+        V::transpose(square);
+        for (lane, line) in square.iter().enumerate().take(V::LANES) {
+            line.store(&mut to[start + lane * LINE..]);
+        }
+    }
+}
 
 /// The bits of the nearest bf16, of two equally near ones the even one; numbers below the normal ones become 0.
 fn nearest(value: f32) -> u32 {

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::halves::{Halves, by_halves};
+use super::halves::{Halves, by_halves, put_turned};
 use super::suits;
 use super::target::Target;
-use super::unit::{BLOCK, HALF, LINE, SIDE, Sums, Unit};
+use super::unit::{BLOCK, LINE, SIDE, Sums, Unit};
 use super::weights::pack_rows;
 use crate::array::{DisjointWriter, unspecified};
 use crate::conv::after::After;
@@ -99,18 +99,11 @@ fn pack_turned<V: Halves>(
         }
         let place = column / LINE * LINE * LINE + column % LINE;
         for pair in (0..LINE).step_by(V::LANES) {
-            let mut squares = [[V::splat(0.0); MOST_LANES]; 2];
+            let mut pairs = [[V::splat(0.0); 2]; MOST_LANES];
             for lane in 0..V::LANES {
-                let halves = V::halves(V::load_by_two(&rows[lane][2 * pair..]));
-                squares[0][lane] = halves[0];
-                squares[1][lane] = halves[1];
+                pairs[lane] = V::load_by_two(&rows[lane][2 * pair..]);
             }
-            for (square, to) in squares.iter_mut().zip(to.chunks_exact_mut(HALF)) {
-                V::transpose(square);
-                for (lane, line) in square.iter().enumerate().take(V::LANES) {
-                    line.store(&mut to[place + (pair + lane) * LINE..]);
-                }
-            }
+            put_turned(pairs, &mut to[place + pair * LINE..]);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::halves::{Halves, by_halves};
+use super::halves::{Halves, by_halves, put_turned};
 use super::unit::{BLOCK, HALF, LINE, SIDE};
 use crate::array::unspecified;
 use crate::geometry::Problem;
@@ -102,18 +102,12 @@ fn pack_columns<V: Halves>(p: &Problem, weight: &[f32], [first, tap]: [usize; 2]
     let steps =
         (0..SIDE).step_by(V::LANES).flat_map(|r| (0..LINE).step_by(V::LANES).map(move |q| (r, q)));
     for (row, pair) in steps {
-        let mut squares = [[V::splat(0.0); MOST_LANES]; 2];
+        let mut pairs = [[V::splat(0.0); 2]; MOST_LANES];
         for lane in 0..V::LANES {
-            let pair = [0, 1].map(|step| V::load(&columns[2 * (pair + lane) + step][row..]));
-            let halves = V::halves(pair);
-            squares[0][lane] = halves[0];
-            squares[1][lane] = halves[1];
-        }
-        for (square, to) in squares.iter_mut().zip(to.chunks_exact_mut(HALF)) {
-            V::transpose(square);
-            for (lane, line) in square.iter().enumerate().take(V::LANES) {
-                line.store(&mut to[(row + lane) * LINE + pair..]);
+            for step in 0..2 {
+                pairs[lane][step] = V::load(&columns[2 * (pair + lane) + step][row..]);
             }
         }
+        put_turned(pairs, &mut to[row * LINE + pair..]);
     }
 }
