@@ -70,11 +70,16 @@ impl Server {
     }
 }
 
-/// The next connection, as soon as there may be one more.
+/// The next connection, as soon as there may be one more. While it is waited for, no permit is held:
+/// it would count as an open connection. The one that was seen to be free still is afterwards, as
+/// nothing else takes any.
 async fn accept(app: &App, listener: &TcpListener) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let permit = app.connections.clone().acquire_owned().await.ok()?;
+    drop(app.connections.acquire().await.ok()?);
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok((stream, _)) => {
+            let permit = app.connections.clone().try_acquire_owned().ok()?;
+            Some((stream, permit))
+        }
         Err(error) => {
             tracing::warn!("a connection could not be accepted: {error}");
             sleep(BREATH).await;

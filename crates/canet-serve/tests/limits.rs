@@ -224,9 +224,12 @@ fn stopping_does_not_take_for_ever() {
 #[test]
 fn connections_have_a_limit_and_come_free_again() {
     let server = Running::start(Settings { connections: 3, ..settings() }, model());
-    let mut open: Vec<_> = (0..3).map(|_| Client::connect(server.address).unwrap()).collect();
-    for client in &mut open {
-        assert_eq!(client.ask("GET", "/healthz", &[], b"").unwrap().status, 200);
+    let mut open = Vec::new();
+    for count in 1..=3 {
+        let mut client = Client::connect(server.address).unwrap();
+        let metrics = client.ask("GET", "/metrics", &[], b"").unwrap().text();
+        assert!(metrics.contains(&format!("\ncanet_connections {count}\n")), "{metrics}");
+        open.push(client);
     }
     let address = server.address;
     let fourth = thread::spawn(move || ask(address, "GET", "/healthz", &[], b"").unwrap().status);
