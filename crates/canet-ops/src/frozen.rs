@@ -13,8 +13,8 @@ mod max_pool;
 mod pixels;
 mod resize;
 mod sigmoid;
-mod tasks;
 
+pub use crate::tasks::side_by_side;
 pub use average_pool::AveragePool;
 pub use best_class::best_class;
 pub use confidence::confidence;
@@ -23,4 +23,3 @@ pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
 pub use pixels::look_up;
 pub use resize::Resize;
-pub use tasks::side_by_side;

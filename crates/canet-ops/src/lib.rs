@@ -52,6 +52,7 @@ mod resize;
 mod scratch;
 mod separable;
 mod simd;
+mod tasks;
 mod update;
 
 pub use activation::{Activation, relu, sigmoid};

@@ -152,7 +152,7 @@ impl InPlace {
         y: &mut [T],
     ) {
         let y = DisjointWriter::new(y);
-        self.blocks.par_iter().for_each(|block| {
+        self.blocks.par_iter().with_max_len(1).for_each(|block| {
             let task = Task { product: self, bands, x, after, y: &y, block };
             simd::vectorised(
                 #[inline(always)]

@@ -190,6 +190,7 @@ impl Lowering {
         source
             .par_chunks_mut(self.channel_len())
             .zip(image.par_chunks(self.input[0] * self.input[1]))
+            .with_max_len(1)
             .for_each(|(to, from)| self.place(to, from));
     }
 

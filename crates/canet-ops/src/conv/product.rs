@@ -17,6 +17,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector, by_vector};
+use crate::tasks::for_each_task;
 pub(crate) use weights::Weights;
 
 /// Taps a block takes at a time: all of them, but for kernels that are both wide and large. Sums
@@ -170,7 +171,7 @@ impl Product {
         let bands_a_share = count.div_ceil(shares);
         let shares = count.div_ceil(bands_a_share);
         let writer = DisjointWriter::new(y);
-        (0..blocks * shares).into_par_iter().for_each(|task| {
+        for_each_task(blocks * shares, |task| {
             let (block, share) = (task / shares, task % shares);
             let block = block * block_len..pixels.min((block + 1) * block_len);
             let share = share * bands_a_share..count.min((share + 1) * bands_a_share);

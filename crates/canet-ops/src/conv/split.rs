@@ -25,6 +25,7 @@ use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd;
+use crate::tasks::for_each_task;
 use halves::{Halves, by_halves};
 use panels::Panels;
 use target::Target;
@@ -159,7 +160,7 @@ impl SplitProduct {
         let bands_a_share = bands.div_ceil(shares);
         let shares = bands.div_ceil(bands_a_share);
         let writer = DisjointWriter::new(y);
-        (0..blocks * shares).into_par_iter().for_each(|task| {
+        for_each_task(blocks * shares, |task| {
             let (block, share) = (task / shares, task % shares);
             let block = block * block_len..pixels.min((block + 1) * block_len);
             let share = share * bands_a_share..bands.min((share + 1) * bands_a_share);

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use candle_core::Result;
 
-use super::tasks::for_rows;
 use crate::grid::bin;
 use crate::lanes::sum;
+use crate::tasks::for_rows;
 
 /// Columns that are summed over rows at a time, on the stack.
 const SPAN: usize = 256;

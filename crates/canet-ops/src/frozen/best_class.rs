@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::resize::{CHUNK, Chunk, Resize};
-use super::tasks::for_rows_with;
+use crate::tasks::for_rows_with;
 
 /// The class with the largest score at each pixel, the first of equals: that of `x` `(classes, H, W)`
 /// resized to `(classes, h, w)`, to the last bit. `ids` is `(h, w)`. False if any of the resized

@@ -1,8 +1,8 @@
 //! How sure a segmentation is: like the best class, from enlarged logits that are never stored.
 
 use super::resize::{CHUNK, Chunk, Resize};
-use super::tasks::for_rows_with;
 use crate::math::Math;
+use crate::tasks::for_rows_with;
 
 /// The probability of the best class at each pixel: of `x` `(classes, H, W)`, resized to
 /// `(classes, h, w)`, the largest value of the softmax. `to` is `(h, w)`.

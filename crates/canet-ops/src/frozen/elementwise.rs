@@ -5,8 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::sigmoid::sigmoid;
-use super::tasks::{TASK, for_rows};
 use crate::simd;
+use crate::tasks::{TASK, for_rows};
 
 /// `y += x`.
 pub fn add(y: &mut [f32], x: &[f32]) {

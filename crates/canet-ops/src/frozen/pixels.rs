@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::tasks::TASK;
+use crate::tasks::TASK;
 
 /// Writes `tables[channel][byte]` for each byte of `pixels` `(H, W, 3)` to `planes` `(3, H, W)`.
 ///

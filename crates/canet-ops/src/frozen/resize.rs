@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use candle_core::Result;
 
-use super::tasks::for_rows_with;
 use crate::conv::tile::TileShape;
 use crate::grid::{Corners, Sample, samples};
 use crate::real::Real;
 use crate::simd::{Isa, MOST_LANES, Vector};
+use crate::tasks::for_rows_with;
 
 /// Columns that are made at a time, on the stack of a task.
 pub(super) const CHUNK: usize = 256;

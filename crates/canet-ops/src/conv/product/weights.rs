@@ -8,6 +8,7 @@ use crate::conv::turned::Turned;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::{self, Vector, by_vector};
+use crate::tasks::for_each_task;
 
 /// The weights of a convolution, one packed matrix a group: bands of rows, each stored column by column,
 /// so that element `(i, k)` of band `b` is at `b[k * rows + i]`. What fills up the last band is not used.
@@ -69,7 +70,7 @@ fn pack_rows<T: Real, V: Vector<T>, const W: usize>(w: &[T], len: usize) -> Vec<
     let (height, turned) = (w.len() / len, Turned { width: TileShape::of::<T>().rows, steps: len });
     let mut packed = unspecified(turned.len(height));
     let (to, group) = (DisjointWriter::new(&mut packed), turned.group::<T, V>());
-    (0..height.div_ceil(group)).into_par_iter().for_each(|i| {
+    for_each_task(height.div_ceil(group), |i| {
         simd::vectorised(
             #[inline(always)]
             || {

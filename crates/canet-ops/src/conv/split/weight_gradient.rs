@@ -16,6 +16,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::MOST_LANES;
+use crate::tasks::for_each_task;
 
 /// Fewest pixels of an image.
 const LEAST_PIXELS: usize = 2 * SIDE;
@@ -61,7 +62,8 @@ pub(super) fn sum(p: &Problem, x: &[f32], gy: &[f32]) -> Vec<f32> {
 
 /// Packs an operand block by block, given the first row, or column, and the first pixel of each.
 fn pack(to: &mut [f32], [steps, first]: [usize; 2], block: impl Fn([usize; 2], &mut [f32]) + Sync) {
-    to.par_chunks_exact_mut(SIDE * steps).enumerate().for_each(|(i, to)| {
+    let parts = to.par_chunks_exact_mut(SIDE * steps).with_max_len(1);
+    parts.enumerate().for_each(|(i, to)| {
         for (j, to) in to.chunks_exact_mut(BLOCK).enumerate() {
             block([i * SIDE, first + j * SIDE], to);
         }
@@ -123,7 +125,7 @@ fn multiply(
     let shares = all.div_ceil(bands_a_task);
     let writer = DisjointWriter::new(gw);
     let target = Target { y: &writer, rows, columns, after: After::default() };
-    (0..groups * shares).into_par_iter().for_each(|task| {
+    for_each_task(groups * shares, |task| {
         let (panel, band) = (task / shares * PANELS, task % shares * bands_a_task);
         let range = |from: usize, count: usize, all: usize| from..all.min(from + count);
         let some = [range(band, bands_a_task, all), range(panel, PANELS, panels.len() / len)];

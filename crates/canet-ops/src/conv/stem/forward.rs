@@ -37,7 +37,7 @@ pub(super) fn largest<T: Real, V: Vector<T>, const W: usize>(
         y: DisjointWriter::new(&mut y),
         winners: DisjointWriter::new(&mut winners),
     };
-    windows.blocks().par_iter().for_each(|block| {
+    windows.blocks().par_iter().with_max_len(1).for_each(|block| {
         let mut source = Scratch::new(windows.source_len());
         windows.fill(block, x, source.values());
         simd::vectorised(

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Image;
 use super::block::{Block, Place, rows_of};
 use crate::array::DisjointWriter;
@@ -12,6 +10,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// Pixels of a block: its operands stay in the second-level cache.
 const BLOCK: usize = 512;
@@ -71,7 +70,7 @@ impl<'a> Work<'a> {
         let taps = self.lowering.taps.len();
         let shares = [self.outputs.div_ceil(CHANNELS), taps.div_ceil(TAPS)];
         let writer = DisjointWriter::new(partial);
-        (0..self.slabs * shares[0] * shares[1]).into_par_iter().for_each(|task| {
+        for_each_task(self.slabs * shares[0] * shares[1], |task| {
             let (slab, channels, share) =
                 (task / (shares[0] * shares[1]), task / shares[1] % shares[0], task % shares[1]);
             let task = Task {

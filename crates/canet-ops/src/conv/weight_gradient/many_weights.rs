@@ -1,8 +1,6 @@
 //! Where there are many weights: all threads work on one block of pixels, whose operands are turned
 //! once for all of them.
 
-use rayon::prelude::*;
-
 use super::Image;
 use super::block::{Block, Place, rows_of};
 use crate::array::DisjointWriter;
@@ -11,6 +9,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// Most pixels of a block: a band of them stays in the first-level cache.
 const PIXELS: usize = 1024;
@@ -58,7 +57,7 @@ fn turn_both<T: Real, V: Vector<T>>(
     let groups = [&block.bands, &block.panels].map(|side| side.turned.group::<T, V>());
     let [bands, panels] = [DisjointWriter::new(bands), DisjointWriter::new(panels)];
     let of_bands = outputs.div_ceil(groups[0]);
-    (0..of_bands + taps.len().div_ceil(groups[1])).into_par_iter().for_each(|task| {
+    for_each_task(of_bands + taps.len().div_ceil(groups[1]), |task| {
         simd::vectorised(
             #[inline(always)]
             || {
@@ -96,7 +95,7 @@ fn multiply<T: Real, const W: usize>(
     let shares = bands_of_all.div_ceil(bands_a_task);
     let writer = DisjointWriter::new(gw);
     let (bands, panels) = (&*bands, &*panels);
-    (0..shares * panels_of_all).into_par_iter().for_each(|task| {
+    for_each_task(shares * panels_of_all, |task| {
         let (tap, share) = (task / shares * W, task % shares * bands_a_task);
         let channels = share * rows..outputs.min((share + bands_a_task) * rows);
         simd::vectorised(

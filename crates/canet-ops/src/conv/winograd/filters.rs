@@ -1,7 +1,5 @@
 //! The frequencies of the weights.
 
-use rayon::prelude::*;
-
 use super::SKEW;
 use super::transform::{self, FREQUENCIES};
 use crate::array::{DisjointWriter, unspecified};
@@ -9,6 +7,7 @@ use crate::conv::tile::TileShape;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::{self, MOST_LANES, Vector, by_vector, load_within};
+use crate::tasks::for_each_task;
 
 /// Values of a filter.
 const TAPS: usize = 9;
@@ -48,7 +47,7 @@ fn frequencies<T: Real, V: Vector<T>, const W: usize>(filters: &Filters<'_, T>) 
     let len = bands * rows * filters.steps + SKEW;
     let mut values = unspecified(FREQUENCIES * len);
     let writer = DisjointWriter::new(&mut values);
-    (0..bands).into_par_iter().for_each(|band| {
+    for_each_task(bands, |band| {
         simd::vectorised(
             #[inline(always)]
             || filters.band::<V>(band, rows, len, &writer),

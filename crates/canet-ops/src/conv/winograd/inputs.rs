@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Winograd;
 use super::plane::{Piece, Plane, Share, Sizes};
 use super::transform::{FREQUENCIES, SIDE};
@@ -11,6 +9,7 @@ use crate::array::DisjointWriter;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// Where frequencies go: `[frequency][panel][channel][column]`.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +31,7 @@ pub(super) fn transform<T: Real, V: Vector<T>>(
     let (inputs, images) = (winograd.inputs, winograd.images(&tiles));
     let plane = winograd.input[0] * winograd.input[1];
     let writer = DisjointWriter::new(to);
-    (0..images.len() * inputs).into_par_iter().for_each(|task| {
+    for_each_task(images.len() * inputs, |task| {
         let (image, channel) = (images.start + task / inputs, task % inputs);
         let part = Part {
             plane: Plane { winograd, x: &x[(image * inputs + channel) * plane..][..plane] },

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::transform::{self, FREQUENCIES, STEP};
 use super::{BANDS, Frequencies, PANELS, Winograd};
 use crate::array::DisjointWriter;
@@ -12,6 +10,7 @@ use crate::conv::tile::{Sums, TileShape, Used};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// Multiplies weights and `inputs`, `[frequency][panel][input][column]` of some tiles, and writes
 /// the outputs of these tiles.
@@ -28,7 +27,7 @@ pub(super) fn multiply<T: Real, V: Vector<T>, const W: usize>(
     // Tasks of about the same size: the last must not be left to one thread.
     let panels_a_task = panels.div_ceil(panels.div_ceil(PANELS));
     let shares = [panels.div_ceil(panels_a_task), bands.div_ceil(BANDS)];
-    (0..shares[0] * shares[1]).into_par_iter().for_each(|task| {
+    for_each_task(shares[0] * shares[1], |task| {
         let [panel, band] = [task / shares[1] * panels_a_task, task % shares[1] * BANDS];
         let task = Task {
             winograd,

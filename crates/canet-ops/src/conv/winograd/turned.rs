@@ -3,8 +3,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::Winograd;
 use super::plane::{Plane, Share, Sizes};
 use super::transform::FREQUENCIES;
@@ -13,6 +11,7 @@ use crate::conv::turned::Turned;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// Where frequencies go: `[frequency][panel][tile][channel]`.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +35,7 @@ pub(super) fn transform<T: Real, V: Vector<T>, const LINES: usize>(
     let writer = DisjointWriter::new(to);
     let group = layout.turned.group::<T, V>();
     let groups = inputs.div_ceil(group);
-    (0..images.len() * groups).into_par_iter().for_each(|task| {
+    for_each_task(images.len() * groups, |task| {
         let (image, channel) = (images.start + task / groups, task % groups * group);
         let channels = channel..inputs.min(channel + group);
         let part = Part {

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::transform::{self, FREQUENCIES, SIDE, STEP};
 use super::turned::{self, Layout};
 use super::{SKEW, Winograd};
@@ -14,6 +12,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, MOST_LANES, Vector, by_vector};
+use crate::tasks::for_each_task;
 
 /// Frequencies of both sides that are kept at a time, in bytes.
 const BLOCK_BYTES: usize = 32 << 20;
@@ -74,7 +73,7 @@ impl<T: Real> Products<'_, T> {
         let p = self.problem;
         let shares = [p.outputs.div_ceil(OUTPUTS), p.inputs.div_ceil(INPUTS)];
         let writer = DisjointWriter::new(gw);
-        (0..shares[0] * shares[1]).into_par_iter().for_each(|task| {
+        for_each_task(shares[0] * shares[1], |task| {
             let [o, i] = [task / shares[1] * OUTPUTS, task % shares[1] * INPUTS];
             let (outputs, inputs) = (o..p.outputs.min(o + OUTPUTS), i..p.inputs.min(i + INPUTS));
             simd::vectorised(

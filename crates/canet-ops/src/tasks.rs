@@ -1,15 +1,21 @@
-//! Cutting work into tasks: by shape alone, so that any number of threads gives the same bits.
+//! Cutting work into tasks, by shape alone, so that any number of threads gives the same bits; and sharing them out.
 
 use rayon::prelude::*;
 
 use crate::simd;
 
 /// Values of a task: enough to be worth handing over, few enough for all cores to get some.
-pub(super) const TASK: usize = 1 << 14;
+pub(crate) const TASK: usize = 1 << 14;
+
+/// Calls `work` with the number of each of `count` tasks. A thread takes one at a time: cores differ in pace, as
+/// the threads beside them do, and rayon left to itself has two threads take a quarter of all at a time.
+pub(crate) fn for_each_task(count: usize, work: impl Fn(usize) + Sync + Send) {
+    (0..count).into_par_iter().with_max_len(1).for_each(work);
+}
 
 /// Calls `work(number of the row, row)` for all rows of `width` values of `y`, whose values cost
 /// about `cost` simple steps each.
-pub(super) fn for_rows<T: Send>(
+pub(crate) fn for_rows<T: Send>(
     y: &mut [T],
     width: usize,
     cost: usize,
@@ -26,7 +32,7 @@ pub(super) fn for_rows<T: Send>(
 }
 
 /// The same, where `work` needs a place to work in, which each task makes once with `place`.
-pub(super) fn for_rows_with<T: Send, P>(
+pub(crate) fn for_rows_with<T: Send, P>(
     y: &mut [T],
     width: usize,
     cost: usize,
@@ -34,7 +40,8 @@ pub(super) fn for_rows_with<T: Send, P>(
     work: impl Fn(&mut P, usize, &mut [T]) + Sync,
 ) {
     let rows = (TASK / (width * cost)).max(1);
-    y.par_chunks_mut(rows * width).enumerate().for_each(|(task, y)| {
+    let tasks = y.par_chunks_mut(rows * width).with_max_len(1).enumerate();
+    tasks.for_each(|(task, y)| {
         simd::vectorised(
             #[inline(always)]
             || {
