@@ -7,43 +7,28 @@
 //! Infinite numbers become NaN, numbers below the normal ones 0.
 
 mod halves;
+mod image;
+mod lowered;
 mod panels;
+mod shifts;
 mod target;
 mod unit;
 mod weight_gradient;
 mod weights;
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::after::After;
-use super::lowering::Lowering;
-use super::winograd;
-use crate::array::{DisjointWriter, unspecified};
+use crate::array::unspecified;
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd;
-use crate::tasks::for_each_task;
-use halves::{Halves, by_halves};
-use panels::Panels;
-use target::Target;
-use unit::{SIDE, Sums, Unit};
+use lowered::Lowered;
+use shifts::Shifts;
 pub(super) use weight_gradient::weight_gradient;
 pub(crate) use weights::Weights;
 
-/// Taps a block takes at a time: with more of them a task would have fewer pixels, and read its bands for less; with
-/// fewer, sums would be taken up more often.
-const TAPS: usize = 512;
-/// Words a task packs at a time: a quarter of a second-level cache of 2 MiB.
-const PACKED: usize = 1 << 17;
-/// Most pixels of a task.
-const MOST_PIXELS: usize = 1024;
-/// Tasks that are aimed at, so that two or more threads end at about the same time.
-const TASKS: usize = 8;
-/// Fewest bands that pay for packing the panels.
-const LEAST_BANDS: usize = 2;
 /// Least channels of the result.
 const LEAST_OUTPUTS: usize = 48;
 /// Least taps.
@@ -55,7 +40,6 @@ const LEAST_WEIGHTS: usize = 1 << 19;
 pub(crate) fn suits([outputs, inputs, kh, kw]: [usize; 4], geometry: &ConvGeometry) -> bool {
     geometry.algorithm == Algorithm::Fastest
         && geometry.groups == 1
-        && !winograd::suits([outputs, inputs, kh, kw], geometry)
         && outputs >= LEAST_OUTPUTS
         && inputs * kh * kw >= LEAST_TAPS
         && simd::has_matrix_unit()
@@ -64,12 +48,15 @@ pub(crate) fn suits([outputs, inputs, kh, kw]: [usize; 4], geometry: &ConvGeomet
 /// One convolution at one size of picture.
 #[derive(Debug)]
 pub(crate) struct SplitProduct {
-    lowering: Lowering,
-    panels: Panels,
-    /// Channels of the result.
-    height: usize,
+    way: Way,
     /// Values of the input.
     input: usize,
+}
+
+#[derive(Debug)]
+enum Way {
+    Shifts(Shifts),
+    Lowered(Box<Lowered>),
 }
 
 /// `y = weight * x + bias`, if it should be done this way where gradients will follow: in the few large layers that are
@@ -87,7 +74,7 @@ pub(super) fn forward<T: Real>(
     let (x, weight) = (T::singles(x)?, T::singles(weight)?);
     let product = SplitProduct::forward(p);
     let after = After { bias: bias.and_then(T::singles), ..After::default() };
-    Some(T::of_singles(product.run_batch(&Weights::forward(p, weight), x, after)))
+    Some(T::of_singles(product.run_batch(&SplitProduct::weights(p, weight), x, after)))
 }
 
 /// The gradient of `x`, by the weights turned by 180 degrees (see [`Lowering::input_gradient`]), if it should be
@@ -97,29 +84,48 @@ pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Op
         return None;
     }
     let (weight, gy) = (T::singles(weight)?, T::singles(gy)?);
-    let product = SplitProduct::input_gradient(p);
-    Some(T::of_singles(product.run_batch(&Weights::turned(p, weight), gy, After::default())))
+    let (product, weights) = SplitProduct::input_gradient(p, weight);
+    Some(T::of_singles(product.run_batch(&weights, gy, After::default())))
 }
 
 impl SplitProduct {
     /// For a problem that [`suits`].
     pub(crate) fn forward(p: &Problem) -> Self {
-        let lowering = Lowering::forward(p, p.inputs);
-        Self::new(lowering, p.outputs, p.inputs * p.input_pixels())
+        let way = if shifts::suits(p.inputs, p.kernel, p.geometry.stride) {
+            Way::Shifts(Shifts::forward(p))
+        } else {
+            Way::Lowered(Box::new(Lowered::forward(p)))
+        };
+        Self { way, input: p.inputs * p.input_pixels() }
     }
 
-    fn input_gradient(p: &Problem) -> Self {
-        let lowering = Lowering::input_gradient(p, p.outputs);
-        Self::new(lowering, p.inputs, p.outputs * p.output_pixels())
+    /// The weights of [`Self::forward`].
+    pub(crate) fn weights(p: &Problem, weight: &[f32]) -> Weights {
+        if shifts::suits(p.inputs, p.kernel, p.geometry.stride) {
+            Weights::of_shifts(p, weight)
+        } else {
+            Weights::forward(p, weight)
+        }
     }
 
-    fn new(lowering: Lowering, height: usize, input: usize) -> Self {
-        let panels = Panels::new(&lowering);
-        Self { lowering, panels, height, input }
+    /// With its weights.
+    fn input_gradient(p: &Problem, weight: &[f32]) -> (Self, Weights) {
+        let shifts = Shifts::input_gradient(p)
+            .filter(|_| shifts::suits(p.outputs, p.kernel, p.geometry.stride));
+        let (way, weights) = match shifts {
+            Some(shifts) => (Way::Shifts(shifts), Weights::of_turned_shifts(p, weight)),
+            None => {
+                (Way::Lowered(Box::new(Lowered::input_gradient(p))), Weights::turned(p, weight))
+            }
+        };
+        (Self { way, input: p.outputs * p.output_pixels() }, weights)
     }
 
     fn run_batch(&self, weights: &Weights, x: &[f32], after: After<f32>) -> Vec<f32> {
-        let result = self.height * self.lowering.pixels.len();
+        let result = match &self.way {
+            Way::Shifts(shifts) => shifts.result(),
+            Way::Lowered(lowered) => lowered.result(),
+        };
         let mut y = unspecified(x.len() / self.input * result);
         let images = x.par_chunks_exact(self.input).zip(y.par_chunks_exact_mut(result));
         images.for_each(|(x, y)| {
@@ -131,10 +137,13 @@ impl SplitProduct {
 
     /// Values that [`Self::run`] needs to work in.
     pub(crate) fn workspace(&self) -> usize {
-        if self.panels.copies(&self.lowering) { self.lowering.source_len() } else { 0 }
+        match &self.way {
+            Way::Shifts(shifts) => shifts.workspace(),
+            Way::Lowered(lowered) => lowered.workspace(),
+        }
     }
 
-    /// One image: cut into tasks, which are some pixels, for some bands.
+    /// One image.
     pub(crate) fn run(
         &self,
         weights: &Weights,
@@ -143,74 +152,9 @@ impl SplitProduct {
         y: &mut [f32],
         workspace: &mut [f32],
     ) {
-        let source = if self.panels.copies(&self.lowering) {
-            let source = &mut workspace[..self.lowering.source_len()];
-            self.lowering.fill(x, source);
-            &*source
-        } else {
-            x
-        };
-        let (pixels, bands) = (self.lowering.pixels.len(), self.height.div_ceil(SIDE));
-        let fitting = (PACKED / (weights.blocks() * SIDE).min(TAPS)).min(MOST_PIXELS);
-        let blocks = pixels.div_ceil(fitting);
-        let block_len = pixels.div_ceil(blocks).next_multiple_of(SIDE);
-        let blocks = pixels.div_ceil(block_len);
-        // Few pixels: the bands are shared out, and each task packs the panels for itself.
-        let shares = (TASKS / blocks).clamp(1, bands.div_ceil(LEAST_BANDS));
-        let bands_a_share = bands.div_ceil(shares);
-        let shares = bands.div_ceil(bands_a_share);
-        let writer = DisjointWriter::new(y);
-        for_each_task(blocks * shares, |task| {
-            let (block, share) = (task / shares, task % shares);
-            let block = block * block_len..pixels.min((block + 1) * block_len);
-            let share = share * bands_a_share..bands.min((share + 1) * bands_a_share);
-            let target = Target { y: &writer, rows: self.height, columns: pixels, after };
-            let task = Task { product: self, weights, source, target };
-            by_halves!(V => task.run::<V>(block, share));
-        });
-    }
-}
-
-/// What all tasks of a product share.
-struct Task<'a> {
-    product: &'a SplitProduct,
-    weights: &'a Weights,
-    source: &'a [f32],
-    target: Target<'a>,
-}
-
-impl Task<'_> {
-    /// The result of `bands` for `pixels`.
-    #[inline(always)]
-    fn run<V: Halves>(&self, pixels: Range<usize>, bands: Range<usize>) {
-        let all = self.weights.blocks() * SIDE;
-        let panels = pixels.len().div_ceil(SIDE);
-        let mut scratch = Scratch::new(panels * SIDE * all.min(TAPS));
-        let (packed, unit) = (scratch.values(), Unit::new());
-        let mut sums = Sums::new();
-        for start in (0..all).step_by(TAPS) {
-            let taps = start..all.min(start + TAPS);
-            let size = taps.len() * SIDE;
-            let packing = &self.product.panels;
-            packing.pack::<V>(
-                &self.product.lowering,
-                self.source,
-                taps.clone(),
-                pixels.clone(),
-                packed,
-            );
-            for b in bands.clone() {
-                let band = &self.weights.band(b)[start * SIDE..taps.end * SIDE];
-                for (panel, pixel) in packed.chunks_exact(size).zip(pixels.clone().step_by(SIDE)) {
-                    let ends = [start == 0, taps.end == all];
-                    let at = [b * SIDE, pixel];
-                    #[expect(unsafe_code, reason = "tasks share the result")]
-                    // SAFETY: this task alone owns these pixels in these rows.
-                    unsafe {
-                        self.target.tile::<V>(&unit, [band, panel], at, ends, &mut sums);
-                    }
-                }
-            }
+        match &self.way {
+            Way::Shifts(shifts) => shifts.run(weights.words(), x, after, y, workspace),
+            Way::Lowered(lowered) => lowered.run(weights, x, after, y, workspace),
         }
     }
 }

@@ -72,7 +72,7 @@ impl FrozenConv {
         let packed = if problem.is_depthwise() {
             Packed::Depthwise(weight)
         } else if split::suits(shape, &geometry) {
-            Packed::Split(split::Weights::forward(&problem, &weight))
+            Packed::Split(SplitProduct::weights(&problem, &weight))
         } else if winograd::suits(shape, &geometry) {
             Packed::Winograd(Frequencies::forward(&problem, &weight))
         } else {

@@ -1,6 +1,6 @@
 //! A number in two halves of 16 bits.
 
-use super::unit::{HALF, LINE};
+use super::unit::LINE;
 use crate::simd::{MOST_LANES, Vector};
 
 /// Vectors whose values can be split.
@@ -10,7 +10,8 @@ pub(super) trait Halves: Vector<f32> {
     fn halves(pair: [Self; 2]) -> [Self; 2];
 }
 
-/// Runs `work` with the vector that splits fastest here, in code that is compiled for it.
+/// Returns, from the function that calls it, what `work` gives with the vector that splits fastest here, in code that
+/// is compiled for it.
 macro_rules! by_halves {
     ($V:ident => $work:expr) => {{
         #[cfg(target_arch = "x86_64")]
@@ -29,15 +30,15 @@ macro_rules! by_halves {
 }
 pub(super) use by_halves;
 
-/// Splits as many pairs of vectors as one has lanes, and writes them turned, lane by lane, to lines of a block from
-/// `to` on.
+/// Splits as many pairs of vectors as one has lanes, and writes them turned, lane by lane, to lines from `to` on; those
+/// of lower halves lie `half` words later.
 #[inline(always)]
-pub(super) fn put_turned<V: Halves>(pairs: [[V; 2]; MOST_LANES], to: &mut [f32]) {
+pub(super) fn put_turned<V: Halves>(pairs: [[V; 2]; MOST_LANES], half: usize, to: &mut [f32]) {
     let mut squares = [[V::splat(0.0); MOST_LANES]; 2];
     for lane in 0..V::LANES {
         [squares[0][lane], squares[1][lane]] = V::halves(pairs[lane]);
     }
-    for (square, start) in squares.iter_mut().zip([0, HALF]) {
+    for (square, start) in squares.iter_mut().zip([0, half]) {
         V::transpose(square);
         for (lane, line) in square.iter().enumerate().take(V::LANES) {
             line.store(&mut to[start + lane * LINE..]);

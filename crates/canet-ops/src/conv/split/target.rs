@@ -1,7 +1,7 @@
 //! Where tiles go: a matrix that tasks share.
 
 use super::halves::Halves;
-use super::unit::{Place, SIDE, Sums, Unit};
+use super::unit::{Place, Rows, SIDE, Sums, Unit};
 use crate::array::DisjointWriter;
 use crate::conv::after::After;
 use crate::simd;
@@ -64,7 +64,7 @@ impl Target<'_> {
         // SAFETY: nobody else uses this part of the result, which is a whole tile if it is used as one; the sums
         // are the caller's own.
         unsafe {
-            unit.multiply(band, panel, from, to);
+            unit.multiply(Rows::of_band(band), panel, from, to);
         }
         if is_done && is_whole {
             return;

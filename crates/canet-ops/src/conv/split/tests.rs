@@ -1,7 +1,7 @@
+use super::halves::{Halves, by_halves, pair};
 use super::*;
 use crate::conv::{product, weight_gradient as direct};
 use crate::simd::Vector;
-use halves::pair;
 
 fn wave(i: usize) -> f32 {
     ((i * 7919 % 1009) as f32 - 504.0) / 504.0
@@ -29,6 +29,7 @@ fn problem(
 /// As a share of the largest result.
 fn distance(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
+    assert!(found.iter().all(|v| v.is_finite()), "some are not finite");
     let size = expected.iter().fold(0.0_f32, |size, v| size.max(v.abs()));
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / size
 }
@@ -51,18 +52,29 @@ fn the_direct_result_and_its_gradients() {
         (([9, 48], 5), [1, 1, 0], [21, 22], 1),
         (([8, 48], 3), [3, 2, 1], [17, 18], 1),
         (([32, 32], 1), [1, 1, 0], [40, 64], 1),
+        // Shifts: rows that are whole runs or not, few and many blocks and bands, zeros around and none.
+        (([64, 48], 3), [1, 1, 1], [7, 16], 1),
+        (([50, 70], 3), [1, 2, 2], [6, 21], 2),
+        (([96, 40], 3), [1, 4, 4], [9, 40], 1),
+        (([32, 33], 3), [1, 1, 0], [5, 7], 3),
+        (([30, 600], 3), [1, 1, 1], [3, 5], 1),
+        (([100, 31], 3), [1, 2, 1], [11, 18], 1),
+        (([64, 64], 3), [1, 1, 3], [4, 17], 1),
+        (([32, 32], 2), [1, 1, 0], [34, 33], 1),
     ] {
         let p = problem(channels, geometry, size, batch);
+        // What scratch buffers hold does not matter.
+        rayon::broadcast(|_| Scratch::<f32>::new(1 << 21).values().fill(f32::NAN));
         let x = values(batch * p.inputs * p.input_pixels(), 1);
         let weight = values(p.outputs * p.inputs * p.kernel_size(), 2);
         let bias = values(p.outputs, 3);
         let gy = values(batch * p.outputs * p.output_pixels(), 4);
         let after = After { bias: Some(&bias), ..After::default() };
-        let y = SplitProduct::forward(&p).run_batch(&Weights::forward(&p, &weight), &x, after);
+        let y = SplitProduct::forward(&p).run_batch(&SplitProduct::weights(&p, &weight), &x, after);
         let off = distance(&y, &product::forward(&p, &x, &weight, Some(&bias)));
         assert!(off < 3e-5, "{p:?}: {off}");
-        let turned = Weights::turned(&p, &weight);
-        let gx = SplitProduct::input_gradient(&p).run_batch(&turned, &gy, After::default());
+        let (product, turned) = SplitProduct::input_gradient(&p, &weight);
+        let gx = product.run_batch(&turned, &gy, After::default());
         let off = distance(&gx, &product::input_gradient(&p, &weight, &gy));
         assert!(off < 3e-5, "gradient of {p:?}: {off}");
         let gw = weight_gradient::sum(&p, &x, &gy);
@@ -77,7 +89,7 @@ fn residual_and_relu_follow() {
     let p = problem(([70, 40], 1), [1, 1, 0], [10, 10], 1);
     let (x, weight, residual) = (values(7000, 1), values(2800, 2), values(4000, 3));
     let after = After { bias: None, residual: Some(&residual), relu: true };
-    let y = SplitProduct::forward(&p).run_batch(&Weights::forward(&p, &weight), &x, after);
+    let y = SplitProduct::forward(&p).run_batch(&SplitProduct::weights(&p, &weight), &x, after);
     let plain = product::forward(&p, &x, &weight, None);
     let expected: Vec<f32> = plain.iter().zip(&residual).map(|(a, b)| (a + b).max(0.0)).collect();
     assert!(distance(&y, &expected) < 1e-5);
@@ -96,7 +108,7 @@ fn nothing_that_is_not_finite_is_hidden() {
     ] {
         let mut x = vec![1.0; 64 * 32];
         x[5] = bad;
-        let packed = Weights::forward(&p, &weight);
+        let packed = SplitProduct::weights(&p, &weight);
         let y = SplitProduct::forward(&p).run_batch(&packed, &x, After::default());
         assert!(y.iter().enumerate().all(|(i, v)| v.is_finite() != (i % 32 == 5)), "{bad}");
     }

@@ -2,6 +2,7 @@
 //!
 //! A block of a band or a panel has its upper halves, then its lower ones, each as two tiles of 16 lines of 64 bytes.
 //! A line of a band is a row, its steps in pairs; a line of a panel is a pair of steps, a word for each column.
+//! Rows need not be a band: see [`Rows`].
 
 use std::marker::PhantomData;
 
@@ -50,6 +51,60 @@ pub(super) struct Place {
     pub(super) pitch: usize,
 }
 
+/// Most blocks of a band.
+pub(super) const MOST_BLOCKS: usize = 16;
+/// Where the blocks of a band start, and the one after the last.
+static OF_BAND: [usize; MOST_BLOCKS + 1] = {
+    let mut starts = [0; MOST_BLOCKS + 1];
+    let mut block = 0;
+    while block <= MOST_BLOCKS {
+        starts[block] = block * BLOCK;
+        block += 1;
+    }
+    starts
+};
+
+/// The rows of a tile, as lines that lie anywhere.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) words: &'a [f32],
+    /// Where the lines of the upper sixteen rows start, and those of the lower ones.
+    pub(super) starts: [usize; 2],
+    /// Words from upper halves to lower ones.
+    pub(super) half: usize,
+    /// How much later the lines of each block start; and of one more, which is only asked for.
+    pub(super) blocks: &'a [usize],
+}
+
+impl<'a> Rows<'a> {
+    /// A band.
+    ///
+    /// # Panics
+    /// If it has more than [`MOST_BLOCKS`].
+    #[inline(always)]
+    pub(super) fn of_band(words: &'a [f32]) -> Self {
+        let blocks = &OF_BAND[..=words.len() / BLOCK];
+        Self { words, starts: [0, LINE * LINE], half: HALF, blocks }
+    }
+
+    /// How many blocks there are to multiply.
+    fn count(&self) -> usize {
+        self.blocks.len().saturating_sub(1)
+    }
+
+    /// Whether all lines are among the words.
+    fn are_within(&self) -> bool {
+        let most = self.starts[0].max(self.starts[1]) + self.half + LINE * LINE;
+        self.blocks[..self.count()].iter().all(|block| block + most <= self.words.len())
+    }
+
+    /// A word of a row in a block's upper or lower half.
+    fn word(&self, block: usize, half: usize, row: usize, pair: usize) -> f32 {
+        let line = self.starts[row / LINE] + row % LINE * LINE;
+        self.words[line + self.blocks[block] + half * self.half + pair]
+    }
+}
+
 /// The matrix unit of the processor that a thread runs on, set up as long as this lives. Where there is none, plain
 /// loops compute the same: for tests.
 pub(super) struct Unit {
@@ -69,11 +124,11 @@ impl Unit {
         Self { is_there, _of_this_thread: PhantomData }
     }
 
-    /// Adds the products of band and panel, without those of lower halves with each other, to what is at `from` (to
+    /// Adds the products of rows and panel, without those of lower halves with each other, to what is at `from` (to
     /// zeros, if it is nowhere), and puts the sums at `to`.
     ///
     /// # Panics
-    /// If band and panel are not of the same number of whole blocks.
+    /// If rows and panel are not of the same number of whole blocks, or lines of the rows are none of their words.
     ///
     /// # Safety
     /// Nothing else uses the places meanwhile; one can be read, the other written.
@@ -81,21 +136,23 @@ impl Unit {
     #[expect(unsafe_code, reason = "the caller knows the places")]
     pub(super) unsafe fn multiply(
         &self,
-        band: &[f32],
+        rows: Rows,
         panel: &[f32],
         from: Option<Place>,
         to: Place,
     ) {
         assert!(
-            band.len() == panel.len() && band.len().is_multiple_of(BLOCK),
-            "internal: a band of {} and a panel of {} words differ in blocks",
-            band.len(),
+            panel.len() == rows.count() * BLOCK && rows.are_within(),
+            "internal: rows of {} blocks in {} words, and a panel of {}",
+            rows.count(),
+            rows.words.len(),
             panel.len()
         );
         #[cfg(target_arch = "x86_64")]
         if self.is_there {
-            // SAFETY: the unit is set up; band and panel are of the same number of blocks; the caller's promise.
-            return unsafe { amx::multiply(band, panel, from, to) };
+            // SAFETY: the unit is set up; rows and panel are of the same number of blocks, and all lines are there;
+            // the caller's promise.
+            return unsafe { amx::multiply(rows, panel, from, to) };
         }
         let mut sums = Sums::new();
         for row in 0..SIDE {
@@ -105,8 +162,9 @@ impl Unit {
                 sums.row_mut(row).copy_from_slice(from);
             }
         }
-        let blocks = band.as_chunks::<BLOCK>().0.iter().zip(panel.as_chunks::<BLOCK>().0);
-        blocks.for_each(|(band, panel)| multiply_block(band, panel, &mut sums));
+        for (block, panel) in panel.as_chunks::<BLOCK>().0.iter().enumerate() {
+            multiply_block(rows, block, panel, &mut sums);
+        }
         for row in 0..SIDE {
             // SAFETY: the caller's promise.
             let to = unsafe { std::slice::from_raw_parts_mut(to.start.add(row * to.pitch), SIDE) };
@@ -126,14 +184,14 @@ impl Drop for Unit {
 }
 
 /// A block in plain loops.
-fn multiply_block(band: &[f32; BLOCK], panel: &[f32; BLOCK], sums: &mut Sums) {
-    for [a, b] in [[HALF, 0], [0, 0], [0, HALF]] {
+fn multiply_block(rows: Rows, block: usize, panel: &[f32; BLOCK], sums: &mut Sums) {
+    for [a, b] in [[1, 0], [0, 0], [0, 1]] {
         for row in 0..SIDE {
             for pair in 0..LINE {
-                let steps = halves::pair(band[a + row * LINE + pair]);
+                let steps = halves::pair(rows.word(block, a, row, pair));
                 for column in 0..SIDE {
                     let tile = column / LINE * LINE * LINE;
-                    let word = panel[b + tile + pair * LINE + column % LINE];
+                    let word = panel[b * HALF + tile + pair * LINE + column % LINE];
                     let sum = &mut sums.row_mut(row)[column];
                     for (a, b) in steps.into_iter().zip(halves::pair(word)) {
                         *sum = a.mul_add(b, *sum);
@@ -150,7 +208,7 @@ mod amx {
 
     use std::arch::asm;
 
-    use super::{BLOCK, LINE, Place};
+    use super::{BLOCK, LINE, Place, Rows};
 
     /// Palette 1, and eight tiles of 16 lines of 64 bytes.
     #[repr(align(64))]
@@ -188,22 +246,28 @@ mod amx {
         }
     }
 
-    /// A product of a tile of the band and one of the panel, and the lines of the next block from a place on: six
-    /// of its band and six of its panel.
+    /// A product of tiles, and what is asked for meanwhile: lines of the next block, six of its panel and eight of
+    /// its rows, from a line of each on.
     macro_rules! product {
-        ($sums:literal, $band:literal, $panel:literal) => {
-            concat!("tdpbf16ps tmm", $sums, ", tmm", $band, ", tmm", $panel)
+        ($sums:literal, $rows:literal, $panel:literal) => {
+            concat!("tdpbf16ps tmm", $sums, ", tmm", $rows, ", tmm", $panel)
         };
-        ($sums:literal, $band:literal, $panel:literal, next: $from:literal) => {
+        ($sums:literal, $rows:literal, $panel:literal, panel: $from:literal) => {
             concat!(
-                product!($sums, $band, $panel),
+                product!($sums, $rows, $panel),
                 "\n.irp line, 0, 64, 128, 192, 256, 320",
-                "\nprefetcht0 [{band} + 4096 + ",
-                $from,
-                " + \\line]",
-                "\nprefetcht0 [{panel} + 4096 + ",
-                $from,
-                " + \\line]",
+                "\nprefetcht0 [{panel} + 4096 + ", $from, " + \\line]",
+                "\n.endr",
+            )
+        };
+        (
+            $sums:literal, $rows:literal, $panel:literal,
+            panel: $from:literal, rows: $tile:literal + $at:literal
+        ) => {
+            concat!(
+                product!($sums, $rows, $panel, panel: $from),
+                "\n.irp line, 0, 64, 128, 192, 256, 320, 384, 448",
+                "\nprefetcht0 [{", $tile, "} + ", $at, " + \\line]",
                 "\n.endr",
             )
         };
@@ -211,19 +275,21 @@ mod amx {
 
     /// See [`super::Unit::multiply`].
     ///
-    /// Tiles 0 to 3 are the sums, 4 and 5 upper and lower rows of the band, 6 are columns of the panel. While another
+    /// Tiles 0 to 3 are the sums, 4 and 5 upper and lower rows, 6 columns of the panel. While another
     /// thread uses the same core, half of its registers for tiles are lost, and few are left to rename those that
     /// are written again: each tile that is in use costs time, and each load that waits for the second-level cache.
     /// With an eighth tile and without asking for lines ahead this loop takes 1.7 times as long then.
     ///
     /// # Safety
-    /// The unit is set up; band and panel are of the same number of whole blocks; the places can be read and written.
+    /// The unit is set up; rows and panel are of the same number of blocks, and the lines of the rows are among their
+    /// words; the places can be read and written.
     #[inline(always)]
-    pub(super) unsafe fn multiply(band: &[f32], panel: &[f32], from: Option<Place>, to: Place) {
+    pub(super) unsafe fn multiply(rows: Rows, panel: &[f32], from: Option<Place>, to: Place) {
         let value = size_of::<f32>();
         // SAFETY: sixteen lines of 64 bytes, `pitch` apart, are read from each corner of a place (the caller's
-        // promise), and as many are written. Of band and panel there are `blocks` blocks of 4096 bytes, of which the
-        // loop reads one each; it is not entered without any. Lines that are asked for need not exist. All tiles that are changed are named.
+        // promise), and as many are written. The loop reads a block of 4096 bytes of the panel in
+        // each pass, the same of the rows where their table says, and the table's next entry; it is not entered without
+        // any block. Lines that are asked for need not exist. All tiles that are changed are named.
         unsafe {
             match from {
                 None => asm!(
@@ -243,40 +309,56 @@ mod amx {
                     options(nostack, preserves_flags, readonly),
                 ),
             }
-            if !band.is_empty() {
+            if !panel.is_empty() {
+                let [upper, lower] = rows.starts.map(|start| rows.words.as_ptr().add(start));
+                let first = rows.blocks[0];
                 asm!(
                     "2:",
-                    // Lower halves of the band by upper ones of the panel.
-                    "tileloadd tmm4, [{band} + {line} + 2048]",
-                    "tileloadd tmm5, [{band} + {line} + 3072]",
+                    // Lower halves of the rows by upper ones of the panel.
+                    "tileloadd tmm4, [{upper_low} + {line}]",
+                    "tileloadd tmm5, [{lower_low} + {line}]",
+                    "add {table}, 8",
+                    "mov {upper_low}, [{table}]",
+                    "lea {lower_low}, [{lower} + 4*{upper_low}]",
+                    "lea {upper_low}, [{upper} + 4*{upper_low}]",
                     "tileloadd tmm6, [{panel} + {line}]",
-                    product!(0, 4, 6, next: 0),
-                    product!(2, 5, 6, next: 384),
+                    product!(0, 4, 6, panel: 0, rows: "upper_low" + 0),
+                    product!(2, 5, 6, panel: 384, rows: "upper_low" + 512),
                     "tileloadd tmm6, [{panel} + {line} + 1024]",
-                    product!(1, 4, 6, next: 768),
-                    "tileloadd tmm4, [{band} + {line}]",
-                    product!(3, 5, 6, next: 1152),
-                    "tileloadd tmm5, [{band} + {line} + 1024]",
+                    product!(1, 4, 6, panel: 768, rows: "lower_low" + 0),
+                    "tileloadd tmm4, [{upper_high} + {line}]",
+                    product!(3, 5, 6, panel: 1152, rows: "lower_low" + 512),
+                    "tileloadd tmm5, [{lower_high} + {line}]",
+                    "mov {upper_high}, {upper_low}",
+                    "mov {lower_high}, {lower_low}",
+                    "add {upper_low}, {half}",
+                    "add {lower_low}, {half}",
                     // Upper halves of both.
-                    product!(1, 4, 6, next: 1536),
-                    product!(3, 5, 6, next: 1920),
+                    product!(1, 4, 6, panel: 1536, rows: "upper_low" + 0),
+                    product!(3, 5, 6, panel: 1920, rows: "upper_low" + 512),
                     "tileloadd tmm6, [{panel} + {line}]",
-                    product!(0, 4, 6, next: 2304),
-                    product!(2, 5, 6, next: 2688),
-                    // Upper halves of the band by lower ones of the panel.
+                    product!(0, 4, 6, panel: 2304, rows: "lower_low" + 0),
+                    product!(2, 5, 6, panel: 2688, rows: "lower_low" + 512),
+                    // Upper halves of the rows by lower ones of the panel.
                     "tileloadd tmm6, [{panel} + {line} + 2048]",
-                    product!(0, 4, 6, next: 3072),
-                    product!(2, 5, 6, next: 3456),
+                    product!(0, 4, 6, panel: 3072),
+                    product!(2, 5, 6, panel: 3456),
                     "tileloadd tmm6, [{panel} + {line} + 3072]",
-                    product!(1, 4, 6, next: 3840),
+                    product!(1, 4, 6, panel: 3840),
                     product!(3, 5, 6),
-                    "add {band}, 4096",
                     "add {panel}, 4096",
                     "dec {blocks}",
                     "jnz 2b",
-                    band = inout(reg) band.as_ptr() => _,
+                    upper = in(reg) upper,
+                    lower = in(reg) lower,
+                    half = in(reg) rows.half * value,
+                    table = inout(reg) rows.blocks.as_ptr() => _,
+                    upper_high = inout(reg) upper.add(first) => _,
+                    lower_high = inout(reg) lower.add(first) => _,
+                    upper_low = inout(reg) upper.add(first + rows.half) => _,
+                    lower_low = inout(reg) lower.add(first + rows.half) => _,
                     panel = inout(reg) panel.as_ptr() => _,
-                    blocks = inout(reg) band.len() / BLOCK => _,
+                    blocks = inout(reg) panel.len() / BLOCK => _,
                     line = in(reg) LINE * value,
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _,

@@ -7,11 +7,12 @@ use rayon::prelude::*;
 use super::halves::{Halves, by_halves, put_turned};
 use super::suits;
 use super::target::Target;
-use super::unit::{BLOCK, LINE, SIDE, Sums, Unit};
+use super::unit::{BLOCK, HALF, LINE, SIDE, Sums, Unit};
 use super::weights::pack_rows;
 use crate::array::{DisjointWriter, unspecified};
 use crate::conv::after::After;
 use crate::conv::lowering::Lowering;
+use crate::conv::winograd;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
@@ -30,7 +31,8 @@ const TASKS: usize = 16;
 /// `gw[o][tap] = sum over images and pixels of gy[o][pixel] * lowered(x)[tap][pixel]`, if it should be done this way.
 pub(in crate::conv) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Option<Vec<T>> {
     let shape = [p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]];
-    if p.output_pixels() < LEAST_PIXELS || !suits(shape, &p.geometry) {
+    let is_winograd = winograd::suits(shape, &p.geometry);
+    if is_winograd || p.output_pixels() < LEAST_PIXELS || !suits(shape, &p.geometry) {
         return None;
     }
     let (x, gy) = (T::singles(x)?, T::singles(gy)?);
@@ -105,7 +107,7 @@ fn pack_turned<V: Halves>(
             for lane in 0..V::LANES {
                 pairs[lane] = V::load_by_two(&rows[lane][2 * pair..]);
             }
-            put_turned(pairs, &mut to[place + pair * LINE..]);
+            put_turned(pairs, HALF, &mut to[place + pair * LINE..]);
         }
     }
 }

@@ -25,6 +25,53 @@ impl Weights {
         })
     }
 
+    /// The same for [`super::shifts`]: panels of outputs, tap after tap of 32 channels.
+    pub(super) fn of_shifts(p: &Problem, weight: &[f32]) -> Self {
+        let size = p.kernel_size();
+        let taps =
+            |output: usize, input: usize| &weight[(output * p.inputs + input) * size..][..size];
+        Self::panels([p.outputs, p.inputs], size, |output, input, tap| taps(output, input)[tap])
+    }
+
+    /// The same for the gradient of the input.
+    pub(super) fn of_turned_shifts(p: &Problem, weight: &[f32]) -> Self {
+        let size = p.kernel_size();
+        let taps =
+            |output: usize, input: usize| &weight[(output * p.inputs + input) * size..][..size];
+        Self::panels([p.inputs, p.outputs], size, |input, output, tap| {
+            taps(output, input)[size - 1 - tap]
+        })
+    }
+
+    /// Panels of `columns` channels of the result, given the weight of each, by a channel and a tap.
+    fn panels(
+        [columns, channels]: [usize; 2],
+        size: usize,
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let groups = channels.div_ceil(SIDE);
+        let mut words = unspecified(columns.div_ceil(SIDE) * groups * size * BLOCK);
+        let parts = words.par_chunks_exact_mut(size * BLOCK).with_max_len(1).enumerate();
+        parts.for_each(|(i, to)| {
+            let [column, channel] = [i / groups * SIDE, i % groups * SIDE];
+            for (tap, to) in to.chunks_exact_mut(BLOCK).enumerate() {
+                let mut steps = [[0.0; SIDE]; SIDE];
+                for (channel, step) in (channel..channels).zip(&mut steps) {
+                    for (column, value) in (column..columns).zip(step) {
+                        *value = weight(column, channel, tap);
+                    }
+                }
+                pack_steps(&steps, to);
+            }
+        });
+        Self { words, blocks: groups * size }
+    }
+
+    /// All words.
+    pub(super) fn words(&self) -> &[f32] {
+        &self.words
+    }
+
     /// For the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
     pub(super) fn turned(p: &Problem, weight: &[f32]) -> Self {
         let (rows, taps) = (p.inputs, p.outputs * p.kernel_size());
@@ -56,6 +103,25 @@ impl Weights {
             pack(i / blocks * SIDE, i % blocks * SIDE, to);
         });
         Self { words, blocks }
+    }
+}
+
+/// A block of a panel: of each step the values of all columns.
+fn pack_steps(steps: &[[f32; SIDE]; SIDE], to: &mut [f32]) {
+    by_halves!(V => pack_steps_by::<V>(steps, to));
+}
+
+/// The same with vectors that split.
+#[inline(always)]
+fn pack_steps_by<V: Halves>(steps: &[[f32; SIDE]; SIDE], to: &mut [f32]) {
+    for pair in 0..LINE {
+        for column in (0..SIDE).step_by(V::LANES) {
+            let values = [0, 1].map(|step| V::load(&steps[2 * pair + step][column..]));
+            let at = column / LINE * LINE * LINE + pair * LINE + column % LINE;
+            for (half, start) in V::halves(values).into_iter().zip([0, HALF]) {
+                half.store(&mut to[start + at..]);
+            }
+        }
     }
 }
 
@@ -108,6 +174,6 @@ fn pack_columns<V: Halves>(p: &Problem, weight: &[f32], [first, tap]: [usize; 2]
                 pairs[lane][step] = V::load(&columns[2 * (pair + lane) + step][row..]);
             }
         }
-        put_turned(pairs, &mut to[row * LINE + pair..]);
+        put_turned(pairs, HALF, &mut to[row * LINE + pair..]);
     }
 }
