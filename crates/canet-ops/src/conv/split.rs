@@ -102,9 +102,9 @@ impl SplitProduct {
     /// The weights of [`Self::forward`].
     pub(crate) fn weights(p: &Problem, weight: &[f32]) -> Weights {
         if shifts::suits(p.inputs, p.kernel, p.geometry.stride) {
-            Weights::of_shifts(p, weight)
+            Weights::panels(p, weight)
         } else {
-            Weights::forward(p, weight)
+            Weights::bands(p, weight)
         }
     }
 
@@ -113,10 +113,11 @@ impl SplitProduct {
         let shifts = Shifts::input_gradient(p)
             .filter(|_| shifts::suits(p.outputs, p.kernel, p.geometry.stride));
         let (way, weights) = match shifts {
-            Some(shifts) => (Way::Shifts(shifts), Weights::of_turned_shifts(p, weight)),
-            None => {
-                (Way::Lowered(Box::new(Lowered::input_gradient(p))), Weights::turned(p, weight))
-            }
+            Some(shifts) => (Way::Shifts(shifts), Weights::turned_panels(p, weight)),
+            None => (
+                Way::Lowered(Box::new(Lowered::input_gradient(p))),
+                Weights::turned_bands(p, weight),
+            ),
         };
         (Self { way, input: p.outputs * p.output_pixels() }, weights)
     }
@@ -153,7 +154,7 @@ impl SplitProduct {
         workspace: &mut [f32],
     ) {
         match &self.way {
-            Way::Shifts(shifts) => shifts.run(weights.words(), x, after, y, workspace),
+            Way::Shifts(shifts) => shifts.run(weights, x, after, y, workspace),
             Way::Lowered(lowered) => lowered.run(weights, x, after, y, workspace),
         }
     }

@@ -95,8 +95,10 @@ impl Image {
             for pair in (0..LINE).step_by(V::LANES) {
                 let mut pairs = [[V::splat(0.0); 2]; MOST_LANES];
                 for lane in 0..V::LANES {
-                    let of_pair = &rows[2 * (pair + lane)..][..2];
-                    pairs[lane] = [0, 1].map(|i| cut(of_pair[i], column, self.before[1]));
+                    for step in 0..2 {
+                        let row = rows[2 * (pair + lane) + step];
+                        pairs[lane][step] = cut(row, column, self.before[1]);
+                    }
                 }
                 put_turned(pairs, self.half(), &mut lines[column * LINE + pair..]);
             }

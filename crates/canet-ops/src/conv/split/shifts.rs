@@ -8,17 +8,18 @@ use std::ops::Range;
 use super::halves::{Halves, by_halves};
 use super::image::Image;
 use super::unit::{BLOCK, LINE, Place, Rows, SIDE, Unit};
+use super::weights::Weights;
 use crate::array::DisjointWriter;
 use crate::conv::after::After;
 use crate::geometry::Problem;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, aligned, slack};
 use crate::simd::MOST_LANES;
 use crate::tasks::for_each_task;
 
 /// Tiles of sums that a task has at a time: a quarter of a second-level cache of 2 MiB.
 const TILES: usize = 128;
 /// Blocks that are multiplied before sums are put down: their weights stay in the second-level cache, too.
-const BLOCKS: usize = 18;
+const BLOCKS: usize = 9;
 /// Most pairs of runs of pixels in a task: weights come from afar once for all of them.
 const PAIRS: usize = 8;
 /// Tasks that are aimed at, so that two or more threads end at about the same time.
@@ -85,7 +86,7 @@ impl Shifts {
 
     /// Values that [`Self::run`] needs to work in.
     pub(super) fn workspace(&self) -> usize {
-        self.image.len()
+        self.image.len() + slack::<f32>()
     }
 
     /// Values of the result.
@@ -96,13 +97,13 @@ impl Shifts {
     /// One image: cut into tasks, which are some pixels, for some bands of the result's channels.
     pub(super) fn run(
         &self,
-        bands: &[f32],
+        weights: &Weights,
         x: &[f32],
         after: After<f32>,
         y: &mut [f32],
         workspace: &mut [f32],
     ) {
-        let lines = &mut workspace[..self.image.len()];
+        let lines = aligned(workspace);
         self.image.pack(x, lines);
         let (runs, all) = (self.output[0] * self.runs_a_row(), self.outputs.div_ceil(SIDE));
         let groups = runs.div_ceil(2 * PAIRS);
@@ -112,7 +113,7 @@ impl Shifts {
         let bands_a_task = all.div_ceil(shares);
         let shares = all.div_ceil(bands_a_task);
         let writer = DisjointWriter::new(y);
-        let task = Task { plan: self, bands, lines, after, y: &writer };
+        let task = Task { plan: self, weights, lines, after, y: &writer };
         for_each_task(groups * shares, |i| {
             let (group, share) = (i / shares * runs_a_task, i % shares * bands_a_task);
             let runs = group..runs.min(group + runs_a_task);
@@ -135,7 +136,7 @@ impl Shifts {
 /// What all tasks of a convolution share.
 struct Task<'a> {
     plan: &'a Shifts,
-    bands: &'a [f32],
+    weights: &'a Weights,
     lines: &'a [f32],
     after: After<'a, f32>,
     y: &'a DisjointWriter<'a, f32>,
@@ -153,13 +154,14 @@ impl Task<'_> {
             let last = all.min(first + at_a_time);
             let mut tiles = sums.as_chunks_mut::<{ SIDE * SIDE }>().0.iter_mut();
             for band in bands.clone() {
-                let panel = &self.bands[(band * all + first) * BLOCK..][..(last - first) * BLOCK];
+                let panel = &self.weights.band(band)[first * BLOCK..last * BLOCK];
                 for (run, tile) in runs.clone().step_by(2).zip(&mut tiles) {
                     // An odd run is its own neighbour.
                     let both = [run, (run + 1).min(runs.end - 1)];
                     let starts = both.map(|run| image.line(self.plan.place(run)));
                     let (words, half) = (self.lines, image.half());
-                    let rows = Rows { words, starts, half, blocks: &blocks[first..=last] };
+                    let blocks = &blocks[first..=last];
+                    let rows = Rows { words, starts, half, blocks, are_near: true };
                     let place = Place { start: tile.as_mut_ptr(), pitch: SIDE };
                     #[expect(unsafe_code, reason = "the unit takes places")]
                     // SAFETY: the tile is this task's own.
@@ -184,17 +186,16 @@ impl Task<'_> {
         let [row, column] = self.plan.place(run);
         let width = LINE.min(output[1] - column);
         let mut turned = [[0.0; LINE]; SIDE];
-        for (pixel, channel) in (0..LINE)
-            .step_by(V::LANES)
-            .flat_map(|p| (0..SIDE).step_by(V::LANES).map(move |c| (p, c)))
-        {
-            let mut square = [V::splat(0.0); MOST_LANES];
-            for lane in 0..V::LANES {
-                square[lane] = V::load(&sums[(pixel + lane) * SIDE + channel..]);
-            }
-            V::transpose(&mut square);
-            for lane in 0..V::LANES {
-                square[lane].store(&mut turned[channel + lane][pixel..]);
+        for pixel in (0..LINE).step_by(V::LANES) {
+            for channel in (0..SIDE).step_by(V::LANES) {
+                let mut square = [V::splat(0.0); MOST_LANES];
+                for lane in 0..V::LANES {
+                    square[lane] = V::load(&sums[(pixel + lane) * SIDE + channel..]);
+                }
+                V::transpose(&mut square);
+                for lane in 0..V::LANES {
+                    square[lane].store(&mut turned[channel + lane][pixel..]);
+                }
             }
         }
         for (i, sums) in turned.iter().enumerate().take(outputs - band * SIDE) {

@@ -74,6 +74,8 @@ pub(super) struct Rows<'a> {
     pub(super) half: usize,
     /// How much later the lines of each block start; and of one more, which is only asked for.
     pub(super) blocks: &'a [usize],
+    /// Whether the lines stay in the first-level cache; else they are asked for ahead.
+    pub(super) are_near: bool,
 }
 
 impl<'a> Rows<'a> {
@@ -84,7 +86,7 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     pub(super) fn of_band(words: &'a [f32]) -> Self {
         let blocks = &OF_BAND[..=words.len() / BLOCK];
-        Self { words, starts: [0, LINE * LINE], half: HALF, blocks }
+        Self { words, starts: [0, LINE * LINE], half: HALF, blocks, are_near: false }
     }
 
     /// How many blocks there are to multiply.
@@ -152,7 +154,13 @@ impl Unit {
         if self.is_there {
             // SAFETY: the unit is set up; rows and panel are of the same number of blocks, and all lines are there;
             // the caller's promise.
-            return unsafe { amx::multiply(rows, panel, from, to) };
+            return unsafe {
+                if rows.are_near && !panel.is_empty() {
+                    amx::multiply_near(rows, panel, from, to);
+                } else {
+                    amx::multiply(rows, panel, from, to);
+                }
+            };
         }
         let mut sums = Sums::new();
         for row in 0..SIDE {
@@ -203,178 +211,4 @@ fn multiply_block(rows: Rows, block: usize, panel: &[f32; BLOCK], sums: &mut Sum
 }
 
 #[cfg(target_arch = "x86_64")]
-mod amx {
-    #![expect(unsafe_code, reason = "the compiler has no other way to the matrix unit")]
-
-    use std::arch::asm;
-
-    use super::{BLOCK, LINE, Place, Rows};
-
-    /// Palette 1, and eight tiles of 16 lines of 64 bytes.
-    #[repr(align(64))]
-    #[expect(dead_code, reason = "it is read by address")]
-    struct Shapes([u8; 64]);
-
-    static SHAPES: Shapes = {
-        let mut bytes = [0; 64];
-        bytes[0] = 1;
-        let mut tile = 0;
-        while tile < 8 {
-            bytes[16 + 2 * tile] = 64;
-            bytes[48 + tile] = 16;
-            tile += 1;
-        }
-        Shapes(bytes)
-    };
-
-    /// Sets the unit up for this thread, which must have one.
-    #[inline(always)]
-    pub(super) fn set_up() {
-        // SAFETY: the caller found the unit, and the kernel to permit its use. `SHAPES` has the 64 bytes that are
-        // read; no code of the compiler's uses tiles.
-        unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const SHAPES, options(nostack, preserves_flags, readonly));
-        }
-    }
-
-    /// Gives the unit back: a thread that sleeps has 8 KiB less to keep.
-    #[inline(always)]
-    pub(super) fn release() {
-        // SAFETY: as above.
-        unsafe {
-            asm!("tilerelease", options(nostack, preserves_flags, nomem));
-        }
-    }
-
-    /// A product of tiles, and what is asked for meanwhile: lines of the next block, six of its panel and eight of
-    /// its rows, from a line of each on.
-    macro_rules! product {
-        ($sums:literal, $rows:literal, $panel:literal) => {
-            concat!("tdpbf16ps tmm", $sums, ", tmm", $rows, ", tmm", $panel)
-        };
-        ($sums:literal, $rows:literal, $panel:literal, panel: $from:literal) => {
-            concat!(
-                product!($sums, $rows, $panel),
-                "\n.irp line, 0, 64, 128, 192, 256, 320",
-                "\nprefetcht0 [{panel} + 4096 + ", $from, " + \\line]",
-                "\n.endr",
-            )
-        };
-        (
-            $sums:literal, $rows:literal, $panel:literal,
-            panel: $from:literal, rows: $tile:literal + $at:literal
-        ) => {
-            concat!(
-                product!($sums, $rows, $panel, panel: $from),
-                "\n.irp line, 0, 64, 128, 192, 256, 320, 384, 448",
-                "\nprefetcht0 [{", $tile, "} + ", $at, " + \\line]",
-                "\n.endr",
-            )
-        };
-    }
-
-    /// See [`super::Unit::multiply`].
-    ///
-    /// Tiles 0 to 3 are the sums, 4 and 5 upper and lower rows, 6 columns of the panel. While another
-    /// thread uses the same core, half of its registers for tiles are lost, and few are left to rename those that
-    /// are written again: each tile that is in use costs time, and each load that waits for the second-level cache.
-    /// With an eighth tile and without asking for lines ahead this loop takes 1.7 times as long then.
-    ///
-    /// # Safety
-    /// The unit is set up; rows and panel are of the same number of blocks, and the lines of the rows are among their
-    /// words; the places can be read and written.
-    #[inline(always)]
-    pub(super) unsafe fn multiply(rows: Rows, panel: &[f32], from: Option<Place>, to: Place) {
-        let value = size_of::<f32>();
-        // SAFETY: sixteen lines of 64 bytes, `pitch` apart, are read from each corner of a place (the caller's
-        // promise), and as many are written. The loop reads a block of 4096 bytes of the panel in
-        // each pass, the same of the rows where their table says, and the table's next entry; it is not entered without
-        // any block. Lines that are asked for need not exist. All tiles that are changed are named.
-        unsafe {
-            match from {
-                None => asm!(
-                    "tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3",
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    options(nostack, preserves_flags, nomem),
-                ),
-                Some(Place { start, pitch }) => asm!(
-                    "tileloadd tmm0, [{upper} + {pitch}]",
-                    "tileloadd tmm1, [{upper} + {pitch} + 64]",
-                    "tileloadd tmm2, [{lower} + {pitch}]",
-                    "tileloadd tmm3, [{lower} + {pitch} + 64]",
-                    upper = in(reg) start,
-                    lower = in(reg) start.add(LINE * pitch),
-                    pitch = in(reg) pitch * value,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    options(nostack, preserves_flags, readonly),
-                ),
-            }
-            if !panel.is_empty() {
-                let [upper, lower] = rows.starts.map(|start| rows.words.as_ptr().add(start));
-                let first = rows.blocks[0];
-                asm!(
-                    "2:",
-                    // Lower halves of the rows by upper ones of the panel.
-                    "tileloadd tmm4, [{upper_low} + {line}]",
-                    "tileloadd tmm5, [{lower_low} + {line}]",
-                    "add {table}, 8",
-                    "mov {upper_low}, [{table}]",
-                    "lea {lower_low}, [{lower} + 4*{upper_low}]",
-                    "lea {upper_low}, [{upper} + 4*{upper_low}]",
-                    "tileloadd tmm6, [{panel} + {line}]",
-                    product!(0, 4, 6, panel: 0, rows: "upper_low" + 0),
-                    product!(2, 5, 6, panel: 384, rows: "upper_low" + 512),
-                    "tileloadd tmm6, [{panel} + {line} + 1024]",
-                    product!(1, 4, 6, panel: 768, rows: "lower_low" + 0),
-                    "tileloadd tmm4, [{upper_high} + {line}]",
-                    product!(3, 5, 6, panel: 1152, rows: "lower_low" + 512),
-                    "tileloadd tmm5, [{lower_high} + {line}]",
-                    "mov {upper_high}, {upper_low}",
-                    "mov {lower_high}, {lower_low}",
-                    "add {upper_low}, {half}",
-                    "add {lower_low}, {half}",
-                    // Upper halves of both.
-                    product!(1, 4, 6, panel: 1536, rows: "upper_low" + 0),
-                    product!(3, 5, 6, panel: 1920, rows: "upper_low" + 512),
-                    "tileloadd tmm6, [{panel} + {line}]",
-                    product!(0, 4, 6, panel: 2304, rows: "lower_low" + 0),
-                    product!(2, 5, 6, panel: 2688, rows: "lower_low" + 512),
-                    // Upper halves of the rows by lower ones of the panel.
-                    "tileloadd tmm6, [{panel} + {line} + 2048]",
-                    product!(0, 4, 6, panel: 3072),
-                    product!(2, 5, 6, panel: 3456),
-                    "tileloadd tmm6, [{panel} + {line} + 3072]",
-                    product!(1, 4, 6, panel: 3840),
-                    product!(3, 5, 6),
-                    "add {panel}, 4096",
-                    "dec {blocks}",
-                    "jnz 2b",
-                    upper = in(reg) upper,
-                    lower = in(reg) lower,
-                    half = in(reg) rows.half * value,
-                    table = inout(reg) rows.blocks.as_ptr() => _,
-                    upper_high = inout(reg) upper.add(first) => _,
-                    lower_high = inout(reg) lower.add(first) => _,
-                    upper_low = inout(reg) upper.add(first + rows.half) => _,
-                    lower_low = inout(reg) lower.add(first + rows.half) => _,
-                    panel = inout(reg) panel.as_ptr() => _,
-                    blocks = inout(reg) panel.len() / BLOCK => _,
-                    line = in(reg) LINE * value,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _,
-                    options(nostack, readonly),
-                );
-            }
-            asm!(
-                "tilestored [{upper} + {pitch}], tmm0",
-                "tilestored [{upper} + {pitch} + 64], tmm1",
-                "tilestored [{lower} + {pitch}], tmm2",
-                "tilestored [{lower} + {pitch} + 64], tmm3",
-                upper = in(reg) to.start,
-                lower = in(reg) to.start.add(LINE * to.pitch),
-                pitch = in(reg) to.pitch * value,
-                options(nostack, preserves_flags),
-            );
-        }
-    }
-}
+mod amx;

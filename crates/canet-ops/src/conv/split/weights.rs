@@ -6,53 +6,82 @@ use super::halves::{Halves, by_halves, put_turned};
 use super::unit::{BLOCK, HALF, LINE, SIDE};
 use crate::array::unspecified;
 use crate::geometry::Problem;
+use crate::scratch::{aligned, slack};
 use crate::simd::MOST_LANES;
 
 /// The weights of a convolution: bands of rows, each a run of blocks of taps, see [`super::unit`]. Rows past the last
 /// and taps past the last are zeros.
 #[derive(Debug)]
 pub(crate) struct Weights {
-    words: Vec<f32>,
+    buffer: Vec<f32>,
+    /// Where the words start in the buffer: with a cache line, as lines are loaded.
+    start: usize,
     blocks: usize,
 }
 
 impl Weights {
-    /// For the convolution itself; `weight` is `(O, I, kh, kw)`.
-    pub(crate) fn forward(p: &Problem, weight: &[f32]) -> Self {
+    /// Bands for the convolution itself; `weight` is `(O, I, kh, kw)`.
+    pub(super) fn bands(p: &Problem, weight: &[f32]) -> Self {
         let (rows, taps) = (p.outputs, p.inputs * p.kernel_size());
-        Self::build(rows, taps, |row, tap, to| {
+        Self::of_blocks(rows, taps, |row, tap, to| {
             by_halves!(V => pack_rows::<V>(weight, [rows, taps], [row, tap], to));
         })
     }
 
-    /// The same for [`super::shifts`]: panels of outputs, tap after tap of 32 channels.
-    pub(super) fn of_shifts(p: &Problem, weight: &[f32]) -> Self {
-        let size = p.kernel_size();
-        let taps =
-            |output: usize, input: usize| &weight[(output * p.inputs + input) * size..][..size];
-        Self::panels([p.outputs, p.inputs], size, |output, input, tap| taps(output, input)[tap])
-    }
-
-    /// The same for the gradient of the input.
-    pub(super) fn of_turned_shifts(p: &Problem, weight: &[f32]) -> Self {
-        let size = p.kernel_size();
-        let taps =
-            |output: usize, input: usize| &weight[(output * p.inputs + input) * size..][..size];
-        Self::panels([p.inputs, p.outputs], size, |input, output, tap| {
-            taps(output, input)[size - 1 - tap]
+    /// The same for the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
+    pub(super) fn turned_bands(p: &Problem, weight: &[f32]) -> Self {
+        let (rows, taps) = (p.inputs, p.outputs * p.kernel_size());
+        Self::of_blocks(rows, taps, |row, tap, to| {
+            by_halves!(V => pack_columns::<V>(p, weight, [row, tap], to));
         })
     }
 
-    /// Panels of `columns` channels of the result, given the weight of each, by a channel and a tap.
-    fn panels(
+    /// Panels for the convolution itself, see [`super::shifts`]: of 32 outputs each, for 32 inputs tap after tap.
+    pub(super) fn panels(p: &Problem, weight: &[f32]) -> Self {
+        Self::of_steps([p.outputs, p.inputs], p.kernel_size(), |output, input, tap| {
+            weight[(output * p.inputs + input) * p.kernel_size() + tap]
+        })
+    }
+
+    /// The same for the gradient of its input.
+    pub(super) fn turned_panels(p: &Problem, weight: &[f32]) -> Self {
+        Self::of_steps([p.inputs, p.outputs], p.kernel_size(), |input, output, tap| {
+            weight[(output * p.inputs + input + 1) * p.kernel_size() - 1 - tap]
+        })
+    }
+
+    /// Blocks of steps.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    /// One of the bands, or panels.
+    pub(super) fn band(&self, band: usize) -> &[f32] {
+        let len = self.blocks * BLOCK;
+        &self.buffer[self.start + band * len..][..len]
+    }
+
+    /// How many words there are, which take as much as so many `f32`.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// `pack` makes a block of a band, given its first row and tap.
+    fn of_blocks(rows: usize, taps: usize, pack: impl Fn(usize, usize, &mut [f32]) + Sync) -> Self {
+        let blocks = taps.div_ceil(SIDE);
+        Self::build([rows.div_ceil(SIDE), blocks, 1], |i, to| {
+            pack(i / blocks * SIDE, i % blocks * SIDE, to);
+        })
+    }
+
+    /// Panels of `columns`, given the weight of a column and a channel for a tap.
+    fn of_steps(
         [columns, channels]: [usize; 2],
-        size: usize,
+        taps: usize,
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         let groups = channels.div_ceil(SIDE);
-        let mut words = unspecified(columns.div_ceil(SIDE) * groups * size * BLOCK);
-        let parts = words.par_chunks_exact_mut(size * BLOCK).with_max_len(1).enumerate();
-        parts.for_each(|(i, to)| {
+        Self::build([columns.div_ceil(SIDE), groups * taps, taps], |i, to| {
             let [column, channel] = [i / groups * SIDE, i % groups * SIDE];
             for (tap, to) in to.chunks_exact_mut(BLOCK).enumerate() {
                 let mut steps = [[0.0; SIDE]; SIDE];
@@ -63,46 +92,20 @@ impl Weights {
                 }
                 pack_steps(&steps, to);
             }
-        });
-        Self { words, blocks: groups * size }
-    }
-
-    /// All words.
-    pub(super) fn words(&self) -> &[f32] {
-        &self.words
-    }
-
-    /// For the gradient of its input: turned by 180 degrees, inputs and outputs swapped.
-    pub(super) fn turned(p: &Problem, weight: &[f32]) -> Self {
-        let (rows, taps) = (p.inputs, p.outputs * p.kernel_size());
-        Self::build(rows, taps, |row, tap, to| {
-            by_halves!(V => pack_columns::<V>(p, weight, [row, tap], to));
         })
     }
 
-    /// Blocks of steps.
-    pub(super) fn blocks(&self) -> usize {
-        self.blocks
-    }
-
-    pub(super) fn band(&self, band: usize) -> &[f32] {
-        let len = self.blocks * BLOCK;
-        &self.words[band * len..][..len]
-    }
-
-    /// How many words there are, which take as much as so many `f32`.
-    pub(crate) fn len(&self) -> usize {
-        self.words.len()
-    }
-
-    /// `pack` makes a block, given its first row and tap.
-    fn build(rows: usize, taps: usize, pack: impl Fn(usize, usize, &mut [f32]) + Sync) -> Self {
-        let blocks = taps.div_ceil(SIDE);
-        let mut words = unspecified(rows.div_ceil(SIDE) * blocks * BLOCK);
-        words.par_chunks_exact_mut(BLOCK).enumerate().for_each(|(i, to)| {
-            pack(i / blocks * SIDE, i % blocks * SIDE, to);
-        });
-        Self { words, blocks }
+    /// So many `bands` of `blocks`; `pack` makes `at_once` of these, given how many such runs come before.
+    fn build(
+        [bands, blocks, at_once]: [usize; 3],
+        pack: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Self {
+        let len = bands * blocks * BLOCK;
+        let mut buffer = unspecified(len + slack::<f32>());
+        let start = buffer.len() - aligned(&mut buffer).len();
+        let runs = buffer[start..][..len].par_chunks_exact_mut(at_once * BLOCK);
+        runs.with_max_len(1).enumerate().for_each(|(i, to)| pack(i, to));
+        Self { buffer, start, blocks }
     }
 }
 
@@ -116,11 +119,12 @@ fn pack_steps(steps: &[[f32; SIDE]; SIDE], to: &mut [f32]) {
 fn pack_steps_by<V: Halves>(steps: &[[f32; SIDE]; SIDE], to: &mut [f32]) {
     for pair in 0..LINE {
         for column in (0..SIDE).step_by(V::LANES) {
-            let values = [0, 1].map(|step| V::load(&steps[2 * pair + step][column..]));
+            let first = V::load(&steps[2 * pair][column..]);
+            let second = V::load(&steps[2 * pair + 1][column..]);
+            let halves = V::halves([first, second]);
             let at = column / LINE * LINE * LINE + pair * LINE + column % LINE;
-            for (half, start) in V::halves(values).into_iter().zip([0, HALF]) {
-                half.store(&mut to[start + at..]);
-            }
+            halves[0].store(&mut to[at..]);
+            halves[1].store(&mut to[HALF + at..]);
         }
     }
 }
