@@ -19,6 +19,7 @@ mod weights;
 use rayon::prelude::*;
 
 use super::after::After;
+use super::winograd;
 use crate::array::unspecified;
 use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
@@ -60,7 +61,8 @@ enum Way {
 }
 
 /// `y = weight * x + bias`, if it should be done this way where gradients will follow: in the few large layers that are
-/// most of the work. Each rounding flips a ReLU here and there, and batch norms over few values enlarge that.
+/// most of the work, and not instead of Winograd's method. Each rounding flips a ReLU here and there, and batch norms
+/// over few values enlarge that; over a hundred layers Winograd's errors add up to less.
 pub(super) fn forward<T: Real>(
     p: &Problem,
     x: &[T],
@@ -68,7 +70,8 @@ pub(super) fn forward<T: Real>(
     bias: Option<&[T]>,
 ) -> Option<Vec<T>> {
     let shape = [p.outputs, p.group_inputs(), p.kernel[0], p.kernel[1]];
-    if shape.iter().product::<usize>() < LEAST_WEIGHTS || !suits(shape, &p.geometry) {
+    let is_small = shape.iter().product::<usize>() < LEAST_WEIGHTS;
+    if is_small || winograd::suits(shape, &p.geometry) || !suits(shape, &p.geometry) {
         return None;
     }
     let (x, weight) = (T::singles(x)?, T::singles(weight)?);
