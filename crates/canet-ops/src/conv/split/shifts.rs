@@ -18,7 +18,8 @@ use crate::tasks::for_each_task;
 
 /// Tiles of sums that a task has at a time: a quarter of a second-level cache of 2 MiB.
 const TILES: usize = 128;
-/// Blocks that are multiplied before sums are put down: their weights stay in the second-level cache, too.
+/// Blocks that are multiplied before sums are put down: the lines that all taps of 32 channels see are in the
+/// first-level cache.
 const BLOCKS: usize = 9;
 /// Most pairs of runs of pixels in a task: weights come from afar once for all of them.
 const PAIRS: usize = 8;
