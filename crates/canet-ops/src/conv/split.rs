@@ -80,7 +80,7 @@ pub(super) fn forward<T: Real>(
     Some(T::of_singles(product.run_batch(&SplitProduct::weights(p, weight), x, after)))
 }
 
-/// The gradient of `x`, by the weights turned by 180 degrees (see [`Lowering::input_gradient`]), if it should be
+/// The gradient of `x`, by the weights turned by 180 degrees (see [`super::lowering::Lowering::input_gradient`]), if it should be
 /// done this way.
 pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Option<Vec<T>> {
     if !suits([p.inputs, p.group_outputs(), p.kernel[0], p.kernel[1]], &p.geometry) {
@@ -113,8 +113,8 @@ impl SplitProduct {
 
     /// With its weights.
     fn input_gradient(p: &Problem, weight: &[f32]) -> (Self, Weights) {
-        let shifts = Shifts::input_gradient(p)
-            .filter(|_| shifts::suits(p.outputs, p.kernel, p.geometry.stride));
+        let suits = shifts::suits(p.outputs, p.kernel, p.geometry.stride);
+        let shifts = if suits { Shifts::input_gradient(p) } else { None };
         let (way, weights) = match shifts {
             Some(shifts) => (Way::Shifts(shifts), Weights::turned_panels(p, weight)),
             None => (
