@@ -9,7 +9,7 @@ use candle_core::WithDType;
 
 use crate::array::AnyBits;
 use crate::conv::tile::{self, Sums, TileShape, Used, Views};
-use crate::simd::{Isa, Vector};
+use crate::simd::{Isa, Narrow, Vector, Wide};
 
 /// `f32` for work, `f64` for finite differences.
 pub(crate) trait Real:
@@ -36,10 +36,10 @@ pub(crate) trait Real:
     fn is_nan(self) -> bool;
     fn as_f64(self) -> f64;
     fn of_f64(value: f64) -> Self;
-    /// Its vectors with AVX-512.
-    type Avx512: Vector<Self>;
-    /// Its vectors with AVX2.
-    type Avx2: Vector<Self>;
+    /// Its vectors of 16, for AVX-512.
+    type Wide: Vector<Self>;
+    /// Its vectors of 8, for AVX2 and NEON.
+    type Narrow: Vector<Self>;
 
     /// The tile that suits this type and processor.
     fn tile_shape(isa: Isa) -> TileShape;
@@ -55,10 +55,10 @@ pub(crate) trait Real:
 }
 
 macro_rules! real {
-    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $avx512:ty, $avx2:ty, $singles:expr, $of_singles:expr) => {
+    ($t:ty, $shape:expr, $($product:ident)::+, $of_views:expr, $wide:ty, $narrow:ty, $singles:expr, $of_singles:expr) => {
         impl Real for $t {
-            type Avx512 = $avx512;
-            type Avx2 = $avx2;
+            type Wide = $wide;
+            type Narrow = $narrow;
             const ZERO: Self = 0.0;
             const LOWEST: Self = <$t>::NEG_INFINITY;
             const WINOGRAD: bool = size_of::<$t>() == size_of::<f32>();
@@ -118,14 +118,6 @@ macro_rules! real {
         }
     };
 }
-#[cfg(target_arch = "x86_64")]
-type Wide = std::arch::x86_64::__m512;
-#[cfg(target_arch = "x86_64")]
-type Narrow = std::arch::x86_64::__m256;
-#[cfg(not(target_arch = "x86_64"))]
-type Wide = [f32; 8];
-#[cfg(not(target_arch = "x86_64"))]
-type Narrow = [f32; 8];
 
 real!(f32, tile::shape, tile::product, tile::product_of_views, Wide, Narrow, Some, |values| values);
 real!(

@@ -94,7 +94,7 @@ pub(super) fn input_gradient<T: Real>(p: &Problem, weight: &[T], gy: &[T]) -> Op
 impl SplitProduct {
     /// For a problem that [`suits`].
     pub(crate) fn forward(p: &Problem) -> Self {
-        let way = if shifts::suits(p.inputs, p.kernel, p.geometry.stride) {
+        let way = if Self::shifts_forward(p) {
             Way::Shifts(Shifts::forward(p))
         } else {
             Way::Lowered(Box::new(Lowered::forward(p)))
@@ -104,11 +104,12 @@ impl SplitProduct {
 
     /// The weights of [`Self::forward`].
     pub(crate) fn weights(p: &Problem, weight: &[f32]) -> Weights {
-        if shifts::suits(p.inputs, p.kernel, p.geometry.stride) {
-            Weights::panels(p, weight)
-        } else {
-            Weights::bands(p, weight)
-        }
+        if Self::shifts_forward(p) { Weights::panels(p, weight) } else { Weights::bands(p, weight) }
+    }
+
+    /// Which of both ways [`Self::forward`] goes, for it and its weights alike.
+    fn shifts_forward(p: &Problem) -> bool {
+        shifts::suits(p.inputs, p.kernel, p.geometry.stride)
     }
 
     /// With its weights.

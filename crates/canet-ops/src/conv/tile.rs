@@ -4,6 +4,10 @@
 //! broadcasts the weights of a band: many products to a load. How large a tile is depends on the
 //! registers, so on the processor ([`TileShape::of`]); the order of additions does not.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod columns;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -48,6 +52,8 @@ pub(crate) fn shape(isa: Isa) -> TileShape {
         Isa::Avx512 => x86::AVX512,
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::AVX2,
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::NEON,
         Isa::Portable => PORTABLE,
     }
 }
@@ -72,6 +78,8 @@ pub(crate) fn product<const FRESH: bool>(
         Isa::Avx512 => x86::product_avx512::<FRESH>(band, panel, used, sums),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::product_avx2::<FRESH>(band, panel, sums),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::product::<FRESH>(band, panel, used, sums),
         Isa::Portable => product_portable::<f32, FRESH>(band, panel, sums),
     }
 }
@@ -134,6 +142,8 @@ pub(crate) fn product_of_views(band: &[f32], views: Views<f32>, used: Used, sums
         Isa::Avx512 => x86::views_avx512(band, views, used, sums),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => x86::views_avx2(band, views, sums),
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => aarch64::views(band, views, used, sums),
         Isa::Portable => views_portable(band, views, used, sums),
     }
 }

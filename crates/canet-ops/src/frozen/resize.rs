@@ -6,8 +6,7 @@ use candle_core::Result;
 
 use crate::conv::tile::TileShape;
 use crate::grid::{Corners, Sample, samples};
-use crate::real::Real;
-use crate::simd::{Isa, MOST_LANES, Vector};
+use crate::simd::{self, Isa, MOST_LANES, Vector};
 use crate::tasks::for_rows_with;
 
 /// Columns that are made at a time, on the stack of a task.
@@ -141,9 +140,11 @@ impl Chunk {
     fn spread(&mut self, resize: &Resize, left: usize) {
         match Isa::detect() {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => self.spread_with::<<f32 as Real>::Avx512>(resize, left),
+            Isa::Avx512 => self.spread_with::<simd::Wide>(resize, left),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => self.spread_with::<<f32 as Real>::Avx2>(resize, left),
+            Isa::Avx2 => self.spread_with::<simd::Narrow>(resize, left),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => self.spread_with::<simd::Narrow>(resize, left),
             Isa::Portable => self.spread_with::<[f32; 8]>(resize, left),
         }
     }

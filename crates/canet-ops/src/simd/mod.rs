@@ -1,12 +1,26 @@
 //! Run-time choice of the instruction set. The binary needs no `target-cpu`.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 pub(crate) mod vector;
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod x86;
+mod x86;
 
 use std::sync::LazyLock;
 
 pub(crate) use vector::{MOST_LANES, Vector, by_vector, load_within};
+
+/// The vectors of `f32` that an architecture has: of 16 where there are such, and of 8.
+#[cfg(target_arch = "x86_64")]
+pub(crate) type Wide = std::arch::x86_64::__m512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) type Narrow = std::arch::x86_64::__m256;
+#[cfg(target_arch = "aarch64")]
+pub(crate) type Narrow = aarch64::Pair;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) type Narrow = [f32; vector::PLAIN];
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) type Wide = Narrow;
 
 /// What the processor can do, as far as kernels differ by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +31,16 @@ pub(crate) enum Isa {
     /// 256-bit vectors and fused multiply-add, 16 registers.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// Whatever the compiler makes of plain loops (NEON on `AArch64`).
+    /// 128-bit vectors and fused multiply-add, 32 registers: each processor of the architecture has them.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// Whatever the compiler makes of plain loops.
     Portable,
 }
 
 impl Isa {
-    /// The best of this processor, or what `CANET_SIMD` = `avx512`, `avx2` or `portable` asks for,
-    /// if the processor has it: to compare, and to test every path on one machine.
+    /// The best of this processor, or what `CANET_SIMD` = `avx512`, `avx2`, `neon` or `portable` asks
+    /// for, if the processor has it: to compare, and to test every path on one machine.
     #[inline(always)]
     pub(crate) fn detect() -> Self {
         static CHOICE: LazyLock<Isa> = LazyLock::new(|| {
@@ -55,6 +72,8 @@ impl Isa {
                 supported.push(Self::Avx2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        supported.push(Self::Neon);
         supported.push(Self::Portable);
         supported
     }
@@ -65,12 +84,15 @@ impl Isa {
             Self::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
             Self::Portable => "portable",
         }
     }
 }
 
-/// The instruction set that kernels use here, for reports: `amx` (with AVX-512), `avx512`, `avx2` or `portable`.
+/// The instruction set that kernels use here, for reports: `amx` (with AVX-512), `avx512`, `avx2`,
+/// `neon` or `portable`.
 pub fn instruction_set() -> &'static str {
     if has_matrix_unit() { "amx" } else { Isa::detect().name() }
 }
@@ -93,29 +115,53 @@ pub(crate) fn has_matrix_unit() -> bool {
 /// Asks for the cache lines of some values, which will be needed soon.
 #[inline(always)]
 pub(crate) fn prefetch<T>(values: &[T]) {
-    #[cfg(target_arch = "x86_64")]
     for value in values.iter().step_by((64 / size_of::<T>()).max(1)) {
-        #[expect(unsafe_code, reason = "the intrinsic takes a pointer")]
-        // SAFETY: the pointer is that of a reference; a prefetch reads nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
-        }
+        prefetch_line(value);
     }
 }
 
-/// Asks for the cache lines of a place that will be written soon. Without it each line is waited for
+/// Asks for the cache line of a place that will be read soon.
+#[inline(always)]
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "an instruction that the compiler does not make by itself")
+)]
+pub(crate) fn prefetch_line<T>(place: *const T) {
+    // SAFETY: a prefetch reads nothing, wherever it points to.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = place;
+}
+
+/// Asks for the cache line of a place that will be written soon. Without it each line is waited for
 /// when it is first written.
 #[inline(always)]
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(unsafe_code, reason = "Rust has no intrinsic that is sure to be this instruction")
+)]
 pub(crate) fn prefetch_to_write<T>(place: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "Rust has no intrinsic that is sure to be this instruction")]
     // SAFETY: a prefetch reads and writes nothing, wherever it points to; processors that do not
     // know it take it as no operation.
+    #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!("prfm pstl1keep, [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = place;
 }
 
@@ -137,6 +183,9 @@ pub(crate) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { with_avx2(work) },
+        // All code of the architecture is compiled for it.
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => work(),
         Isa::Portable => work(),
     }
 }

@@ -46,9 +46,9 @@ pub(crate) trait Vector<T: Real>: Copy {
 macro_rules! by_vector {
     ($T:ident, $($path:ident).+ ($($argument:expr),* $(,)?)) => {
         match ($crate::conv::tile::TileShape::of::<$T>().columns, $crate::simd::Isa::detect()) {
-            (48, _) => $($path).+::<$T, $T::Avx512, 48>($($argument),*),
+            (48, _) => $($path).+::<$T, $T::Wide, 48>($($argument),*),
             (_, $crate::simd::Isa::Portable) => $($path).+::<$T, [$T; 8], 16>($($argument),*),
-            _ => $($path).+::<$T, $T::Avx2, 16>($($argument),*),
+            _ => $($path).+::<$T, $T::Narrow, 16>($($argument),*),
         }
     };
 }
@@ -68,7 +68,7 @@ pub(crate) fn load_within<T: Real, V: Vector<T>>(source: &[T], at: usize) -> V {
 /// Lanes of the widest vector.
 pub(crate) const MOST_LANES: usize = 16;
 /// Lanes of the plain vector.
-const PLAIN: usize = 8;
+pub(super) const PLAIN: usize = 8;
 
 /// What the compiler makes of it.
 impl<T: Real> Vector<T> for [T; PLAIN] {
@@ -179,7 +179,7 @@ impl<T: Real> Vector<T> for [T; PLAIN] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::Isa;
+    use crate::simd::{self, Isa};
 
     fn check<V: Vector<f32>>() {
         let lanes = V::LANES;
@@ -234,9 +234,11 @@ mod tests {
         for isa in Isa::supported() {
             match isa {
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => check::<<f32 as Real>::Avx512>(),
+                Isa::Avx512 => check::<simd::Wide>(),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => check::<<f32 as Real>::Avx2>(),
+                Isa::Avx2 => check::<simd::Narrow>(),
+                #[cfg(target_arch = "aarch64")]
+                Isa::Neon => check::<simd::Narrow>(),
                 Isa::Portable => {}
             }
         }

@@ -16,7 +16,7 @@ macro_rules! by_halves {
     ($V:ident => $work:expr) => {{
         #[cfg(target_arch = "x86_64")]
         if $crate::simd::has_matrix_unit() {
-            type $V = <f32 as $crate::real::Real>::Avx512;
+            type $V = $crate::simd::Wide;
             return $crate::simd::with_matrix_unit(
                 #[inline(always)]
                 || $work,

@@ -75,6 +75,10 @@ pub(super) struct Rows<'a> {
     /// How much later the lines of each block start; and of one more, which is only asked for.
     pub(super) blocks: &'a [usize],
     /// Whether the lines stay in the first-level cache; else they are asked for ahead.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "plain loops ask for none")
+    )]
     pub(super) are_near: bool,
 }
 
@@ -110,6 +114,7 @@ impl<'a> Rows<'a> {
 /// The matrix unit of the processor that a thread runs on, set up as long as this lives. Where there is none, plain
 /// loops compute the same: for tests.
 pub(super) struct Unit {
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "it never is"))]
     is_there: bool,
     /// What one thread has set up is of no use to another.
     _of_this_thread: PhantomData<*const ()>,

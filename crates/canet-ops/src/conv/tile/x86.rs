@@ -3,21 +3,18 @@
 #![expect(unsafe_code, reason = "vector loads take pointers")]
 
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_setzero_ps, _mm256_storeu_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
+use super::columns::{Columns, InPlace, Packed, steps};
 use super::{Sums, TileShape, Used, Views};
+use crate::simd::prefetch_line;
 
 /// With 32 registers: 24 sums, 3 columns and the broadcast weights.
 pub(super) const AVX512: TileShape = TileShape { rows: 8, columns: 48, lanes: 16 };
 /// With 16 registers: 12 sums, 2 columns and a broadcast weight.
 pub(super) const AVX2: TileShape = TileShape { rows: 6, columns: 16, lanes: 8 };
-
-/// Steps ahead that a panel is fetched. It comes from the second-level cache or farther, and two
-/// threads of one core share the first: what the processor fetches by itself comes too late.
-const AHEAD: usize = 16;
 
 /// See [`super::product`]. The processor must have AVX-512, as [`crate::simd::Isa`] found.
 #[inline(always)]
@@ -28,7 +25,7 @@ pub(super) fn product_avx512<const FRESH: bool>(
     sums: &mut Sums<f32>,
 ) {
     let steps = steps(band, panel, AVX512);
-    let panel = Packed::<{ AVX512.columns }>(panel.as_ptr());
+    let panel = Packed::<{ AVX512.columns }>::from(panel);
     // SAFETY: band and panel hold `steps` rows and columns (checked), and the caller found the
     // processor to have AVX-512.
     unsafe { avx512_of::<_, FRESH>(steps, band, panel, used, sums) }
@@ -70,7 +67,7 @@ unsafe fn avx512_of<C: Columns, const FRESH: bool>(
 #[inline(always)]
 pub(super) fn product_avx2<const FRESH: bool>(band: &[f32], panel: &[f32], sums: &mut Sums<f32>) {
     let steps = steps(band, panel, AVX2);
-    let panel = Packed::<{ AVX2.columns }>(panel.as_ptr());
+    let panel = Packed::<{ AVX2.columns }>::from(panel);
     // SAFETY: as above, with AVX2 and FMA.
     unsafe { avx2::<_, FRESH>(steps, band.as_ptr(), panel, sums.as_mut_ptr()) }
 }
@@ -83,76 +80,6 @@ pub(super) fn views_avx2(band: &[f32], views: Views<f32>, sums: &mut Sums<f32>) 
     let steps = views.check(band, used, AVX2);
     // SAFETY: as above, with AVX2 and FMA.
     unsafe { avx2::<_, true>(steps, band.as_ptr(), InPlace::from(views), sums.as_mut_ptr()) }
-}
-
-/// Where a kernel's columns come from.
-///
-/// # Safety
-/// [`Columns::at`] points to the columns of a step, as many as the kernel wants.
-unsafe trait Columns: Copy {
-    /// # Safety
-    /// There is such a step.
-    unsafe fn at(self, step: usize) -> *const f32;
-    /// What should be fetched at a step, so that it is there some steps later.
-    fn ahead(self, step: usize) -> Option<*const f32>;
-}
-
-/// `WIDTH` columns for each step, one after another.
-#[derive(Clone, Copy)]
-struct Packed<const WIDTH: usize>(*const f32);
-
-// SAFETY: the panel holds `WIDTH` columns for each step (checked where it is made).
-unsafe impl<const WIDTH: usize> Columns for Packed<WIDTH> {
-    #[inline(always)]
-    unsafe fn at(self, step: usize) -> *const f32 {
-        // SAFETY: the panel has such a step, as the caller promises.
-        unsafe { self.0.add(step * WIDTH) }
-    }
-    #[inline(always)]
-    fn ahead(self, step: usize) -> Option<*const f32> {
-        Some(self.0.wrapping_add((step + AHEAD) * WIDTH))
-    }
-}
-
-/// The columns of [`Views`].
-#[derive(Clone, Copy)]
-struct InPlace {
-    source: *const f32,
-    taps: *const usize,
-}
-
-impl From<Views<'_, f32>> for InPlace {
-    #[inline(always)]
-    fn from(views: Views<f32>) -> Self {
-        Self { source: views.source[views.start..].as_ptr(), taps: views.taps.offsets().as_ptr() }
-    }
-}
-
-// SAFETY: the views were checked where the kernel is called.
-unsafe impl Columns for InPlace {
-    #[inline(always)]
-    unsafe fn at(self, step: usize) -> *const f32 {
-        // SAFETY: there are as many taps as steps, and the source goes on after each.
-        unsafe { self.source.add(*self.taps.add(step)) }
-    }
-    #[inline(always)]
-    fn ahead(self, _: usize) -> Option<*const f32> {
-        // Neighbouring taps share their lines.
-        None
-    }
-}
-
-/// How many steps band and panel have.
-#[inline(always)]
-fn steps(band: &[f32], panel: &[f32], TileShape { rows, columns, .. }: TileShape) -> usize {
-    let steps = panel.len() / columns;
-    assert!(
-        panel.len() == steps * columns && band.len() == steps * rows,
-        "internal: a band of {} and a panel of {} values differ in steps",
-        band.len(),
-        panel.len()
-    );
-    steps
 }
 
 /// Chooses the kernel for a number of rows.
@@ -198,14 +125,13 @@ unsafe fn avx512<C: Columns, const ROWS: usize, const VECTORS: usize, const FRES
         }
     }
     for step in 0..steps {
-        // SAFETY: each of `steps` turns reads the next 8 values of the band and its own columns. A
-        // prefetch reads nothing, wherever it points to.
+        // SAFETY: each of `steps` turns reads the next 8 values of the band and its own columns.
         unsafe {
             let from = columns.at(step);
             let mut vectors = [_mm512_setzero_ps(); VECTORS];
             for (j, vector) in vectors.iter_mut().enumerate() {
                 if let Some(ahead) = columns.ahead(step) {
-                    _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(j * 16).cast());
+                    prefetch_line(ahead.wrapping_add(j * 16));
                 }
                 *vector = _mm512_loadu_ps(from.add(j * 16));
             }
@@ -248,10 +174,9 @@ unsafe fn avx2<C: Columns, const FRESH: bool>(
     }
     for step in 0..steps {
         // SAFETY: each of `steps` turns reads the next 6 values of the band and its own 16 columns.
-        // A prefetch reads nothing, wherever it points to.
         unsafe {
             if let Some(ahead) = columns.ahead(step) {
-                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                prefetch_line(ahead);
             }
             let from = columns.at(step);
             let vectors = [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))];
