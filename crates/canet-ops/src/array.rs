@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::real::Real;
 use crate::simd;
+use crate::tasks::for_chunks;
 
 /// Elements of a block: what a task works on at a time.
 pub(crate) const BLOCK: usize = 1024;
@@ -140,8 +141,7 @@ pub(crate) fn build_by<const BLOCK: usize, T: AnyBits>(
     fill: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
     let mut values = unspecified(len);
-    let blocks = values.par_chunks_mut(BLOCK).with_min_len((TASK / BLOCK).max(1)).enumerate();
-    blocks.for_each(|(i, block)| fill(i * BLOCK, block));
+    for_chunks(&mut values, BLOCK, (TASK / BLOCK).max(1), |i, block| fill(i * BLOCK, block));
     values
 }
 
@@ -159,8 +159,7 @@ pub(crate) fn build_both<T: AnyBits, U: AnyBits>(
 
 /// Changes `values` block by block, given where a block starts.
 pub(crate) fn edit<T: Real>(values: &mut [T], change: impl Fn(usize, &mut [T]) + Sync) {
-    let blocks = values.par_chunks_mut(BLOCK).with_min_len(TASK / BLOCK).enumerate();
-    blocks.for_each(|(i, block)| change(i * BLOCK, block));
+    for_chunks(values, BLOCK, TASK / BLOCK, |i, block| change(i * BLOCK, block));
 }
 
 /// Cuts a block that starts at element `at` where planes of `plane` elements end, and calls `work`

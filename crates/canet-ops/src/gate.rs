@@ -1,7 +1,6 @@
 //! Products with a factor a channel, or a factor an element.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
 use crate::array::{build, by_dtype, by_plane, tensor, with_elements};
 use crate::elementwise::{edited, zip, zip_gradient};
@@ -10,6 +9,7 @@ use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
+use crate::tasks::map_tasks;
 use crate::{lanes, reference, simd};
 
 /// `x * factor`, or `x * factor + x` if `keep`. `factor` is `(N, C, 1, 1)`, or of the shape of `x`
@@ -113,7 +113,8 @@ fn scale_planes<T: Real>(at: usize, block: &mut [T], plane: usize, factors: &[T]
 /// `sum of a b` of each plane. Blocks are added in f64: a plane may have millions of pixels.
 fn products<T: Real>(a: &[T], b: &[T], plane: usize) -> Vec<T> {
     const BLOCK: usize = 4096;
-    let of_plane = |(a, b): (&[T], &[T])| {
+    map_tasks(a.len() / plane, 1, |i| {
+        let [a, b] = [a, b].map(|values| &values[i * plane..][..plane]);
         let blocks = a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|(a, b)| {
             simd::vectorised(
                 #[inline(always)]
@@ -122,6 +123,5 @@ fn products<T: Real>(a: &[T], b: &[T], plane: usize) -> Vec<T> {
             .as_f64()
         });
         T::of_f64(blocks.sum())
-    };
-    a.par_chunks(plane).zip(b.par_chunks(plane)).map(of_plane).collect()
+    })
 }

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use candle_core::Result;
-use rayon::prelude::*;
 
 use crate::array::{build_both, by_dtype, by_plane, tensor, unspecified, with_elements};
 #[cfg(feature = "cuda")]
@@ -11,6 +10,7 @@ use crate::fallback::on_cuda;
 use crate::fallback::{by_reference, on_cpu};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
+use crate::tasks::for_chunks;
 use crate::{reference, simd};
 
 /// The largest value of each window of `x` `(N, C, H, W)`; padding never wins. Of equal values the
@@ -57,8 +57,9 @@ fn pool<T: Real>(x: &Value, window: Window, [oh, ow]: [usize; 2]) -> Result<Valu
     Ok(Value::of(y, &[x], move |gy| {
         let gx = with_elements::<T, _, _>([gy.tensor()], |[gy]| {
             let mut gx = unspecified(n * c * h * w);
-            let outputs = gy.par_chunks(oh * ow).zip(winners.par_chunks(oh * ow));
-            gx.par_chunks_mut(h * w).zip(outputs).for_each(|(gx, (gy, winners))| {
+            for_chunks(&mut gx, h * w, 1, |i, gx| {
+                let outputs = i * oh * ow..(i + 1) * oh * ow;
+                let (gy, winners) = (&gy[outputs.clone()], &winners[outputs]);
                 simd::vectorised(
                     #[inline(always)]
                     || window.scatter(gx, gy, winners, ow),

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use crate::lanes::LANES;
 use crate::real::Real;
 use crate::simd;
+use crate::tasks::{for_chunks, map_tasks};
 
 pub use all::{Judge, Moved, average_all_in_place, sum_of_all_squares};
 
@@ -195,10 +196,11 @@ pub fn average_in_place(average: &Var, value: &Tensor, share: f64) -> Result<()>
     let share = share as f32;
     read(&value, |value: &[f32]| {
         change(average, |average| {
-            average.par_chunks_mut(BLOCK).zip(value.par_chunks(BLOCK)).for_each(|(a, value)| {
+            for_chunks(average, BLOCK, 1, |i, average| {
+                let pairs = average.iter_mut().zip(&value[i * BLOCK..]);
                 simd::vectorised(
                     #[inline(always)]
-                    || a.iter_mut().zip(value).for_each(|(a, &v)| *a = (v - *a).fma(share, *a)),
+                    || pairs.for_each(|(a, &v)| *a = (v - *a).fma(share, *a)),
                 );
             });
             Ok(())
@@ -220,10 +222,10 @@ pub fn add_in_place(sum: &mut Tensor, more: &Tensor) -> Result<()> {
     let more = checked(sum, more, [])?;
     read(&more, |more: &[f32]| {
         change(sum, |sum| {
-            sum.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK)).for_each(|(sum, more)| {
+            for_chunks(sum, BLOCK, 1, |i, sum| {
                 simd::vectorised(
                     #[inline(always)]
-                    || sum.iter_mut().zip(more).for_each(|(sum, &more)| *sum += more),
+                    || sum.iter_mut().zip(&more[i * BLOCK..]).for_each(|(sum, &more)| *sum += more),
                 );
             });
             Ok(())
@@ -238,14 +240,14 @@ pub fn sum_of_squares(tensor: &Tensor) -> Result<f64> {
         return sum_of_squares_by_candle(tensor);
     }
     read(&tensor.contiguous()?, |values: &[f32]| {
-        let of_block = |block: &[f32]| {
+        // Each block's sum has its place, and the places are added in order.
+        let blocks = map_tasks(values.len().div_ceil(BLOCK), 1, |i| {
+            let block = &values[i * BLOCK..values.len().min((i + 1) * BLOCK)];
             simd::vectorised(
                 #[inline(always)]
                 || block_of_squares(block),
             )
-        };
-        // Each block's sum has its place, and the places are added in order.
-        let blocks: Vec<f64> = values.par_chunks(BLOCK).map(of_block).collect();
+        });
         Ok(blocks.iter().sum())
     })
 }

@@ -1,7 +1,5 @@
 //! Depthwise convolution: one filter a channel. Each plane is a task of its own.
 
-use rayon::prelude::*;
-
 use super::after::After;
 use super::lowering::Lowering;
 use crate::array::unspecified;
@@ -9,6 +7,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector, by_vector};
+use crate::tasks::for_chunks;
 
 /// Lanes of a sum over a plane.
 const LANES: usize = 32;
@@ -52,8 +51,8 @@ impl Depthwise {
         let pixels = self.lowering.pixels.len();
         let size = self.lowering.taps.len();
         let channels = filters.len() / size;
-        let planes = y.par_chunks_mut(pixels).zip(x.par_chunks(self.input)).enumerate();
-        planes.for_each(|(i, (y, x))| {
+        for_chunks(y, pixels, 1, |i, y| {
+            let x = &x[i * self.input..][..self.input];
             let channel = i % channels;
             let filter = &filters[channel * size..][..size];
             let mut scratch = Scratch::new(self.scratch());
@@ -146,7 +145,7 @@ pub(super) fn weight_gradient<T: Real>(p: &Problem, x: &[T], gy: &[T]) -> Vec<T>
     let depthwise = Depthwise::forward(p);
     let lowering = &depthwise.lowering;
     let mut gw = vec![T::ZERO; p.outputs * p.kernel_size()];
-    gw.par_chunks_mut(p.kernel_size()).enumerate().for_each(|(channel, gw)| {
+    for_chunks(&mut gw, p.kernel_size(), 1, |channel, gw| {
         for image in 0..p.batch {
             let plane = image * p.inputs + channel;
             let gy = &gy[plane * p.output_pixels()..][..p.output_pixels()];

@@ -8,8 +8,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::after::After;
 use super::lowering::Lowering;
 use super::tile::{MOST_COLUMNS, Sums, Taps, TileShape, Used, Views};
@@ -19,6 +17,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector, by_vector};
+use crate::tasks::for_each_task;
 
 /// Most values of a task's copy: half of a second-level cache (1 MiB).
 const COPY: usize = 1 << 17;
@@ -152,7 +151,8 @@ impl InPlace {
         y: &mut [T],
     ) {
         let y = DisjointWriter::new(y);
-        self.blocks.par_iter().with_max_len(1).for_each(|block| {
+        for_each_task(self.blocks.len(), |block| {
+            let block = &self.blocks[block];
             let task = Task { product: self, bands, x, after, y: &y, block };
             simd::vectorised(
                 #[inline(always)]

@@ -9,12 +9,11 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use super::window::Window;
 use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::real::Real;
+use crate::tasks::for_chunks;
 
 /// How source, taps and pixels are laid out; one for all images of a batch.
 #[derive(Debug)]
@@ -187,11 +186,10 @@ impl Lowering {
 
     /// Writes one image with the zeros around it.
     pub(super) fn fill<T: Real>(&self, image: &[T], source: &mut [T]) {
-        source
-            .par_chunks_mut(self.channel_len())
-            .zip(image.par_chunks(self.input[0] * self.input[1]))
-            .with_max_len(1)
-            .for_each(|(to, from)| self.place(to, from));
+        let plane = self.input[0] * self.input[1];
+        for_chunks(source, self.channel_len(), 1, |channel, to| {
+            self.place(to, &image[channel * plane..][..plane]);
+        });
     }
 
     /// One image's source: the input itself where nothing surrounds it, else a copy with zeros.

@@ -31,7 +31,6 @@ pub(crate) use after::After;
 pub use stem::conv_norm_pool;
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
 use crate::array::{by_dtype, tensor, with_elements};
 use crate::fallback::by_reference;
@@ -40,6 +39,7 @@ use crate::fallback::on_cuda;
 use crate::geometry::{ConvGeometry, Problem};
 use crate::graph::{Gradient, Value};
 use crate::real::Real;
+use crate::tasks::map_tasks;
 use crate::{lanes, reference, simd};
 
 /// Convolves `x` `(N, I, H, W)` with `weight` `(O, I / groups, kh, kw)` and adds `bias` `(O)`.
@@ -172,6 +172,6 @@ impl Conv2d {
             });
             T::of_f64(sums.sum())
         };
-        (0..p.outputs).into_par_iter().map(channel).collect()
+        map_tasks(p.outputs, 1, channel)
     }
 }

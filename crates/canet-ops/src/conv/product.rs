@@ -4,8 +4,6 @@ mod weights;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::after::After;
 use super::in_place::InPlace;
 use super::lowering::Lowering;
@@ -17,7 +15,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector, by_vector};
-use crate::tasks::for_each_task;
+use crate::tasks::{for_chunks, for_each_task};
 pub(crate) use weights::Weights;
 
 /// Taps a block takes at a time: all of them, but for kernels that are both wide and large. Sums
@@ -108,7 +106,8 @@ impl Product {
         let result = self.groups * self.height * self.lowering.pixels.len();
         let mut y = unspecified(x.len() / image * result);
         // Images side by side: the tasks of one may be a few more than the threads can share evenly.
-        x.par_chunks_exact(image).zip(y.par_chunks_exact_mut(result)).for_each(|(x, y)| {
+        for_chunks(&mut y, result, 1, |i, y| {
+            let x = &x[i * image..][..image];
             let mut workspace = Scratch::new(self.workspace());
             self.run(weights, x, after, y, workspace.values());
         });

@@ -16,8 +16,6 @@ mod unit;
 mod weight_gradient;
 mod weights;
 
-use rayon::prelude::*;
-
 use super::after::After;
 use super::winograd;
 use crate::array::unspecified;
@@ -25,6 +23,7 @@ use crate::geometry::{Algorithm, ConvGeometry, Problem};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd;
+use crate::tasks::for_chunks;
 use lowered::Lowered;
 use shifts::Shifts;
 pub(super) use weight_gradient::weight_gradient;
@@ -132,9 +131,9 @@ impl SplitProduct {
             Way::Lowered(lowered) => lowered.result(),
         };
         let mut y = unspecified(x.len() / self.input * result);
-        let images = x.par_chunks_exact(self.input).zip(y.par_chunks_exact_mut(result));
-        images.for_each(|(x, y)| {
+        for_chunks(&mut y, result, 1, |image, y| {
             let mut workspace = Scratch::new(self.workspace());
+            let x = &x[image * self.input..][..self.input];
             self.run(weights, x, after, y, workspace.values());
         });
         y

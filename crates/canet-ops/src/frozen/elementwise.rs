@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::sigmoid::sigmoid;
 use crate::simd;
-use crate::tasks::{TASK, for_rows};
+use crate::tasks::{TASK, for_chunks, for_rows};
 
 /// `y += x`.
 pub fn add(y: &mut [f32], x: &[f32]) {
@@ -80,10 +78,10 @@ fn factors_apart(y: &[f32], factors: &[f32]) -> usize {
 
 /// `y = f(y, x)`.
 fn pairs(y: &mut [f32], x: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
-    y.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).for_each(|(y, x)| {
+    for_chunks(y, TASK, 1, |i, y| {
         simd::vectorised(
             #[inline(always)]
-            || y.iter_mut().zip(x).for_each(|(y, &x)| *y = f(*y, x)),
+            || y.iter_mut().zip(&x[i * TASK..]).for_each(|(y, &x)| *y = f(*y, x)),
         );
     });
 }
@@ -92,8 +90,5 @@ fn pairs(y: &mut [f32], x: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
 pub fn copy_rows(x: &[f32], [h, w]: [usize; 2], rows: Range<usize>, y: &mut [f32]) {
     let band = rows.start * w..rows.end * w;
     let least = (TASK / band.len()).max(1);
-    y.par_chunks_mut(band.len())
-        .zip(x.par_chunks(h * w))
-        .with_min_len(least)
-        .for_each(|(y, x)| y.copy_from_slice(&x[band.clone()]));
+    for_chunks(y, band.len(), least, |i, y| y.copy_from_slice(&x[i * h * w..][band.clone()]));
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use candle_core::Result;
-use rayon::prelude::*;
 
 use crate::real::Real;
 use crate::simd;
+use crate::tasks::for_chunks;
 
 /// The windows of a max-pooling; padding never wins, NaN always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,9 @@ impl MaxPool {
         [h, w]: [usize; 2],
     ) {
         let held = self.reach(rows.clone(), input[0]);
-        y.par_chunks_mut(h * w).zip(x.par_chunks(held.len() * input[1])).for_each(|(y, x)| {
+        let seen = held.len() * input[1];
+        for_chunks(y, h * w, 1, |i, y| {
+            let x = &x[i * seen..][..seen];
             let y = &mut y[rows.start * w..rows.end * w];
             simd::vectorised(
                 #[inline(always)]

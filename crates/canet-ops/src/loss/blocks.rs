@@ -33,16 +33,23 @@ impl Size {
     /// What `work` makes of each block, in reading order; a thread makes its workplace with `init`.
     pub(super) fn map_blocks<S, R: Send>(
         self,
-        init: impl Fn() -> S + Sync + Send,
-        work: impl Fn(&mut S, Place) -> R + Sync + Send,
+        init: impl Fn() -> S + Sync,
+        work: impl Fn(&mut S, Place) -> R + Sync,
     ) -> Vec<R> {
+        fn share<S, R: Send>(
+            count: usize,
+            init: &(dyn Fn() -> S + Sync),
+            work: &(dyn Fn(&mut S, usize) -> R + Sync),
+        ) -> Vec<R> {
+            (0..count).into_par_iter().map_init(init, work).collect()
+        }
+
         let blocks = self.pixels.div_ceil(BLOCK);
         let place = |i: usize| {
             let (image, first) = (i / blocks, i % blocks * BLOCK);
             Place { size: self, image, first, len: BLOCK.min(self.pixels - first) }
         };
-        let all = (0..self.images * blocks).into_par_iter();
-        all.map_init(init, |workplace, i| work(workplace, place(i))).collect()
+        share(self.images * blocks, &init, &|workplace, i| work(workplace, place(i)))
     }
 }
 

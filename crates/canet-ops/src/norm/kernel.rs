@@ -1,7 +1,6 @@
 //! The normalisation and its gradients.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
 use super::{Extent, UNIT};
 use crate::array::{build, by_plane, change, edit, tensor, with_elements};
@@ -10,6 +9,7 @@ use crate::graph::Gradient;
 use crate::lanes::LANES;
 use crate::real::Real;
 use crate::simd;
+use crate::tasks::{for_chunks, map_tasks};
 
 /// Values of a group of channels: the gradient and what it is taken of stay in the last-level cache
 /// from one pass to the next.
@@ -115,8 +115,7 @@ impl<T: Real> BatchNorm<T> {
         with_elements([gradient.tensor()], |[g]| {
             let planes: Vec<_> = g.chunks(self.extent.plane).enumerate().collect();
             let of_channels = self.by_channel(planes);
-            let sums = of_channels.par_chunks(self.extent.images);
-            Ok(sums.map(|planes| self.sums(x, planes, relu)).collect())
+            Ok(self.sums_of_channels(x, &of_channels, relu))
         })
     }
 
@@ -128,16 +127,17 @@ impl<T: Real> BatchNorm<T> {
         let channels_a_group = (GROUP / (images * plane)).max(1);
         let mut sums = Vec::with_capacity(channels);
         for group in planes.chunks_mut(channels_a_group * images) {
-            let of_group = group.par_chunks(images).map(|planes| self.sums(x, planes, relu));
             let first = sums.len();
-            sums.append(&mut of_group.collect());
+            sums.append(&mut self.sums_of_channels(x, group, relu));
             let slope = |c: usize| self.slope(c, sums[c]);
             let slopes: Vec<_> = (first..sums.len()).map(slope).collect();
-            group.par_iter_mut().for_each(|(i, g)| {
-                let (start, c) = (*i * plane, *i % channels);
-                edit(g, |at, g| {
-                    self.line(c).pull_back(&x[start + at..], g, slopes[c - first], relu);
-                });
+            for_chunks(group, 1, 1, |_, planes| {
+                for (i, g) in planes {
+                    let (start, c) = (*i * plane, *i % channels);
+                    edit(g, |at, g| {
+                        self.line(c).pull_back(&x[start + at..], g, slopes[c - first], relu);
+                    });
+                }
             });
         }
         sums
@@ -149,17 +149,32 @@ impl<T: Real> BatchNorm<T> {
         planes
     }
 
+    /// Sums for each of some channels, given their planes.
+    fn sums_of_channels<P: AsRef<[T]> + Sync>(
+        &self,
+        x: &[T],
+        planes: &[(usize, P)],
+        relu: bool,
+    ) -> Vec<Sums> {
+        let images = self.extent.images;
+        map_tasks(planes.len() / images, 1, |channel| {
+            self.sums(x, &planes[channel * images..][..images], relu)
+        })
+    }
+
     /// Sums over the planes of a channel, in a fixed order.
     fn sums<P: AsRef<[T]> + Sync>(&self, x: &[T], planes: &[(usize, P)], relu: bool) -> Sums {
         let plane = self.extent.plane;
-        let of_plane = |(i, g): &(usize, P)| {
+        let of_planes = map_tasks(planes.len(), 1, |image| {
+            let (i, g) = &planes[image];
             let line = self.line(i % self.extent.channels);
-            let x = &x[i * plane..][..plane];
-            let units = x.par_chunks(UNIT).zip(g.as_ref().par_chunks(UNIT)).with_min_len(4);
-            let sums: Vec<Sums> = units.map(|(x, g)| line.sums(x, g, relu)).collect();
+            let (x, g) = (&x[i * plane..][..plane], g.as_ref());
+            let sums = map_tasks(plane.div_ceil(UNIT), 4, |unit| {
+                let unit = unit * UNIT..plane.min((unit + 1) * UNIT);
+                line.sums(&x[unit.clone()], &g[unit], relu)
+            });
             sums.into_iter().fold([0.0; 2], add)
-        };
-        let of_planes: Vec<Sums> = planes.par_iter().map(of_plane).collect();
+        });
         of_planes.into_iter().fold([0.0; 2], add)
     }
 

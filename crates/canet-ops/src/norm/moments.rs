@@ -1,11 +1,10 @@
 //! Mean and variance of each channel.
 
-use rayon::prelude::*;
-
 use super::{Extent, UNIT};
 use crate::lanes::sum;
 use crate::real::Real;
 use crate::simd;
+use crate::tasks::map_tasks;
 
 /// Mean and squared deviations of each channel.
 pub(super) struct Moments<T> {
@@ -17,16 +16,17 @@ pub(super) struct Moments<T> {
 impl<T: Real> Moments<T> {
     pub(super) fn of(x: &[T], extent: Extent) -> Self {
         let Extent { images, channels, plane } = extent;
-        let of_channel = |channel: usize| {
-            let planes = (0..images).into_par_iter().map(|image| {
+        let of_channels = map_tasks(channels, 1, |channel| {
+            let planes = map_tasks(images, 1, |image| {
                 let plane = &x[(image * channels + channel) * plane..][..plane];
-                plane.par_chunks(UNIT).with_min_len(4).map(Part::of).collect::<Vec<_>>()
+                map_tasks(plane.len().div_ceil(UNIT), 4, |unit| {
+                    Part::of(&plane[unit * UNIT..plane.len().min((unit + 1) * UNIT)])
+                })
             });
-            let parts = planes.collect::<Vec<_>>().concat();
-            let all = parts.into_iter().fold(Part::default(), Part::and);
-            (T::of_f64(all.mean), all.squares.max(0.0))
-        };
-        let (mean, squares) = (0..channels).into_par_iter().map(of_channel).unzip();
+            planes.concat().into_iter().fold(Part::default(), Part::and)
+        });
+        let mean = of_channels.iter().map(|all| T::of_f64(all.mean)).collect();
+        let squares = of_channels.iter().map(|all| all.squares.max(0.0)).collect();
         Self { mean, squares, count: images * plane }
     }
 

@@ -1,14 +1,12 @@
 //! Weights as the tile multiplies them.
 
-use rayon::prelude::*;
-
 use crate::array::{DisjointWriter, unspecified};
 use crate::conv::tile::TileShape;
 use crate::conv::turned::Turned;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::simd::{self, Vector, by_vector};
-use crate::tasks::for_each_task;
+use crate::tasks::{for_chunks, for_each_task};
 
 /// The weights of a convolution, one packed matrix a group: bands of rows, each stored column by column,
 /// so that element `(i, k)` of band `b` is at `b[k * rows + i]`. What fills up the last band is not used.
@@ -44,7 +42,7 @@ impl<T: Real> Weights<T> {
         let rows = TileShape::of::<T>().rows;
         let pack = |w: &[T]| {
             let mut packed = unspecified(inputs.next_multiple_of(rows) * outputs * size);
-            packed.par_chunks_mut(outputs * size * rows).enumerate().for_each(|(band, to)| {
+            for_chunks(&mut packed, outputs * size * rows, 1, |band, to| {
                 let first = band * rows;
                 let used = rows.min(inputs - first);
                 for (tap, to) in to.chunks_exact_mut(rows).enumerate() {

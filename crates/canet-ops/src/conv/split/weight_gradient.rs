@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::halves::{Halves, by_halves, put_turned};
 use super::suits;
 use super::target::Target;
@@ -17,7 +15,7 @@ use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::MOST_LANES;
-use crate::tasks::for_each_task;
+use crate::tasks::{for_chunks, for_each_task};
 
 /// Fewest pixels of an image.
 const LEAST_PIXELS: usize = 2 * SIDE;
@@ -64,8 +62,7 @@ pub(super) fn sum(p: &Problem, x: &[f32], gy: &[f32]) -> Vec<f32> {
 
 /// Packs an operand block by block, given the first row, or column, and the first pixel of each.
 fn pack(to: &mut [f32], [steps, first]: [usize; 2], block: impl Fn([usize; 2], &mut [f32]) + Sync) {
-    let parts = to.par_chunks_exact_mut(SIDE * steps).with_max_len(1);
-    parts.enumerate().for_each(|(i, to)| {
+    for_chunks(to, SIDE * steps, 1, |i, to| {
         for (j, to) in to.chunks_exact_mut(BLOCK).enumerate() {
             block([i * SIDE, first + j * SIDE], to);
         }

@@ -1,13 +1,12 @@
 //! Weights as the matrix unit multiplies them.
 
-use rayon::prelude::*;
-
 use super::halves::{Halves, by_halves, put_turned};
 use super::unit::{BLOCK, HALF, LINE, SIDE};
 use crate::array::unspecified;
 use crate::geometry::Problem;
 use crate::scratch::{aligned, slack};
 use crate::simd::MOST_LANES;
+use crate::tasks::for_chunks;
 
 /// The weights of a convolution: bands of rows, each a run of blocks of taps, see [`super::unit`]. Rows past the last
 /// and taps past the last are zeros.
@@ -103,8 +102,7 @@ impl Weights {
         let len = bands * blocks * BLOCK;
         let mut buffer = unspecified(len + slack::<f32>());
         let start = buffer.len() - aligned(&mut buffer).len();
-        let runs = buffer[start..][..len].par_chunks_exact_mut(at_once * BLOCK);
-        runs.with_max_len(1).enumerate().for_each(|(i, to)| pack(i, to));
+        for_chunks(&mut buffer[start..][..len], at_once * BLOCK, 1, pack);
         Self { buffer, start, blocks }
     }
 }

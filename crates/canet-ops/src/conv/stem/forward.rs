@@ -1,7 +1,5 @@
 //! The largest pixel of each window, which are never stored.
 
-use rayon::prelude::*;
-
 use super::NONE;
 use super::windows::{Block, CORNERS, Windows};
 use crate::array::{DisjointWriter, unspecified};
@@ -13,6 +11,7 @@ use crate::norm::{BatchNorm, Line};
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, Vector};
+use crate::tasks::for_each_task;
 
 /// The results `(N, O, h, w)`, and the corner that each is from.
 pub(super) fn largest<T: Real, V: Vector<T>, const W: usize>(
@@ -37,7 +36,9 @@ pub(super) fn largest<T: Real, V: Vector<T>, const W: usize>(
         y: DisjointWriter::new(&mut y),
         winners: DisjointWriter::new(&mut winners),
     };
-    windows.blocks().par_iter().with_max_len(1).for_each(|block| {
+    let blocks = windows.blocks();
+    for_each_task(blocks.len(), |block| {
+        let block = &blocks[block];
         let mut source = Scratch::new(windows.source_len());
         windows.fill(block, x, source.values());
         simd::vectorised(

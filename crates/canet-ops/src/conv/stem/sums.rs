@@ -1,8 +1,7 @@
 //! What is summed over windows, slab by slab.
 
-use rayon::prelude::*;
-
 use super::windows::{Block, Windows};
+use crate::tasks::map_tasks;
 
 /// Sums of some rows, and of the products of each with each tap, row by row.
 pub(super) struct Sums {
@@ -18,7 +17,8 @@ impl Sums {
         [rows, taps]: [usize; 2],
         of: impl Fn(&[Block]) -> Self + Sync,
     ) -> Self {
-        let of_slabs: Vec<_> = windows.slabs().par_iter().map(|blocks| of(blocks)).collect();
+        let slabs = windows.slabs();
+        let of_slabs = map_tasks(slabs.len(), 1, |slab| of(&slabs[slab]));
         let zero = Self { rows: vec![0.0; rows], products: vec![0.0; rows * taps] };
         of_slabs.into_iter().fold(zero, Self::and)
     }

@@ -2,14 +2,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::dots::{Lines, MOST_ROWS, Operands, Table};
 use crate::conv::lowering::Lowering;
 use crate::geometry::Problem;
 use crate::real::Real;
 use crate::scratch::Scratch;
 use crate::simd::{self, MOST_LANES, Vector};
+use crate::tasks::map_tasks;
 
 /// Most output channels.
 const MOST_OUTPUTS: usize = 32;
@@ -36,7 +35,7 @@ pub(super) fn sum<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], g
     let height = p.output[0];
     let rows_a_slab = height.div_ceil(SLABS.div_ceil(p.batch)).next_multiple_of(work.rows);
     let slabs = height.div_ceil(rows_a_slab);
-    let of_slabs = (0..p.batch * slabs).into_par_iter().map(|task| {
+    let of_slabs = map_tasks(p.batch * slabs, 1, |task| {
         let (image, first) = (task / slabs, task % slabs * rows_a_slab);
         let rows = first..height.min(first + rows_a_slab);
         let (inputs, outputs) = (p.inputs * p.input_pixels(), p.outputs * p.output_pixels());
@@ -48,7 +47,7 @@ pub(super) fn sum<T: Real, V: Vector<T>, const W: usize>(p: &Problem, x: &[T], g
         )
     });
     let zero = vec![0.0; p.outputs * work.lowering.taps.len()];
-    let gw = of_slabs.collect::<Vec<_>>().into_iter().fold(zero, |mut gw, slab| {
+    let gw = of_slabs.into_iter().fold(zero, |mut gw, slab| {
         gw.iter_mut().zip(slab).for_each(|(gw, sum)| *gw += sum);
         gw
     });
