@@ -21,5 +21,6 @@ pub use confidence::confidence;
 pub use conv::{After, ConvPlan, FrozenConv, PooledConvPlan};
 pub use elementwise::{add, affine, copy_rows, gate, spread};
 pub use max_pool::MaxPool;
+pub(crate) use max_pool::larger;
 pub use pixels::look_up;
 pub use resize::Resize;

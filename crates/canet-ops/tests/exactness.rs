@@ -33,8 +33,9 @@ const LAYERS: [[usize; 3]; 18] = [
     [2048, 512, 1],
 ];
 
-/// Inputs, outputs, kernel and stride of layers that a matrix unit computes: of CANet on ResNet-50, and the strided ones.
-const UNIT_LAYERS: [[usize; 4]; 19] = [
+/// Inputs, outputs, kernel and stride of layers that a matrix unit computes: of CANet on ResNet-50, the strided ones, and those
+/// of the assignment's network.
+const UNIT_LAYERS: [[usize; 4]; 22] = [
     [64, 256, 1, 1],
     [128, 64, 1, 1],
     [128, 512, 1, 1],
@@ -54,6 +55,9 @@ const UNIT_LAYERS: [[usize; 4]; 19] = [
     [256, 256, 3, 1],
     [304, 256, 3, 1],
     [512, 512, 3, 1],
+    [64, 32, 1, 1],
+    [32, 32, 3, 1],
+    [96, 32, 3, 1],
 ];
 
 /// The largest error of each method, as a share of the largest result.

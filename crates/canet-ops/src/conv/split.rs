@@ -10,6 +10,7 @@ mod halves;
 mod image;
 mod lowered;
 mod panels;
+pub(crate) mod pooled;
 mod shifts;
 mod target;
 mod unit;
@@ -30,7 +31,7 @@ pub(super) use weight_gradient::weight_gradient;
 pub(crate) use weights::Weights;
 
 /// Least channels of the result.
-const LEAST_OUTPUTS: usize = 48;
+const LEAST_OUTPUTS: usize = 32;
 /// Least taps.
 const LEAST_TAPS: usize = 64;
 /// Least weights, where gradients will follow.

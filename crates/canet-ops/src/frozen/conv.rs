@@ -6,6 +6,7 @@ use super::MaxPool;
 use crate::conv::depthwise::Depthwise;
 use crate::conv::in_place::InPlace;
 use crate::conv::product::{Product, Weights};
+use crate::conv::split::pooled::{self, Pooled};
 use crate::conv::split::{self, SplitProduct};
 use crate::conv::winograd::{self, Frequencies, Winograd};
 use crate::geometry::{ConvGeometry, Problem};
@@ -14,6 +15,8 @@ use crate::geometry::{ConvGeometry, Problem};
 #[derive(Debug)]
 pub struct FrozenConv {
     packed: Packed,
+    /// The same for the matrix unit, where a pooling follows that suits.
+    pooled: Option<split::Weights>,
     bias: Vec<f32>,
     shape: [usize; 4],
     geometry: ConvGeometry,
@@ -69,6 +72,8 @@ impl FrozenConv {
         let unpadded = ConvGeometry { padding: [[0; 2]; 2], ..geometry };
         let least = (1, i * geometry.groups, side[0], side[1]);
         let problem = Problem::new(least, (o, i, kh, kw), &unpadded)?;
+        let suits_pooled = pooled::suits(shape, &geometry);
+        let pooled = suits_pooled.then(|| Pooled::weights(&problem, &weight));
         let packed = if problem.is_depthwise() {
             Packed::Depthwise(weight)
         } else if split::suits(shape, &geometry) {
@@ -78,7 +83,7 @@ impl FrozenConv {
         } else {
             Packed::Product(Weights::forward(&weight, geometry.groups, i * kh * kw))
         };
-        Ok(Self { packed, bias, shape, geometry })
+        Ok(Self { packed, pooled, bias, shape, geometry })
     }
 
     /// Channels of the result.
@@ -88,12 +93,13 @@ impl FrozenConv {
 
     /// Values that the packed weights take.
     pub fn packed_len(&self) -> usize {
-        match &self.packed {
+        let packed = match &self.packed {
             Packed::Depthwise(filters) => filters.len(),
             Packed::Split(weights) => weights.len(),
             Packed::Winograd(frequencies) => frequencies.len(),
             Packed::Product(weights) => weights.len(),
-        }
+        };
+        packed + self.pooled.as_ref().map_or(0, split::Weights::len)
     }
 
     /// Prepares for pictures of `input` = `[height, width]`, with `padding` zeros around them (see
@@ -118,11 +124,15 @@ impl FrozenConv {
         pool: MaxPool,
     ) -> Result<Option<PooledConvPlan>> {
         let problem = self.problem(input, padding)?;
-        Ok(match self.packed {
-            Packed::Product(_) => InPlace::pooled::<f32>(&problem, pool)?,
+        let on_unit = self.pooled.as_ref().and_then(|_| Pooled::new(&problem, pool));
+        let method = match (on_unit, &self.packed) {
+            (Some(pooled), _) => Some(PooledMethod::OnUnit(pooled)),
+            (None, Packed::Product(_)) => {
+                InPlace::pooled::<f32>(&problem, pool)?.map(PooledMethod::InPlace)
+            }
             _ => None,
-        }
-        .map(PooledConvPlan))
+        };
+        Ok(method.map(PooledConvPlan))
     }
 
     fn problem(&self, input: [usize; 2], padding: [[usize; 2]; 2]) -> Result<Problem> {
@@ -134,12 +144,21 @@ impl FrozenConv {
 
 /// One convolution and the max-pooling after it, at one size of picture.
 #[derive(Debug)]
-pub struct PooledConvPlan(InPlace);
+pub struct PooledConvPlan(PooledMethod);
+
+#[derive(Debug)]
+enum PooledMethod {
+    OnUnit(Pooled),
+    InPlace(InPlace),
+}
 
 impl PooledConvPlan {
     /// Height and width of the result.
     pub fn output(&self) -> [usize; 2] {
-        self.0.output()
+        match &self.0 {
+            PooledMethod::OnUnit(pooled) => pooled.output(),
+            PooledMethod::InPlace(in_place) => in_place.output(),
+        }
     }
 
     /// Convolves `x` `(I, H, W)`, makes negative results 0 if `relu`, and pools them into `y`
@@ -149,8 +168,11 @@ impl PooledConvPlan {
     /// If the plan is of another convolution, or `x` or `y` are too short.
     pub fn run(&self, conv: &FrozenConv, x: &[f32], relu: bool, y: &mut [f32]) {
         let after = crate::conv::After { bias: Some(&conv.bias), residual: None, relu };
-        match &conv.packed {
-            Packed::Product(weights) => self.0.run(weights.bands(), x, after, y),
+        match (&self.0, &conv.packed, &conv.pooled) {
+            (PooledMethod::OnUnit(plan), _, Some(weights)) => plan.run(weights, x, after, y),
+            (PooledMethod::InPlace(plan), Packed::Product(weights), _) => {
+                plan.run(weights.bands(), x, after, y);
+            }
             _ => panic!("internal: the plan is of another convolution"),
         }
     }

@@ -126,6 +126,6 @@ fn keep<T: Real>(first: bool, y: &mut T, v: T) {
 
 /// The larger of both; NaN wins, so that it is not hidden.
 #[inline(always)]
-fn larger<T: Real>(a: T, b: T) -> T {
+pub(crate) fn larger<T: Real>(a: T, b: T) -> T {
     if b > a || b.is_nan() { b } else { a }
 }

@@ -1,6 +1,8 @@
 use super::halves::{Halves, by_halves, pair};
+use super::pooled::Pooled;
 use super::*;
 use crate::conv::{product, weight_gradient as direct};
+use crate::frozen::MaxPool;
 use crate::simd::Vector;
 
 fn wave(i: usize) -> f32 {
@@ -93,6 +95,51 @@ fn residual_and_relu_follow() {
     let plain = product::forward(&p, &x, &weight, None);
     let expected: Vec<f32> = plain.iter().zip(&residual).map(|(a, b)| (a + b).max(0.0)).collect();
     assert!(distance(&y, &expected) < 1e-5);
+}
+
+/// Pooled, too: on runs and bands that are whole or not, even and odd sizes, one block of taps and two.
+#[test]
+fn a_pooling_takes_the_largest_of_the_direct_result() {
+    for (channels, geometry, size) in [
+        (([3, 64], 3), [1, 1, 1], [64, 96]),
+        (([3, 64], 3), [1, 1, 1], [130, 67]),
+        (([3, 48], 3), [1, 1, 0], [19, 36]),
+        (([5, 70], 3), [1, 2, 2], [9, 33]),
+        (([1, 33], 1), [1, 1, 0], [2, 2]),
+        (([4, 32], 3), [1, 1, 2], [3, 5]),
+    ] {
+        let p = problem(channels, geometry, size, 1);
+        rayon::broadcast(|_| Scratch::<f32>::new(1 << 21).values().fill(f32::NAN));
+        let x = values(p.inputs * p.input_pixels(), 1);
+        let weight = values(p.outputs * p.inputs * p.kernel_size(), 2);
+        let bias = values(p.outputs, 3);
+        let window = MaxPool { kernel: 2, stride: 2, padding: 0 };
+        let plan = Pooled::new(&p, window).unwrap();
+        let [h, w] = plan.output();
+        let pooled = |x: &[f32]| {
+            let after = After { bias: Some(&bias), residual: None, relu: true };
+            let mut y = vec![f32::NAN; p.outputs * h * w];
+            plan.run(&Pooled::weights(&p, &weight), x, after, &mut y);
+            y
+        };
+        let largest = |x: &[f32]| {
+            let map = product::forward(&p, x, &weight, Some(&bias));
+            let mut y = vec![f32::NAN; p.outputs * h * w];
+            for (y, map) in y.chunks_exact_mut(h * w).zip(map.chunks_exact(p.output_pixels())) {
+                window.map(map, p.output, 0..h, y, w);
+            }
+            y
+        };
+        let expected: Vec<f32> = largest(&x).into_iter().map(|v| v.max(0.0)).collect();
+        let off = distance(&pooled(&x), &expected);
+        assert!(off < 1e-5, "{p:?}: {off}");
+
+        // What is not a number is in all windows that see it.
+        let mut x = x;
+        x[p.input_pixels() / 2] = f32::NAN;
+        let is_nan = |y: Vec<f32>| y.into_iter().map(f32::is_nan).collect::<Vec<_>>();
+        assert!(is_nan(pooled(&x)) == is_nan(largest(&x)), "{p:?}");
+    }
 }
 
 #[test]
