@@ -190,13 +190,13 @@ fn pack<V: Halves>(source: &[f32], taps: &[usize], panel: &mut [f32]) {
     for (block, taps) in panel.chunks_exact_mut(BLOCK).zip(taps.chunks(SIDE)) {
         for pair in 0..LINE {
             for j in (0..LINE).step_by(V::LANES) {
-                // Rows are pairs of steps, columns both sides.
-                let mut values = [[V::splat(0.0); 2]; 2];
-                for (tap, values) in taps[taps.len().min(2 * pair)..].iter().zip(&mut values) {
-                    *values = V::load_by_two(&source[tap + 2 * j..]);
+                let mut sides = [[V::splat(0.0); 2]; 2];
+                for (step, tap) in taps.iter().skip(2 * pair).take(2).enumerate() {
+                    let [even, odd] = V::load_by_two(&source[tap + 2 * j..]);
+                    (sides[0][step], sides[1][step]) = (even, odd);
                 }
-                for side in 0..2 {
-                    let halves = V::halves([values[0][side], values[1][side]]);
+                for (side, &values) in sides.iter().enumerate() {
+                    let halves = V::halves(values);
                     let at = (side * LINE + pair) * LINE + j;
                     halves[0].store(&mut block[at..]);
                     halves[1].store(&mut block[HALF + at..]);
