@@ -30,8 +30,8 @@ use shifts::Shifts;
 pub(super) use weight_gradient::weight_gradient;
 pub(crate) use weights::Weights;
 
-/// Least channels of the result.
-const LEAST_OUTPUTS: usize = 32;
+/// Least channels of the result: two thirds of a block.
+const LEAST_OUTPUTS: usize = 22;
 /// Least taps.
 const LEAST_TAPS: usize = 64;
 /// Least weights, where gradients will follow.
