@@ -36,10 +36,7 @@ pub(crate) struct InPlace {
     /// The tiles of the rows of a block.
     runs: Vec<Run>,
     blocks: Vec<Block>,
-    inputs: usize,
     outputs: usize,
-    /// Values of a plane of the input.
-    plane: usize,
     /// Height and width of the convolution's result.
     output: [usize; 2],
     /// Whether the source of a block is a copy, or the input itself.
@@ -124,9 +121,7 @@ impl InPlace {
             lowering,
             runs,
             blocks,
-            inputs: p.inputs,
             outputs: p.outputs,
-            plane: p.input_pixels(),
             output: p.output,
             copies,
             pool,
@@ -200,7 +195,7 @@ impl<T: Real> Task<'_, T> {
         let mut scratch = Scratch::new(copied + between);
         let (copy, between) = scratch.values().split_at_mut(copied);
         let source = if p.copies {
-            self.fill(copy);
+            p.lowering.fill_rows(self.x, self.block.rows.start, copy);
             &*copy
         } else {
             &self.x[self.block.rows.start * p.lowering.pitch..]
@@ -215,16 +210,6 @@ impl<T: Real> Task<'_, T> {
     #[inline(always)]
     fn between(&self) -> usize {
         self.block.rows.len() * self.product.output[1]
-    }
-
-    /// Copies what the block sees of each channel.
-    #[inline(always)]
-    fn fill(&self, copy: &mut [T]) {
-        let p = self.product;
-        let channels = copy.chunks_exact_mut(p.lowering.channel_len()).take(p.inputs);
-        for (to, from) in channels.zip(self.x.chunks_exact(p.plane)) {
-            p.lowering.place_rows(to, from, self.block.rows.start);
-        }
     }
 
     /// The tiles of the block.

@@ -77,7 +77,7 @@ impl Lowering {
     }
 
     /// The same for `rows` rows of the output, wherever they are: the source holds what they see, see
-    /// [`Lowering::place_rows`].
+    /// [`Lowering::fill_rows`].
     pub(super) fn of_rows(p: &Problem, channels: usize, rows: usize) -> Self {
         Self::new(&Plan { output: [rows, p.output[1]], whole: false, ..Plan::forward(p, channels) })
     }
@@ -207,8 +207,16 @@ impl Lowering {
         self.place_rows(to, from, 0);
     }
 
-    /// The same of a lowering of some rows of the output, which start at row `first`.
-    pub(super) fn place_rows<T: Real>(&self, to: &mut [T], from: &[T], first: usize) {
+    /// Writes what a lowering of some rows of the output, which start at row `first`, sees of one image.
+    pub(super) fn fill_rows<T: Real>(&self, image: &[T], first: usize, source: &mut [T]) {
+        let planes = image.chunks_exact(self.input[0] * self.input[1]);
+        for (to, from) in source.chunks_exact_mut(self.channel_len()).zip(planes) {
+            self.place_rows(to, from, first);
+        }
+    }
+
+    /// One channel of it.
+    fn place_rows<T: Real>(&self, to: &mut [T], from: &[T], first: usize) {
         let mut planes = to.chunks_exact_mut(self.extent[0] * self.extent[1]);
         for &row_phase in &self.phases[0] {
             for (&column_phase, plane) in self.phases[1].iter().zip(&mut planes) {

@@ -27,9 +27,6 @@ const PAST: usize = 2 * SIDE;
 pub(crate) struct Pooled {
     /// Of the rows that a task needs.
     lowering: Lowering,
-    inputs: usize,
-    /// Values of a plane of the input.
-    plane: usize,
     outputs: usize,
     /// Columns of the convolution's result.
     width: usize,
@@ -60,8 +57,6 @@ impl Pooled {
         let rows = PIXELS.div_ceil(2 * p.output[1]).min(output[0]);
         Some(Self {
             lowering: Lowering::of_rows(p, p.inputs, 2 * rows),
-            inputs: p.inputs,
-            plane: p.input_pixels(),
             outputs: p.outputs,
             width: p.output[1],
             output,
@@ -117,7 +112,7 @@ impl Task<'_> {
         let mut scratch = Scratch::new(2 * panel + bands * SIDE * channel + source);
         let (panels, rest) = scratch.values().split_at_mut(2 * panel);
         let (pooled, source) = rest.split_at_mut(bands * SIDE * channel);
-        self.fill(2 * rows.start, source);
+        lowering.fill_rows(self.x, 2 * rows.start, source);
         let (unit, mut sums) = (Unit::new(), [Sums::new(), Sums::new()]);
         for (row, column) in self.runs(rows.len()) {
             for (i, panel) in panels.chunks_exact_mut(panel).enumerate() {
@@ -145,16 +140,6 @@ impl Task<'_> {
     fn runs(&self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
         let width = self.plan.output[1];
         (0..rows).flat_map(move |row| (0..width).step_by(LINE).map(move |column| (row, column)))
-    }
-
-    /// Copies what some rows from `first` on see, with the zeros around it.
-    #[inline(always)]
-    fn fill(&self, first: usize, source: &mut [f32]) {
-        let Pooled { lowering, inputs, plane, .. } = self.plan;
-        let channels = source.chunks_exact_mut(lowering.channel_len()).take(*inputs);
-        for (to, from) in channels.zip(self.x.chunks_exact(*plane)) {
-            lowering.place_rows(to, from, first);
-        }
     }
 
     /// Writes some rows of all channels to the result.

@@ -150,12 +150,9 @@ impl Windows {
 
     /// Copies what a block sees of `x`, all images.
     pub(super) fn fill<T: Real>(&self, block: &Block, x: &[T], source: &mut [T]) {
-        let (inputs, plane) = (self.problem.inputs, self.problem.input_pixels());
-        let channels = x[block.image * inputs * plane..][..inputs * plane].chunks_exact(plane);
+        let image = self.problem.inputs * self.problem.input_pixels();
         let (seen, room) = source.split_at_mut(self.lowering.source_len());
-        for (to, from) in seen.chunks_exact_mut(self.lowering.channel_len()).zip(channels) {
-            self.lowering.place_rows(to, from, block.rows.start);
-        }
+        self.lowering.fill_rows(&x[block.image * image..][..image], block.rows.start, seen);
         room.fill(T::ZERO);
     }
 

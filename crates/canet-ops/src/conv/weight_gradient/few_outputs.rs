@@ -91,10 +91,7 @@ impl<'a> Work<'a> {
         lanes.fill(T::ZERO);
         for first in rows.clone().step_by(self.rows) {
             let lines = lines(self.rows.min(rows.end - first));
-            let planes = source.chunks_exact_mut(lowering.channel_len());
-            for (to, from) in planes.zip(x.chunks_exact(p.input_pixels())) {
-                lowering.place_rows(to, from, first);
-            }
+            lowering.fill_rows(x, first, source);
             for group in table.groups::<W>() {
                 for (channel, row) in group.clone().zip(gradients.chunks_exact_mut(lines.len())) {
                     let gy = gy[channel * plane + first * width..].chunks_exact(width);
